@@ -1,1 +1,4 @@
-"""TFDS builders: each turns one source of motion into records of one schema, without importing `repose_jax`."""
+"""TFDS builders: each turns one source of motion into records of one schema.
+
+They stand alone: none imports `repose_jax`.
+"""

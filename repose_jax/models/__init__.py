@@ -1,0 +1,44 @@
+"""Lifters by name. A model knows its sizes and nothing of configs, data or training."""
+
+import dataclasses
+import difflib
+from collections.abc import Callable
+from typing import Any
+
+import jax
+from flax import nnx
+
+from repose_jax.models.repose import Repose, ReposeConfig
+
+MODELS: dict[str, tuple[Callable[..., nnx.Module], type]] = {"repose": (Repose, ReposeConfig)}
+
+
+def create(name: str, *, rngs: nnx.Rngs | None = None, **config: Any) -> nnx.Module:
+    """Creates a lifter.
+
+    Args:
+        name: a key of `MODELS`.
+        rngs: initialisation randomness; seed 0 if not given.
+        **config: fields of the model's config class; what is not given has the published value.
+
+    Returns:
+        The model, with freshly initialised float32 parameters.
+
+    Raises:
+        ValueError: an unknown model or field, naming the known ones.
+    """
+    if name not in MODELS:
+        raise ValueError(f"There is no model {name!r}; the models are {', '.join(MODELS)}.")
+    model, config_class = MODELS[name]
+    fields = [field.name for field in dataclasses.fields(config_class)]
+    for key in config:
+        if key not in fields:
+            close = difflib.get_close_matches(key, fields, n=1)
+            hint = f" Did you mean {close[0]!r}?" if close else ""
+            raise ValueError(f"Model {name!r} has no {key!r}.{hint} It has {', '.join(fields)}.")
+    return model(config_class(**config), rngs=rngs or nnx.Rngs(0))
+
+
+def parameter_count(model: nnx.Module) -> int:
+    """Returns the number of trainable parameters."""
+    return sum(leaf.size for leaf in jax.tree.leaves(nnx.state(model, nnx.Param)))

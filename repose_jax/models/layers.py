@@ -1,0 +1,105 @@
+"""Layers that the transformer lifters share: linear maps, attention along one axis, MLP, residual drops."""
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from jaxtyping import Array, Float, PRNGKeyArray
+
+# The published initialisation draws weights with standard deviation 0.02, cut only at +-2 (100 deviations).
+INIT = nnx.initializers.normal(0.02)
+
+
+def linear(inputs: int, outputs: int, *, dtype: jnp.dtype, rngs: nnx.Rngs) -> nnx.Linear:
+    """Returns a linear map with float32 parameters that computes in `dtype`; zero bias."""
+    return nnx.Linear(inputs, outputs, dtype=dtype, kernel_init=INIT, rngs=rngs)
+
+
+def layer_norm(width: int, *, rngs: nnx.Rngs, epsilon: float = 1e-6) -> nnx.LayerNorm:
+    """Returns a LayerNorm computed in float32, with the two-pass variance of the published models."""
+    return nnx.LayerNorm(
+        width, epsilon=epsilon, dtype=jnp.float32, use_fast_variance=False, rngs=rngs
+    )
+
+
+def dropout(x: Float[Array, "..."], rate: float, key: PRNGKeyArray | None) -> Float[Array, "..."]:
+    """Zeroes a share `rate` of the elements and rescales the rest; the identity without a key."""
+    if key is None or rate == 0.0:
+        return x
+    keep = jax.random.bernoulli(key, 1.0 - rate, x.shape)
+    return jnp.where(keep, x / (1.0 - rate), 0).astype(x.dtype)
+
+
+def drop_path(
+    x: Float[Array, "b ..."], rate: float, key: PRNGKeyArray | None
+) -> Float[Array, "b ..."]:
+    """Stochastic depth: drops a residual branch for whole clips (Huang et al., ECCV 2016)."""
+    if key is None or rate == 0.0:
+        return x
+    keep = jax.random.bernoulli(key, 1.0 - rate, (x.shape[0],) + (1,) * (x.ndim - 1))
+    return jnp.where(keep, x / (1.0 - rate), 0).astype(x.dtype)
+
+
+def keys(key: PRNGKeyArray | None, count: int) -> list[PRNGKeyArray | None]:
+    """Splits a key into `count` keys, or gives as many times None."""
+    return [None] * count if key is None else list(jax.random.split(key, count))
+
+
+def attend(
+    query: Float[Array, "*b n d"],
+    key: Float[Array, "*b n d"],
+    value: Float[Array, "*b n d"],
+    drop: float = 0.0,
+    drop_key: PRNGKeyArray | None = None,
+) -> Float[Array, "*b n d"]:
+    """Scaled dot-product attention over the axis `n`, with logits and softmax in float32."""
+    logits = jnp.matmul(query, jnp.swapaxes(key, -1, -2), preferred_element_type=jnp.float32)
+    weights = jax.nn.softmax(logits * query.shape[-1] ** -0.5, axis=-1)
+    return jnp.matmul(dropout(weights.astype(value.dtype), drop, drop_key), value)
+
+
+class Attention(nnx.Module):
+    """Multi-head self-attention along one axis of `[b, t, j, c]`: over the joints or over the frames."""
+
+    def __init__(
+        self,
+        width: int,
+        heads: int,
+        *,
+        over: str,
+        drop: float = 0.0,
+        dtype: jnp.dtype,
+        rngs: nnx.Rngs,
+    ):
+        self.heads, self.drop = heads, drop
+        # From [b, t, j, (qkv), h, d] to [(qkv), b, rest, h, n, d]: the axis that is attended over
+        # comes next to last, so that both products are plain batched matrix products.
+        self.order = {"joints": (3, 0, 1, 4, 2, 5), "frames": (3, 0, 2, 4, 1, 5)}[over]
+        self.back = {"joints": (0, 1, 3, 2, 4), "frames": (0, 3, 1, 2, 4)}[over]
+        self.qkv = linear(width, 3 * width, dtype=dtype, rngs=rngs)
+        self.out = linear(width, width, dtype=dtype, rngs=rngs)
+
+    def __call__(
+        self, x: Float[Array, "b t j c"], key: PRNGKeyArray | None = None
+    ) -> Float[Array, "b t j c"]:
+        split = self.qkv(x).reshape(*x.shape[:3], 3, self.heads, x.shape[3] // self.heads)
+        query, keys_, value = jnp.transpose(split, self.order)
+        mixed = attend(query, keys_, value, self.drop, key)
+        return self.out(jnp.transpose(mixed, self.back).reshape(x.shape))
+
+
+class MLP(nnx.Module):
+    """Two linear maps with an exact GELU between them."""
+
+    def __init__(
+        self, width: int, hidden: int, *, drop: float = 0.0, dtype: jnp.dtype, rngs: nnx.Rngs
+    ):
+        self.drop = drop
+        self.fc1 = linear(width, hidden, dtype=dtype, rngs=rngs)
+        self.fc2 = linear(hidden, width, dtype=dtype, rngs=rngs)
+
+    def __call__(
+        self, x: Float[Array, "*b c"], key: PRNGKeyArray | None = None
+    ) -> Float[Array, "*b c"]:
+        first, second = keys(key, 2)
+        hidden = jax.nn.gelu(self.fc1(x), approximate=False)
+        return dropout(self.fc2(dropout(hidden, self.drop, first)), self.drop, second)

@@ -1,0 +1,184 @@
+"""RePOSE's dual-stream spatio-temporal transformer (Sun et al., ECCV 2024; section 3.1).
+
+The network is that of MotionBERT's DSTformer (Zhu et al., ICCV 2023) in a narrower form. In every layer two
+streams read the same tokens `[b, t, j, c]`: one attends over the joints and then over the frames, the other
+over the frames and then over the joints. Weights learned per token fuse the two.
+"""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from repose_jax.models import layers
+
+
+@dataclasses.dataclass(frozen=True)
+class ReposeConfig:
+    """Sizes of the network; the defaults are the paper's (16,001,549 parameters).
+
+    Attributes:
+        frames: the longest clip that the frame embedding covers; shorter clips are accepted.
+        joints: joints per frame.
+        in_channels: channels of a 2D joint: x, y and confidence.
+        out_channels: channels of a 3D joint.
+        width: width of a token.
+        depth: number of dual-stream layers.
+        heads: attention heads; must divide the width.
+        mlp_ratio: hidden width of the MLPs relative to `width`.
+        representation: width of the tanh representation before the head.
+        dropout: rate after the output projections and in the MLPs, in training.
+        attention_dropout: rate on the attention weights, in training.
+        stochastic_depth: rate at which the last layer's residual branches are dropped, in training;
+            grows linearly from 0 at the first layer.
+        remat: recompute each layer in the backward pass instead of storing its activations.
+        dtype: compute type, "float32" or "bfloat16"; parameters, norms, softmax and output stay float32.
+    """
+
+    frames: int = 243
+    joints: int = 17
+    in_channels: int = 3
+    out_channels: int = 3
+    width: int = 256
+    depth: int = 5
+    heads: int = 8
+    mlp_ratio: int = 4
+    representation: int = 512
+    dropout: float = 0.0
+    attention_dropout: float = 0.0
+    stochastic_depth: float = 0.0
+    remat: bool = False
+    dtype: str = "float32"
+
+    def __post_init__(self):
+        if self.width % self.heads:
+            raise ValueError(f"width {self.width} is not a multiple of heads {self.heads}.")
+        if self.dtype not in ("float32", "bfloat16"):
+            raise ValueError(f'dtype is {self.dtype!r}; choose "float32" or "bfloat16".')
+
+
+class SubBlock(nnx.Module):
+    """Pre-norm attention along one axis, then a pre-norm MLP, each with a residual connection."""
+
+    def __init__(self, config: ReposeConfig, *, over: str, path_drop: float, rngs: nnx.Rngs):
+        dtype = jnp.dtype(config.dtype)
+        self.drop, self.path_drop, self.dtype = config.dropout, path_drop, dtype
+        self.norm_attention = layers.layer_norm(config.width, rngs=rngs)
+        self.attention = layers.Attention(
+            config.width,
+            config.heads,
+            over=over,
+            drop=config.attention_dropout,
+            dtype=dtype,
+            rngs=rngs,
+        )
+        self.norm_mlp = layers.layer_norm(config.width, rngs=rngs)
+        self.mlp = layers.MLP(
+            config.width,
+            config.width * config.mlp_ratio,
+            drop=config.dropout,
+            dtype=dtype,
+            rngs=rngs,
+        )
+
+    def __call__(
+        self, x: Float[Array, "b t j c"], key: PRNGKeyArray | None
+    ) -> Float[Array, "b t j c"]:
+        weights, projection, path_1, hidden, path_2 = layers.keys(key, 5)
+        branch = self.attention(self.norm_attention(x).astype(self.dtype), weights)
+        branch = layers.dropout(branch, self.drop, projection)
+        x = x + layers.drop_path(branch, self.path_drop, path_1)
+        branch = self.mlp(self.norm_mlp(x).astype(self.dtype), hidden)
+        return x + layers.drop_path(branch, self.path_drop, path_2)
+
+
+class DualStreamLayer(nnx.Module):
+    """Joints-then-frames beside frames-then-joints, fused by softmax weights learned per token."""
+
+    def __init__(self, config: ReposeConfig, *, path_drop: float, rngs: nnx.Rngs):
+        def stream(first: str, second: str):
+            return nnx.List(
+                SubBlock(config, over=axis, path_drop=path_drop, rngs=rngs)
+                for axis in (first, second)
+            )
+
+        self.joints_first = stream("joints", "frames")
+        self.frames_first = stream("frames", "joints")
+        # Starts as the plain average of the two streams.
+        self.fusion = nnx.Linear(
+            2 * config.width,
+            2,
+            kernel_init=nnx.initializers.zeros,
+            bias_init=nnx.initializers.constant(0.5),
+            rngs=rngs,
+        )
+
+    def __call__(
+        self, x: Float[Array, "b t j c"], key: PRNGKeyArray | None
+    ) -> Float[Array, "b t j c"]:
+        key_a, key_b, key_c, key_d = layers.keys(key, 4)
+        first, second = self.joints_first
+        a = second(first(x, key_a), key_b)
+        first, second = self.frames_first
+        b = second(first(x, key_c), key_d)
+        weight = jax.nn.softmax(self.fusion(jnp.concatenate([a, b], axis=-1)), axis=-1)
+        return (a * weight[..., :1] + b * weight[..., 1:]).astype(x.dtype)
+
+
+class Repose(nnx.Module):
+    """Lifts 2D joints with confidence to 3D joints, frame for frame."""
+
+    def __init__(self, config: ReposeConfig, *, rngs: nnx.Rngs):
+        self.config = config
+        dtype = jnp.dtype(config.dtype)
+        self.embed = layers.linear(config.in_channels, config.width, dtype=dtype, rngs=rngs)
+        self.joint_embedding = nnx.Param(
+            layers.INIT(rngs.params(), (config.joints, config.width), jnp.float32)
+        )
+        self.frame_embedding = nnx.Param(
+            layers.INIT(rngs.params(), (config.frames, 1, config.width), jnp.float32)
+        )
+        rates = [
+            config.stochastic_depth * i / max(config.depth - 1, 1) for i in range(config.depth)
+        ]
+        self.layers = nnx.List(DualStreamLayer(config, path_drop=rate, rngs=rngs) for rate in rates)
+        self.norm = layers.layer_norm(config.width, rngs=rngs)
+        self.representation = layers.linear(
+            config.width, config.representation, dtype=dtype, rngs=rngs
+        )
+        self.head = layers.linear(
+            config.representation, config.out_channels, dtype=jnp.dtype(jnp.float32), rngs=rngs
+        )
+
+    def __call__(
+        self, x: Float[Array, "b t j cin"], key: PRNGKeyArray | None = None
+    ) -> Float[Array, "b t j cout"]:
+        """Lifts a batch of clips.
+
+        Args:
+            x: `[b, t, j, 3]` image coordinates normalised to the width of the image, and confidence.
+            key: random key for dropout and stochastic depth; without it the network is deterministic.
+
+        Returns:
+            `[b, t, j, 3]` positions in float32, in the units of the training targets.
+
+        Raises:
+            ValueError: the clip is longer than the frame embedding, or joints or channels disagree.
+        """
+        config = self.config
+        expected = (config.joints, config.in_channels)
+        if x.shape[1] > config.frames or x.shape[2:] != expected:
+            raise ValueError(
+                f"The model takes clips [b, t <= {config.frames}, {expected[0]}, {expected[1]}], "
+                f"got {list(x.shape)}."
+            )
+        dtype = jnp.dtype(config.dtype)
+        x = self.embed(x) + self.joint_embedding[...] + self.frame_embedding[...][: x.shape[1]]
+        x = x.astype(dtype)
+        call = nnx.remat(DualStreamLayer.__call__) if config.remat else DualStreamLayer.__call__
+        for layer, layer_key in zip(self.layers, layers.keys(key, config.depth), strict=True):
+            x = call(layer, x, layer_key)
+        x = jnp.tanh(self.representation(self.norm(x).astype(dtype)))
+        return self.head(x)

@@ -1,0 +1,54 @@
+"""What training changes: one pytree, made in one place."""
+
+import dataclasses
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+from flax import nnx
+
+Params = dict[str, Any]  # {"model": nnx.State, "log_variances": {loss name: scalar}}
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class TrainState:
+    """Training state.
+
+    Attributes:
+        step: updates made, int32.
+        params: the model's parameters and the learned loss weights, float32.
+        opt_state: state of the optimiser.
+        ema: moving average of the model's parameters; None where none is kept.
+    """
+
+    step: jax.Array
+    params: Params
+    opt_state: optax.OptState
+    ema: Any
+
+    @property
+    def eval_params(self) -> Any:
+        """The parameters to evaluate with: the moving average where one is kept."""
+        return self.params["model"] if self.ema is None else self.ema
+
+
+def create(
+    model: nnx.Module,
+    log_variances: dict[str, jax.Array],
+    optimizer: optax.GradientTransformation,
+    *,
+    ema: bool,
+) -> tuple[Any, TrainState]:
+    """Returns (the model's static half for `nnx.merge`, the state before the first step)."""
+    graph, params = nnx.split(model, nnx.Param)
+    params = {"model": params, "log_variances": log_variances}
+    state = TrainState(
+        step=jnp.zeros((), jnp.int32),
+        params=params,
+        opt_state=optimizer.init(params),
+        # A copy: the state is donated, and one buffer cannot be donated twice.
+        ema=jax.tree.map(jnp.copy, params["model"]) if ema else None,
+    )
+    return graph, state

@@ -1,0 +1,132 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import nnx
+from golden_files import load
+
+from repose_jax import convert, models
+
+TINY = dict(frames=9, width=16, depth=1, heads=2, representation=24)
+SIZES = {
+    "dim_in": "in_channels",
+    "dim_out": "out_channels",
+    "dim_feat": "width",
+    "dim_rep": "representation",
+    "depth": "depth",
+    "num_heads": "heads",
+    "mlp_ratio": "mlp_ratio",
+    "maxlen": "frames",
+    "num_joints": "joints",
+}
+
+
+@nnx.jit
+def call(model, x, key=None):
+    return model(x, key)
+
+
+@pytest.mark.parametrize("name", ["repose_tiny", "repose_tiny_short", "repose_full_t27"])
+def test_reproduces_the_published_model(name):
+    arrays, weights, config = load(name)
+    for key, value in arrays.items():  # the recipe gives the stored weights exactly
+        if key.startswith("w/"):
+            np.testing.assert_array_equal(weights[key[2:]], value)
+    model = convert.from_torch("repose", weights, **{SIZES[k]: v for k, v in config.items()})
+    assert models.parameter_count(model) == arrays["params"]
+    out = call(model, arrays["x"])
+    np.testing.assert_allclose(out, arrays["y0"], rtol=0, atol=1e-5)
+
+
+def test_full_size_has_the_published_parameter_count():
+    shapes = nnx.eval_shape(lambda: models.create("repose"))
+    assert models.parameter_count(shapes) == 16_001_549
+
+
+def test_a_deterministic_call_is_reproducible_and_drops_change_a_call_with_a_key():
+    model = models.create(
+        "repose", **(TINY | dict(depth=2)), dropout=0.3, attention_dropout=0.3, stochastic_depth=0.5
+    )
+    x = jax.random.normal(jax.random.key(0), (4, 9, 17, 3))
+    np.testing.assert_array_equal(call(model, x), call(model, x))
+    one, other = call(model, x, jax.random.key(1)), call(model, x, jax.random.key(2))
+    assert jnp.abs(one - call(model, x)).max() > 1e-4
+    assert jnp.abs(one - other).max() > 1e-4
+    np.testing.assert_array_equal(one, call(model, x, jax.random.key(1)))
+
+
+def test_stochastic_depth_drops_the_branches_of_whole_clips():
+    from repose_jax.models.layers import drop_path
+
+    out = drop_path(jnp.ones((64, 3, 2)), 0.5, jax.random.key(0))
+    per_clip = np.unique(np.asarray(out).reshape(64, -1), axis=1)
+    assert per_clip.shape == (64, 1)
+    assert set(np.unique(out)) == {0.0, 2.0}
+
+
+def test_rematerialisation_changes_neither_values_nor_gradients():
+    x = jax.random.normal(jax.random.key(0), (2, 9, 17, 3))
+
+    def loss(model):
+        return (model(x, jax.random.key(3)) ** 2).mean()
+
+    results = []
+    for remat in (False, True):
+        model = models.create("repose", **TINY, dropout=0.1, remat=remat)
+        results.append(nnx.jit(nnx.value_and_grad(loss))(model))
+    (value, grad), (value_r, grad_r) = results
+    np.testing.assert_allclose(value, value_r, rtol=1e-6)
+    for a, b in zip(jax.tree.leaves(grad), jax.tree.leaves(grad_r), strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-6)
+
+
+def test_bfloat16_keeps_float32_parameters_and_output_and_stays_close():
+    x = jax.random.normal(jax.random.key(0), (2, 9, 17, 3))
+    exact = models.create("repose", **TINY)
+    half = models.create("repose", **TINY, dtype="bfloat16")
+    assert {p.dtype for p in jax.tree.leaves(nnx.state(half, nnx.Param))} == {jnp.dtype("float32")}
+    out, expected = call(half, x), call(exact, x)
+    assert out.dtype == jnp.float32
+    np.testing.assert_allclose(out, expected, atol=0.02 * float(jnp.abs(expected).max()))
+
+
+def test_every_output_joint_and_frame_depends_on_every_input_joint_and_frame():
+    model = models.create("repose", **TINY)
+    x = jax.random.normal(jax.random.key(0), (1, 5, 17, 3))
+    gradient = nnx.jit(nnx.grad(lambda x, m: m(x)[0, 2, 4].sum()))(x, model)
+    assert (jnp.abs(gradient).sum(-1) > 0).all()
+
+
+def test_an_untrained_layer_averages_its_two_streams():
+    model = models.create("repose", **TINY)
+    layer = model.layers[0]
+    x = jax.random.normal(jax.random.key(0), (1, 5, 17, 16))
+
+    @nnx.jit
+    def streams(layer, x):
+        a, b = x, x
+        for block in layer.joints_first:
+            a = block(a, None)
+        for block in layer.frames_first:
+            b = block(b, None)
+        return a, b, layer(x, None)
+
+    a, b, fused = streams(layer, x)
+    assert jnp.abs(a - b).max() > 1e-3
+    np.testing.assert_allclose(fused, (a + b) / 2, atol=1e-6)
+
+
+def test_shorter_clips_are_accepted_and_longer_ones_refused():
+    model = models.create("repose", **TINY)
+    assert call(model, jnp.zeros((1, 4, 17, 3))).shape == (1, 4, 17, 3)
+    with pytest.raises(ValueError, match=r"t <= 9, 17, 3.*got \[1, 10, 17, 3\]"):
+        model(jnp.zeros((1, 10, 17, 3)))
+
+
+def test_misspelt_models_and_fields_are_named():
+    with pytest.raises(ValueError, match="no model 'rpose'"):
+        models.create("rpose")
+    with pytest.raises(ValueError, match="no 'heds'. Did you mean 'heads'"):
+        models.create("repose", heds=2)
+    with pytest.raises(ValueError, match="not a multiple"):
+        models.create("repose", width=30, heads=4)
