@@ -43,7 +43,7 @@ INTRODUCTION = """\
 Written by `python docs/draw_skeletons.py` from the tables in
 [`repose_jax/skeleton.py`](../repose_jax/skeleton.py); do not edit.
 
-The person in the pictures faces you: <b>blue is the person's left side</b>, orange the right.
+The person in the pictures faces you: **blue is the person's left side**, orange the right.
 Joints are numbered from 0. A parent of – starts a tree; in the formats of 2D detectors the tree
 only tells which joints to connect in a drawing.
 """
@@ -60,16 +60,16 @@ Where the target joint is not among the source joints, it is a guess, with a bia
 - **head** from COCO and BODY_25 lies on the line from between the shoulders through between the
   ears, prolonged by 0.7 of its length. Compared with the top of the head as found by two detectors
   that do return it, on two videos, the median distance is 5 to 6 % of the torso (2 to 3 cm); the
-  middle of the eyes, often used instead, is 20 to 30 % of the torso (10 to 15 cm) away and moves
+  middle of the eyes, often used instead, is 20 to 32 % of the torso (10 to 15 cm) away and moves
   with the face. It needs both ears: where one is not detected, confidence is 0.
-- **neck** is the nose in all detector formats. The joint of Human3.6M lies further back and
-  lower, inside the head.
-- **thorax** is the midpoint of the shoulders, or the neck where the format's training data put it
-  near there. Halpe's neck is about 14 % of the torso (6 to 7 cm) above the midpoint of its
-  shoulders; the two kinds differ by as much.
+- **neck** is the nose in all detector formats. The joint of Human3.6M lies further back, inside
+  the head.
+- **thorax** is the midpoint of the shoulders, or for Halpe and BODY_25 the neck. BODY_25 defines
+  its neck as that midpoint; Halpe's neck is higher, in one video by 14 % of the torso (6 to 7 cm).
 - **spine** is the midpoint of thorax and pelvis, on a straight line where real backs bend.
-- **hips** of detectors are annotated on the outline of the body; those of Human3.6M are centres of
-  rotation. Nothing is done about it.
+- **pelvis** is the midpoint of the hips where the format has none. Halpe's own is higher, in the
+  same video by 6 % of the torso (3 cm).
+- **hips** are where annotators of images saw them; those of Human3.6M are centres of rotation.
 
 A model that was trained with one 2D detector therefore loses some accuracy with another; the
 remedy is training on keypoints converted in the same way.

@@ -17,13 +17,14 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.text import Text
 from PIL import Image
 
 from repose_jax.skeleton import HUMAN36M, Skeleton
 
 # Blue and vermilion stay apart for every kind of colour vision (Okabe and Ito).
 LEFT, RIGHT, MIDDLE, TRUTH = "#0072B2", "#D55E00", "#3C3C46", "#B4B4BC"
-PANEL, OUTSIDE, GRID, TEXT, FAINT = "#F7F7F9", "#E9E9EE", "#E2E2E8", "#26262E", "#73737F"
+PANEL, OUTSIDE, GRID, TEXT, FAINT = "#F7F7F9", "#E9E9EE", "#DDDDE5", "#26262E", "#73737F"
 
 _ASPECT = 0.8  # width of a panel over its height
 _GRID_MM = 500
@@ -34,6 +35,8 @@ _MAX_FPS = 30  # viewers slow down animations that are faster than about 50
 @dataclass(frozen=True, eq=False)
 class Clip:
     """What a picture of a result shows: the input, the prediction and, if known, the truth.
+
+    Shapes are checked here, with a message, rather than by the annotations.
 
     Attributes:
         keypoints_2d: `[t, j, 2]` input, px, y down.
@@ -48,12 +51,12 @@ class Clip:
         ValueError: shapes do not match, or a pose that must be finite is not.
     """
 
-    keypoints_2d: Float[np.ndarray, "t j 2"]
-    confidence: Float[np.ndarray, "t j"]
-    prediction: Float[np.ndarray, "t j 3"]
+    keypoints_2d: Float[np.ndarray, "..."]
+    confidence: Float[np.ndarray, "..."]
+    prediction: Float[np.ndarray, "..."]
     image_size: tuple[int, int]
-    target: Float[np.ndarray, "t j 3"] | None = None
-    visibility: Int[np.ndarray, "t j"] | None = None
+    target: Float[np.ndarray, "..."] | None = None
+    visibility: Int[np.ndarray, "..."] | None = None
     skeleton: Skeleton = HUMAN36M
 
     def __post_init__(self):
@@ -117,24 +120,23 @@ def still(path: str | Path, clip: Clip, *, frames: Sequence[int] | None = None, 
         ValueError: `frames` is empty or leaves the clip.
     """
     length = len(clip.prediction)
-    shown = (
-        np.unique(np.linspace(0, length - 1, 5).round().astype(int))
-        if frames is None
-        else np.asarray(frames, int)
-    )
-    if shown.size == 0 or shown.min() < 0 or shown.max() >= length:
-        raise ValueError(f"frames must lie in [0, {length}), found {shown.tolist()}")
+    if frames is None:
+        frames = sorted({round((length - 1) * part / 4) for part in range(5)})
+    if not frames or min(frames) < 0 or max(frames) >= length:
+        raise ValueError(f"frames must lie in [0, {length}), found {list(frames)}")
 
-    figure, panels = _sheet(3, len(shown), title, header=0.28, clip=clip)
-    rows = ("2D input", "seen by the camera", "seen from its right")
+    figure, panels = _sheet(3, len(frames), 0.62 if title else 0.32, clip)
+    if title:
+        _heading(figure, 0.5, title, ha="center", weight="bold", fontsize=12)
+    rows = ("2D input", "camera view", "side view")
     for row, label in zip(panels, rows, strict=True):
         row[0].set_ylabel(label, color=TEXT, fontsize=10, labelpad=6)
-    extent = _extent(clip, shown)
-    size = max(_person(clip, [frame])[2] for frame in shown)
-    for column, frame in zip(panels.T, shown, strict=True):
+    extent = _extent(clip, frames)
+    size = max(_person(clip, [frame])[2] for frame in frames)
+    for column, frame in zip(panels.T, frames, strict=True):
         x, y, _ = _person(clip, [frame])
         _InputPanel(column[0], clip, (x, y, size)).show(frame)
-        for axes, azimuth in zip(column[1:], (0, 90), strict=True):
+        for axes, azimuth in zip(column[1:], (0.0, 90.0), strict=True):
             _ResultPanel(axes, clip, extent).show(frame, azimuth)
         column[0].set_title(_caption(clip, frame), color=TEXT, fontsize=10, pad=5)
     _note(panels[2, 0], "◂ camera")
@@ -142,7 +144,7 @@ def still(path: str | Path, clip: Clip, *, frames: Sequence[int] | None = None, 
     figure.savefig(path, dpi=120)
 
 
-def animation(path: str | Path, clip: Clip, *, fps: float, title: str = ""):
+def animation(path: str | Path, clip: Clip, *, fps: float | int, title: str = ""):
     """Writes an animated GIF of a clip that repeats for ever.
 
     Side by side: the 2D input, and prediction over ground truth as the camera sees them, from the
@@ -164,33 +166,45 @@ def animation(path: str | Path, clip: Clip, *, fps: float, title: str = ""):
     step = max(math.ceil(length / _MAX_FRAMES), math.ceil(fps / _MAX_FPS))
     shown = range(0, length, step)
 
-    figure, panels = _sheet(1, 4, title, header=0.55, clip=clip)
-    names = ("2D input", "seen by the camera", "seen from its right", "all round")
-    for axes, name in zip(panels[0], names, strict=True):
+    figure, panels = _sheet(1, 4, 0.62, clip)
+    figure.set_dpi(80)
+    margin = 0.1 / figure.get_figwidth()
+    _heading(figure, margin, title, ha="left", weight="bold", fontsize=11)
+    caption = _heading(figure, 1 - margin, "", ha="right", fontsize=10)
+    for axes, name in zip(
+        panels[0], ("2D input", "camera view", "side view", "all round"), strict=True
+    ):
         axes.set_title(name, color=TEXT, fontsize=10, pad=5)
-    caption = figure.text(
-        0.012, 1 - 0.2 / figure.get_figheight(), "", color=FAINT, fontsize=10, va="center"
-    )
     extent = _extent(clip, shown)
     given = _InputPanel(panels[0, 0], clip, _person(clip, shown))
-    results = [_ResultPanel(axes, clip, extent) for axes in panels[0, 1:3]]
+    front, side = (_ResultPanel(axes, clip, extent) for axes in panels[0, 1:3])
     circling = _ResultPanel(panels[0, 3], clip, extent, floor=True)
     _note(panels[0, 1], f"grid {_GRID_MM / 1000:g} m")
     _note(panels[0, 2], "◂ camera")
 
+    # What does not move is drawn once.
+    moving = [
+        caption,
+        *(artist for panel in (given, front, side, circling) for artist in panel.artists),
+    ]
+    for artist in moving:
+        artist.set_animated(True)
     canvas = FigureCanvasAgg(figure)
-    figure.set_dpi(80)
+    canvas.draw()
+    still_part = canvas.copy_from_bbox(figure.bbox)
     images = []
     for number, frame in enumerate(shown):
         given.show(frame)
-        for panel, azimuth in zip(results, (0, 90), strict=True):
-            panel.show(frame, azimuth)
-        circling.show(frame, 30 + 360 * number / len(shown), elevation=12)
+        front.show(frame, 0.0)
+        side.show(frame, 90.0)
+        circling.show(frame, 30 + 360 * number / len(shown), elevation=12.0)
         caption.set_text(f"{frame / fps:.2f} s   {_caption(clip, frame)}")
-        canvas.draw()
+        canvas.restore_region(still_part)
+        for artist in moving:
+            artist.draw(canvas.get_renderer())
         images.append(Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3]))
     # One palette for all frames keeps the colours from flickering and the file small.
-    palette = images[0].quantize(64, dither=Image.Dither.NONE)
+    palette = _palette()
     images = [image.quantize(palette=palette, dither=Image.Dither.NONE) for image in images]
     # GIF counts in hundredths of a second: round the moments, not the durations.
     moments = np.round(np.arange(len(images) + 1) * step * 100 / fps).astype(int) * 10
@@ -278,11 +292,17 @@ def _note(axes: Axes, text: str):
     axes.text(0.03, 0.025, text, transform=axes.transAxes, color=FAINT, fontsize=8)
 
 
-def _sheet(rows: int, columns: int, title: str, header: float, clip: Clip):
-    """A figure with `[rows, columns]` empty panels, a heading and a legend; sizes in inches."""
+def _heading(figure: Figure, x: float, text: str, **style) -> Text:
+    """Text on the first line of a figure."""
+    y = 1 - 0.2 / figure.get_figheight()
+    return figure.text(x, y, text, color=TEXT, va="center", **style)
+
+
+def _sheet(rows: int, columns: int, top: float, clip: Clip) -> tuple[Figure, np.ndarray]:
+    """A figure with `[rows, columns]` empty panels, `top` inches above them, a legend below."""
     width, gap, left, right = 2.1, 0.08, 0.36 if rows > 1 else 0.1, 0.1
     height = width / _ASPECT
-    top, bottom = header + (0.3 if title else 0.04), 0.42
+    bottom = 0.42
     total = (
         left + columns * width + (columns - 1) * gap + right,
         bottom + rows * height + (rows - 1) * gap + top,
@@ -300,11 +320,6 @@ def _sheet(rows: int, columns: int, title: str, header: float, clip: Clip):
         )
         axes.set(facecolor=PANEL, xticks=[], yticks=[])
         axes.spines[:].set_visible(False)
-    if title:
-        figure.text(
-            0.5, 1 - 0.2 / total[1], title, color=TEXT, fontsize=12, weight="bold",
-            ha="center", va="center",
-        )  # fmt: skip
 
     def entry(label: str, **style) -> Line2D:
         return Line2D([], [], label=label, **style)
@@ -345,7 +360,7 @@ def _extent(clip: Clip, frames: Sequence[int]) -> tuple[float, float, float]:
     return float(low + high) / 2, 1.1 * float(max((high - low) / 2, reach / _ASPECT)), float(low)
 
 
-def _view(points: np.ndarray, azimuth: float, elevation: float = 0) -> np.ndarray:
+def _view(points: np.ndarray, azimuth: float, elevation: float = 0.0) -> np.ndarray:
     """Orthographic view: camera space `[*b, 3]` to (right, up, away from the viewer).
 
     Azimuth 0 is the camera's own view, 90 that from its right; elevation lifts the viewer. Degrees.
@@ -358,18 +373,34 @@ def _view(points: np.ndarray, azimuth: float, elevation: float = 0) -> np.ndarra
     )
 
 
+def _palette() -> Image.Image:
+    """Palette image of the inks and of the blends that smooth their edges."""
+    paper = np.array([_rgb(color) for color in (PANEL, TRUTH, "#FFFFFF")])
+    inks = np.array([_rgb(color) for color in (LEFT, RIGHT, MIDDLE, TEXT, FAINT, TRUTH, GRID)])
+    blend = np.linspace(0, 1, 12)[:, None]
+    colors = paper[:, None, None] * (1 - blend) + inks[:, None] * blend
+    colors = np.vstack([colors.reshape(-1, 3), [_rgb(OUTSIDE)]])
+    image = Image.new("P", (1, 1))
+    image.putpalette((255 * colors).round().astype(np.uint8).tobytes())
+    return image
+
+
+def _rgb(color: str) -> tuple[float, ...]:
+    return tuple(int(color[i : i + 2], 16) / 255 for i in (1, 3, 5))
+
+
 class _Stick:
     """A stick figure whose pose can be replaced."""
 
-    def __init__(self, axes: Axes, skeleton: Skeleton, colors: Sequence[str], width: float):
+    def __init__(
+        self, axes: Axes, skeleton: Skeleton, colors: Sequence[str], width: float, dots: float
+    ):
         self.bones = np.array(skeleton.bones)
-        self.colors = np.array(
-            [tuple(int(c[i : i + 2], 16) / 255 for i in (1, 3, 5)) for c in colors]
-        )
-        self.width = width
+        self.colors = np.array([_rgb(color) for color in colors])
+        self.size = dots
         self.lines = LineCollection([], linewidths=width, capstyle="round")
         axes.add_collection(self.lines, autolim=False)
-        self.dots = axes.scatter([], [], linewidths=0.5 * width, zorder=self.lines.zorder + 0.5)
+        self.dots = axes.scatter([], [], linewidths=1.1, zorder=self.lines.zorder + 0.5)
 
     def show(
         self,
@@ -396,7 +427,7 @@ class _Stick:
         self.dots.set_offsets(points)
         self.dots.set_facecolor(list(faces))
         self.dots.set_edgecolor(list(edges))
-        self.dots.set_sizes((self.width * (1 + strength)) ** 2)
+        self.dots.set_sizes((self.size * (1 + strength) / 2) ** 2)
 
 
 class _InputPanel:
@@ -412,7 +443,8 @@ class _InputPanel:
         )
         w, h = clip.image_size
         axes.fill([0, w, w, 0], [0, 0, h, h], color=PANEL, zorder=0)
-        self.stick = _Stick(axes, clip.skeleton, _colors(clip.skeleton), 2.2)
+        self.stick = _Stick(axes, clip.skeleton, _colors(clip.skeleton), 2.2, 4.2)
+        self.artists = [self.stick.lines, self.stick.dots]
 
     def show(self, frame: int):
         seen = self.clip.visibility
@@ -430,34 +462,35 @@ class _ResultPanel:
         self, axes: Axes, clip: Clip, extent: tuple[float, float, float], floor: bool = False
     ):
         middle, half, low = extent
-        axes.set(
-            xlim=(-half * _ASPECT, half * _ASPECT), ylim=(middle - half, middle + half), zorder=1
-        )
-        self.skeleton = clip.skeleton
-        self.grid = self.corners = None
+        self.tiles = None
         if floor:
-            # A tile pattern on the floor, which turns with the person.
-            reach = _GRID_MM * max(1, math.floor(half * _ASPECT / math.sqrt(2) / _GRID_MM * 1.2))
-            ticks = np.arange(-reach, reach + 1, _GRID_MM)
-            ends = np.array([-reach, reach])
-            along = np.stack(np.broadcast_arrays(ticks[:, None], -low, ends[None]), axis=-1)
-            self.corners = np.concatenate([along, along[..., [2, 1, 0]]])
-            self.grid = LineCollection([], colors="#D4D4DC", linewidths=0.8, zorder=0.5)
-            axes.add_collection(self.grid, autolim=False)
+            # Tiles on the floor turn with the person; seen from above, they reach below the feet.
+            middle, half = middle - 0.08 * half, 1.08 * half
+            reach = np.arange(-2, 3) * _GRID_MM
+            ends = reach[[0, -1]]
+            along = np.stack(np.broadcast_arrays(reach[:, None], -low, ends), axis=-1)
+            self.tiles = np.concatenate([along, along[..., ::-1]])
+            lines = np.empty((0, 2, 2))
         else:
-            for k in range(-20, 21):
-                axes.axvline(k * _GRID_MM, color=GRID, lw=0.7, zorder=0.5)
-                axes.axhline(low + k * _GRID_MM, color=GRID, lw=0.7, zorder=0.5)
+            steps = np.arange(-20, 21) * _GRID_MM
+            ends = steps[[0, -1]]
+            along = np.stack(np.broadcast_arrays(steps[:, None], ends), axis=-1)
+            lines = np.concatenate([along, along[..., ::-1]]) + np.array([0, low])
+        axes.set(xlim=(-half * _ASPECT, half * _ASPECT), ylim=(middle - half, middle + half))
+        self.grid = LineCollection(list(lines), colors=GRID, linewidths=0.8, zorder=0.5)
+        axes.add_collection(self.grid, autolim=False)
         self.poses = []
         if clip.target is not None:
-            truth = _Stick(axes, clip.skeleton, [TRUTH] * clip.skeleton.size, 4.5)
+            truth = _Stick(axes, clip.skeleton, [TRUTH] * clip.skeleton.size, 4.5, 5.0)
             self.poses.append((truth, clip.centred(clip.target)))
-        result = _Stick(axes, clip.skeleton, _colors(clip.skeleton), 2.2)
+        result = _Stick(axes, clip.skeleton, _colors(clip.skeleton), 2.2, 4.2)
         self.poses.append((result, clip.centred(clip.prediction)))
+        self.artists = [self.grid] if floor else []
+        self.artists += [artist for stick, _ in self.poses for artist in (stick.lines, stick.dots)]
 
-    def show(self, frame: int, azimuth: float, elevation: float = 0):
+    def show(self, frame: int, azimuth: float, elevation: float = 0.0):
         for stick, poses in self.poses:
             seen = _view(poses[frame], azimuth, elevation)
             stick.show(seen[:, :2], away=seen[:, 2])
-        if self.grid is not None and self.corners is not None:
-            self.grid.set_segments(list(_view(self.corners, azimuth, elevation)[..., :2]))
+        if self.tiles is not None:
+            self.grid.set_segments(list(_view(self.tiles, azimuth, elevation)[..., :2]))

@@ -315,7 +315,7 @@ def _same(*joints: str) -> dict[str, Recipe]:
 # No top of the head in COCO and BODY_25: prolong the line from between the shoulders to between the
 # ears, which lies along the neck whichever way the person turns. Against the head top of detectors
 # that do find it, this is about 5 % of the torso (2 to 3 cm) off; the usual middle of the eyes is
-# 20 to 30 % off (10 to 15 cm) and moves forward with the face.
+# 20 to 32 % off (10 to 15 cm) and moves forward with the face.
 _HEAD_FROM_EARS = _mix(((("left_ear", 0.5), ("right_ear", 0.5)), 1.7), (_MID_SHOULDERS, -0.7))
 
 _LIMBS = _same(
