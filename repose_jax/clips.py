@@ -7,12 +7,14 @@ import dataclasses
 import functools
 from collections.abc import Iterator
 
+import jax
 import numpy as np
 from jaxtyping import Bool, Float, Int, Int8
 
 from repose_jax.dataset import Motion
 from repose_jax.skeleton import HUMAN36M
 
+AnyArray = np.ndarray | jax.Array
 METRES = 1e-3  # model targets are in metres, datasets and metrics in millimetres
 DEPTH_REFERENCES = ("frame", "first_frame")
 
@@ -116,7 +118,7 @@ def make(motion: Motion, *, frames: int, stride: int, depth_reference: str = "fr
     )
 
 
-def flip(x: Float[np.ndarray, "*b j c"]) -> Float[np.ndarray, "*b j c"]:
+def flip(x: Float[AnyArray, "*b j c"]) -> Float[AnyArray, "*b j c"]:
     """Mirrors 2D or 3D joints: negates x and exchanges left and right. NumPy or JAX arrays."""
     mirror = np.ones(x.shape[-1], np.float32)
     mirror[0] = -1
@@ -197,14 +199,13 @@ def train_batch(
 
 
 def eval_batches(
-    clips: Clips, batch_size: int, rows: slice = slice(None)
+    clips: Clips, batch_size: int
 ) -> Iterator[tuple[Int[np.ndarray, " b"], Bool[np.ndarray, " b"], dict[str, np.ndarray]]]:
-    """Yields all clips in order, in batches of one size, as (index, real, arrays).
+    """Yields all clips in order, in batches of one size, as (index, real, arrays of `gather`).
 
-    The last batch is filled up with repeats of the last clip, for which `real` is false. `index`
-    and `real` are those of the whole batch; the arrays are the given rows of it.
+    The last batch is filled up with repeats of the last clip, for which `real` is false.
     """
     for first in range(0, len(clips), batch_size):
         wanted = np.arange(first, first + batch_size)
         index = np.minimum(wanted, len(clips) - 1)
-        yield index, wanted < len(clips), gather(clips, index[rows])
+        yield index, wanted < len(clips), gather(clips, index)
