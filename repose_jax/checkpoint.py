@@ -1,7 +1,7 @@
 """Checkpoints on disk; the one file that knows Orbax.
 
-`WORKDIR/checkpoints/latest` and `WORKDIR/checkpoints/best` hold one step each. A checkpoint appears under
-its name only when it is whole.
+`WORKDIR/checkpoints/latest` and `WORKDIR/checkpoints/best` hold one step each. A checkpoint
+appears under its name only when it is whole.
 """
 
 import pathlib

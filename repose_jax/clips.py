@@ -5,6 +5,7 @@ A batch is a pure function of (clips, seed, step): nothing has to be remembered 
 
 import dataclasses
 import functools
+import itertools
 from collections.abc import Iterator
 
 import jax
@@ -36,7 +37,7 @@ class Windows:
     counted: Int[np.ndarray, " n"]
 
 
-def windows(offsets: Int[np.ndarray, "s1"], frames: int, stride: int) -> Windows:
+def windows(offsets: Int[np.ndarray, " starts"], frames: int, stride: int) -> Windows:
     """Lays windows of `frames` frames every `stride` frames over each sequence.
 
     Every frame is covered: where the stride leaves a tail, a last window ends with the sequence.
@@ -45,7 +46,7 @@ def windows(offsets: Int[np.ndarray, "s1"], frames: int, stride: int) -> Windows
     if not 1 <= stride <= frames:
         raise ValueError(f"stride must be 1 to {frames} (the clip length), found {stride}.")
     rows: list[tuple[int, int, int, int]] = []
-    for sequence, (begin, end) in enumerate(zip(offsets[:-1], offsets[1:], strict=True)):
+    for sequence, (begin, end) in enumerate(itertools.pairwise(offsets.tolist())):
         covered = begin
         for start in [*range(begin, max(end - frames, begin), stride), max(end - frames, begin)]:
             stop = min(start + frames, end)
@@ -82,7 +83,7 @@ class Clips:
 def normalise(
     keypoints: Float[np.ndarray, "*n j 2"], image_size: Int[np.ndarray, "*n 2"]
 ) -> Float[np.ndarray, "*n j 2"]:
-    """Maps pixels to [-1, 1] across the image's width, keeping the aspect: v / w * 2 - [1, h / w]."""
+    """Maps pixels to [-1, 1] across the width, keeping the aspect: v / w * 2 - [1, h / w]."""
     width, height = np.moveaxis(image_size[..., None, :].astype(np.float32), -1, 0)
     centre = np.stack([np.ones_like(width), height / width], axis=-1)
     return (keypoints / width[..., None] * 2 - centre).astype(np.float32)

@@ -1,4 +1,4 @@
-"""Weights of the published PyTorch models in ours. Every tensor must be used and every parameter filled."""
+"""Weights of the published PyTorch models in ours: every tensor used, every parameter filled."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -60,14 +60,15 @@ def from_torch(name: str, state_dict: Mapping[str, Any], **config: Any) -> nnx.M
 
     Args:
         name: the model's name in `repose_jax.models`.
-        state_dict: published parameter name (with or without the prefix `module.`) to tensor or array.
-        **config: sizes, as for `repose_jax.models.create`.
+        state_dict: published parameter name (with or without the prefix `module.`) to tensor or
+        array. **config: sizes, as for `repose_jax.models.create`.
 
     Returns:
         The model with the checkpoint's weights.
 
     Raises:
-        ValueError: a tensor that is not used, a parameter that is not filled, or a shape that differs;
+        ValueError: a tensor that is not used, a parameter that is not filled, or a shape that
+        differs;
             the message lists all of them.
     """
     model = models.create(name, **config)

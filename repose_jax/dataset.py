@@ -33,7 +33,7 @@ class Motion:
     confidence: Float[np.ndarray, "n j"]
     joints_3d: Float[np.ndarray, "n j 3"]
     visibility: Int8[np.ndarray, "n j"]
-    offsets: Int[np.ndarray, "s1"]
+    offsets: Int[np.ndarray, " starts"]
     image_size: Int[np.ndarray, "s 2"]
     fps: Float[np.ndarray, " s"]
     names: tuple[str, ...]

@@ -1,8 +1,8 @@
 """Evaluation: predictions for every frame of the test sequences, scored and summed up by group.
 
-Each frame counts once, in the first clip that covers it. Predictions and targets are compared relative to
-the root of each frame, in millimetres. Metrics over time (velocity, acceleration, order of frames) are taken
-within a clip.
+Each frame counts once, in the first clip that covers it. Predictions and targets are compared
+relative to the root of each frame, in millimetres. Metrics over time (velocity, acceleration,
+order of frames) are taken within a clip.
 """
 
 import dataclasses

@@ -10,7 +10,8 @@ from typing import Any
 from repose_jax.evaluate import Tally
 from repose_jax.skeleton import HUMAN36M
 
-# Metric, column head. Errors in mm (per frame for velocity, per frame squared for acceleration), shares in %.
+# Metric, column head. Errors in mm (per frame for velocity, per frame squared for acceleration),
+# shares in %.
 COLUMNS = {
     "mpjpe": "MPJPE",
     "pa_mpjpe": "PA-MPJPE",
@@ -23,8 +24,8 @@ COLUMNS = {
     "temporal_depth_order": "Order-T",
 }
 UNITS = (
-    "MPJPE, PA-MPJPE, N-MPJPE in mm; MPJVE in mm/frame; Accel in mm/frame^2; PCK at 150 mm, AUC and "
-    "depth order of joints (S) and of frames (T) in %."
+    "MPJPE, PA-MPJPE, N-MPJPE in mm; MPJVE in mm/frame; Accel in mm/frame^2; PCK at 150 mm, AUC "
+    "and depth order of joints (S) and of frames (T) in %."
 )
 
 
@@ -59,7 +60,7 @@ def full_table(tally: Tally) -> str:
 
 
 def write(directory: pathlib.Path, tally: Tally, info: Mapping[str, Any]) -> list[pathlib.Path]:
-    """Writes `evaluation.json` and `evaluation.csv`; numbers that do not exist are null or empty."""
+    """Writes `evaluation.json` and `evaluation.csv`; what does not exist is null or empty."""
     result = groups(tally)
 
     def finite(row: Mapping[str, float]) -> dict[str, float | None]:

@@ -12,8 +12,8 @@ GOLDEN = pathlib.Path(__file__).parent / "golden"
 def load(name: str) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray], dict[str, Any]]:
     """Returns (arrays, weights by published name, hyper-parameters) of one golden file.
 
-    Weights are drawn, in the sorted order of their names, from a generator with the file's seed: 1-D
-    tensors 0.1 z (+ 1 for norm scales), the rest 0.05 z.
+    Weights are drawn, in the sorted order of their names, from a generator with the file's seed:
+    1-D tensors 0.1 z (+ 1 for norm scales), the rest 0.05 z.
     """
     with np.load(GOLDEN / f"{name}.npz") as file:
         arrays = {key: file[key] for key in file.files}

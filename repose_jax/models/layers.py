@@ -1,11 +1,12 @@
-"""Layers that the transformer lifters share: linear maps, attention along one axis, MLP, residual drops."""
+"""Layers that the transformer lifters share: linear maps, attention along one axis, MLP, drops."""
 
 import jax
 import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float, PRNGKeyArray
 
-# The published initialisation draws weights with standard deviation 0.02, cut only at +-2 (100 deviations).
+# The published initialisation draws weights with standard deviation 0.02, cut only at +-2 (100
+# deviations).
 INIT = nnx.initializers.normal(0.02)
 
 
@@ -15,7 +16,7 @@ def linear(inputs: int, outputs: int, *, dtype: jnp.dtype, rngs: nnx.Rngs) -> nn
 
 
 def layer_norm(width: int, *, rngs: nnx.Rngs, epsilon: float = 1e-6) -> nnx.LayerNorm:
-    """Returns a LayerNorm computed in float32, with the two-pass variance of the published models."""
+    """Returns a LayerNorm in float32 with the two-pass variance of the published models."""
     return nnx.LayerNorm(
         width, epsilon=epsilon, dtype=jnp.float32, use_fast_variance=False, rngs=rngs
     )
@@ -58,7 +59,7 @@ def attend(
 
 
 class Attention(nnx.Module):
-    """Multi-head self-attention along one axis of `[b, t, j, c]`: over the joints or over the frames."""
+    """Multi-head self-attention along one axis of `[b, t, j, c]`: over "joints" or "frames"."""
 
     def __init__(
         self,
@@ -81,6 +82,7 @@ class Attention(nnx.Module):
     def __call__(
         self, x: Float[Array, "b t j c"], key: PRNGKeyArray | None = None
     ) -> Float[Array, "b t j c"]:
+        """Mixes the tokens along the axis."""
         split = self.qkv(x).reshape(*x.shape[:3], 3, self.heads, x.shape[3] // self.heads)
         query, keys_, value = jnp.transpose(split, self.order)
         mixed = attend(query, keys_, value, self.drop, key)
@@ -100,6 +102,7 @@ class MLP(nnx.Module):
     def __call__(
         self, x: Float[Array, "*b c"], key: PRNGKeyArray | None = None
     ) -> Float[Array, "*b c"]:
+        """Maps every token by itself."""
         first, second = keys(key, 2)
         hidden = jax.nn.gelu(self.fc1(x), approximate=False)
         return dropout(self.fc2(dropout(hidden, self.drop, first)), self.drop, second)

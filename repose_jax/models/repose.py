@@ -1,8 +1,9 @@
 """RePOSE's dual-stream spatio-temporal transformer (Sun et al., ECCV 2024; section 3.1).
 
-The network is that of MotionBERT's DSTformer (Zhu et al., ICCV 2023) in a narrower form. In every layer two
-streams read the same tokens `[b, t, j, c]`: one attends over the joints and then over the frames, the other
-over the frames and then over the joints. Weights learned per token fuse the two.
+The network is that of MotionBERT's DSTformer (Zhu et al., ICCV 2023) in a narrower form. In every
+layer two streams read the same tokens `[b, t, j, c]`: one attends over the joints and then over
+the frames, the other over the frames and then over the joints. Weights learned per token fuse the
+two.
 """
 
 import dataclasses
@@ -34,7 +35,8 @@ class ReposeConfig:
         stochastic_depth: rate at which the last layer's residual branches are dropped, in training;
             grows linearly from 0 at the first layer.
         remat: recompute each layer in the backward pass instead of storing its activations.
-        dtype: compute type, "float32" or "bfloat16"; parameters, norms, softmax and output stay float32.
+        dtype: compute type, "float32" or "bfloat16"; parameters, norms, softmax and output stay
+        float32.
     """
 
     frames: int = 243
@@ -86,6 +88,7 @@ class SubBlock(nnx.Module):
     def __call__(
         self, x: Float[Array, "b t j c"], key: PRNGKeyArray | None
     ) -> Float[Array, "b t j c"]:
+        """Returns the tokens after both residual branches."""
         weights, projection, path_1, hidden, path_2 = layers.keys(key, 5)
         branch = self.attention(self.norm_attention(x).astype(self.dtype), weights)
         branch = layers.dropout(branch, self.drop, projection)
@@ -118,6 +121,7 @@ class DualStreamLayer(nnx.Module):
     def __call__(
         self, x: Float[Array, "b t j c"], key: PRNGKeyArray | None
     ) -> Float[Array, "b t j c"]:
+        """Returns the fused tokens of the two streams."""
         key_a, key_b, key_c, key_d = layers.keys(key, 4)
         first, second = self.joints_first
         a = second(first(x, key_a), key_b)
@@ -158,8 +162,9 @@ class Repose(nnx.Module):
         """Lifts a batch of clips.
 
         Args:
-            x: `[b, t, j, 3]` image coordinates normalised to the width of the image, and confidence.
-            key: random key for dropout and stochastic depth; without it the network is deterministic.
+            x: `[b, t, j, 3]` image coordinates normalised to the width of the image, and
+            confidence. key: random key for dropout and stochastic depth; without it the network is
+            deterministic.
 
         Returns:
             `[b, t, j, 3]` positions in float32, in the units of the training targets.

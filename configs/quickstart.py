@@ -1,0 +1,23 @@
+"""A small model on embedded synthetic motion: a few minutes on two CPU cores.
+
+    python main.py --config=configs/quickstart.py --workdir=runs/quickstart
+
+The dataset `synthetic_motion` is prepared on the first run; nothing is downloaded.
+"""
+
+from ml_collections import ConfigDict
+
+from configs import common
+
+
+def get_config(variant: str = "") -> ConfigDict:
+    """Returns the experiment; variants are those of `configs.common`."""
+    config = common.base()
+    common.tiny(config)
+    config.data.train = ("synthetic_motion/30fps:train",)
+    config.data.test = ("synthetic_motion/30fps:test",)
+    config.optim.update({"lr": 2e-3, "decay": 0.8, "warmup_steps": 20, "ema": 0.99})
+    config.train.update({"epochs": 10, "epoch_steps": 60, "batch_size": 16, "log_every": 20})
+    config.train.eval_every = 5
+    common.apply(config, variant)
+    return config

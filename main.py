@@ -1,0 +1,48 @@
+"""Trains or evaluates a lifter. This file is kept short: the work is in `repose_jax.train`.
+
+python main.py --config=configs/quickstart.py --workdir=runs/quickstart
+python main.py --config=configs/quickstart.py --workdir=runs/quickstart --mode=eval
+"""
+
+import os
+import pathlib
+import sys
+
+import jax
+from absl import app, flags, logging
+from ml_collections import config_flags
+
+FLAGS = flags.FLAGS
+config_flags.DEFINE_config_file("config", None, "Experiment, with its variant after a colon.")
+flags.DEFINE_string("workdir", None, "Where checkpoints, metrics and results go.")
+flags.DEFINE_enum("mode", "train", ["train", "eval"], "Train (or resume), or evaluate.")
+flags.DEFINE_enum("checkpoint", "best", ["best", "latest"], "What --mode=eval evaluates.")
+flags.mark_flags_as_required(["config", "workdir"])
+
+
+def main(argv: list[str]) -> None:
+    """Runs the mode that the flags ask for."""
+    if len(argv) > 1:
+        raise app.UsageError(f"There are arguments that are not flags: {argv[1:]}")
+    if "JAX_COORDINATOR_ADDRESS" in os.environ or "SLURM_JOB_ID" in os.environ:
+        jax.distributed.initialize()
+    from repose_jax import config, train  # after JAX knows its processes
+
+    try:
+        experiment = config.from_mapping(FLAGS.config.to_dict())
+        workdir = pathlib.Path(FLAGS.workdir)
+        if FLAGS.mode == "train":
+            train.train_and_evaluate(experiment, workdir)
+        else:
+            train.evaluate_checkpoint(experiment, workdir, FLAGS.checkpoint)
+    except train.Interrupted as stop:
+        print(f"\n{stop}", file=sys.stderr)
+        sys.exit(128 + stop.signum)
+    except (ValueError, FileNotFoundError, FloatingPointError) as error:
+        logging.debug("", exc_info=True)
+        print(f"\nerror: {error}", file=sys.stderr)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    app.run(main)

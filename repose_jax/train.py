@@ -1,0 +1,508 @@
+"""Training, from a configuration to a table of results.
+
+The order of events: resume or start; evaluate the mean pose and the untrained model; then for
+every step make the batch of that step, dispatch the update and, while it runs, look at the metrics
+of the step before. At the end of an epoch (every `eval_every`): evaluate, save the latest state,
+save it as the best if it is.
+"""
+
+import contextlib
+import dataclasses
+import functools
+import json
+import logging
+import math
+import pathlib
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from flax import nnx
+from jax.experimental import multihost_utils
+from jax.sharding import Mesh
+from tqdm import tqdm
+
+import repose_jax
+from repose_jax import clips as clips_lib
+from repose_jax import dataset, devices, evaluate, models, objective, optim, report, state
+from repose_jax.checkpoint import Checkpoints
+from repose_jax.config import Experiment
+from repose_jax.metric_writer import MetricWriter
+
+# What may change between two runs in one workdir: how long, how often, and where the data lie.
+MAY_CHANGE = {
+    "data.data_dir",
+    "train.epochs",
+    "train.eval_every",
+    "train.log_every",
+    "eval.batch_size",
+    "eval.flip",
+    "eval.pictures",
+}
+_STOP_SYNC_STEPS = (
+    10  # between two rounds in which processes tell each other that one was signalled
+)
+
+
+class Interrupted(Exception):  # noqa: N818 (not an error)
+    """Training was asked to stop by a signal, and saved its state before."""
+
+    def __init__(self, signum: int, message: str):
+        super().__init__(message)
+        self.signum = signum
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """Everything that training and evaluation need, made once from a configuration.
+
+    Attributes:
+        config: the experiment.
+        workdir: where its files go.
+        mesh: the devices.
+        train: training clips.
+        test: test clips.
+        test_motion: the sequences of the test clips.
+        graph: the model's static half.
+        optimizer: the update rule.
+        objective: what is minimised.
+        steps_per_epoch: steps that count as an epoch.
+    """
+
+    config: Experiment
+    workdir: pathlib.Path
+    mesh: Mesh
+    train: clips_lib.Clips
+    test: clips_lib.Clips
+    test_motion: dataset.Motion
+    graph: Any
+    optimizer: optax.GradientTransformation
+    objective: objective.Objective
+    steps_per_epoch: int
+
+    def evaluate(self, predictor: evaluate.Predictor) -> evaluate.Tally:
+        """Scores a predictor on the test clips."""
+        return evaluate.evaluate(
+            predictor,
+            self.test,
+            self.test_motion.actions,
+            batch_size=self.config.eval.batch_size,
+            mesh=self.mesh,
+        )
+
+    def predictor(self, params: Any) -> evaluate.Predictor:
+        """Returns the model's predictor with some parameters."""
+        return evaluate.model_predictor(self.graph, params, flip=self.config.eval.flip)
+
+
+def train_step(
+    train_state: state.TrainState,
+    batch: dict[str, jax.Array],
+    *,
+    graph: Any,
+    objective: objective.Objective,
+    optimizer: optax.GradientTransformation,
+    ema: float,
+    seed: int,
+) -> tuple[state.TrainState, dict[str, jax.Array]]:
+    """Makes one update. Pure: the same state and batch give the same result.
+
+    Args:
+        train_state: the state before.
+        batch: `inputs` `[b, t, j, 3]`, `targets` `[b, t, j, 3]`, `mask` `[b, t, 1]`.
+        graph: the model's static half.
+        objective: what is minimised.
+        optimizer: the update rule.
+        ema: decay of the moving average, where the state keeps one.
+        seed: seed of the drops.
+
+    Returns:
+        The state after, and scalars: `loss`, its parts, the norm of the gradient, learned weights.
+    """
+    key = jax.random.fold_in(jax.random.key(seed), train_state.step)
+
+    def loss_fn(params):
+        prediction = nnx.merge(graph, params["model"])(batch["inputs"], key)
+        return objective(prediction, batch["targets"], batch["mask"], params["log_variances"])
+
+    (loss, parts), grads = jax.value_and_grad(loss_fn, has_aux=True)(train_state.params)
+    updates, opt_state = optimizer.update(grads, train_state.opt_state, train_state.params)
+    params: Any = optax.apply_updates(train_state.params, updates)
+    average = train_state.ema
+    if average is not None:
+        # Early on the average follows faster, so that it does not remember the initialisation.
+        decay = jnp.minimum(ema, (1.0 + train_state.step) / (10.0 + train_state.step))
+        average = optax.incremental_update(params["model"], average, 1.0 - decay)
+    metrics = {"loss": loss, **parts, "grad_norm": optax.global_norm(grads)}
+    metrics |= {f"log_variance/{k}": v for k, v in params["log_variances"].items()}
+    new_state = state.TrainState(train_state.step + 1, params, opt_state, average)
+    return new_state, metrics
+
+
+def setup(config: Experiment, workdir: pathlib.Path) -> tuple[Run, state.TrainState]:
+    """Loads the data and makes the model; nothing is written.
+
+    Returns:
+        The run and its state before the first step, on all devices.
+
+    Raises:
+        ValueError: the configuration asks for what cannot be.
+        FileNotFoundError: a dataset is not prepared.
+    """
+    data, train_config = config.data, config.train
+    make_objective = objective.make_objective(
+        config.objective.weights,
+        learn_weights=config.objective.learn_weights,
+        reduction=config.objective.reduction,
+    )
+    for size in (train_config.batch_size, config.eval.batch_size):
+        devices.process_rows(size)  # refuses what cannot be split
+    sizes = {key: value for key, value in config.model.items() if key != "name"}
+    create = functools.partial(models.create, config.model["name"], **sizes)
+    model_frames = nnx.eval_shape(create).config.frames
+    if data.frames > model_frames:
+        raise ValueError(
+            f"config.data.frames is {data.frames}, more than config.model.frames, {model_frames}."
+        )
+    cut = functools.partial(
+        clips_lib.make, frames=data.frames, depth_reference=data.depth_reference
+    )
+    train_clips = cut(dataset.load(data.train, data.data_dir), stride=data.stride)
+    test_motion = dataset.load(data.test, data.data_dir)
+    steps_per_epoch = train_config.epoch_steps or max(
+        len(train_clips) // train_config.batch_size, 1
+    )
+    optimizer = optim.optimizer(config.optim, steps_per_epoch)
+    model = create(rngs=nnx.Rngs(train_config.seed))
+    graph, train_state = state.create(
+        model,
+        objective.init_log_variances(make_objective),
+        optimizer,
+        ema=config.optim.ema > 0,
+    )
+    mesh = devices.data_mesh()
+    run = Run(
+        config=config,
+        workdir=workdir,
+        mesh=mesh,
+        train=train_clips,
+        test=cut(test_motion, stride=data.frames),
+        test_motion=test_motion,
+        graph=graph,
+        optimizer=optimizer,
+        objective=make_objective,
+        steps_per_epoch=steps_per_epoch,
+    )
+    return run, jax.device_put(train_state, devices.replicated(mesh))
+
+
+def claim_workdir(config: Experiment, workdir: pathlib.Path) -> None:
+    """Writes the resolved configuration and version, or checks the one that is there.
+
+    Raises:
+        ValueError: the workdir belongs to another configuration; names what differs.
+    """
+    path = workdir / "config.json"
+    wanted = json.loads(json.dumps(config.to_dict()))
+    if path.exists():
+        found = json.loads(path.read_text())["config"]
+        differing = [
+            f"  config.{where}: {old!r} there, {new!r} now"
+            for where, old, new in _differences(found, wanted)
+            if where not in MAY_CHANGE
+        ]
+        if differing:
+            raise ValueError(
+                f"{workdir} belongs to another configuration:\n"
+                + "\n".join(differing)
+                + "\nGive another --workdir, or the same configuration to go on with it."
+            )
+    if jax.process_index() == 0:
+        workdir.mkdir(parents=True, exist_ok=True)
+        content = {"version": repose_jax.__version__, "config": wanted}
+        path.write_text(json.dumps(content, indent=2) + "\n")
+
+
+def _differences(a: Any, b: Any, where: str = "") -> Iterator[tuple[str, Any, Any]]:
+    if isinstance(a, dict) and isinstance(b, dict):
+        for key in [*a, *(key for key in b if key not in a)]:
+            yield from _differences(a.get(key), b.get(key), f"{where}.{key}" if where else str(key))
+    elif a != b:
+        yield where, a, b
+
+
+@contextlib.contextmanager
+def stop_signals() -> Iterator[list[int]]:
+    """Collects SIGINT and SIGTERM in a list instead of dying of them; a second one does kill."""
+    received: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield received
+        return
+    previous = {}
+
+    def handle(signum, frame):
+        del frame
+        received.append(signum)
+        signal.signal(signum, previous[signum])
+
+    for signum in (signal.SIGINT, signal.SIGTERM):
+        previous[signum] = signal.signal(signum, handle)
+    try:
+        yield received
+    finally:
+        for signum, handler in previous.items():
+            signal.signal(signum, handler)
+
+
+def _agreed_stop(received: list[int], step: int) -> int | None:
+    """Returns the signal on which all processes stop at this step, or None."""
+    if jax.process_count() == 1:
+        return received[0] if received else None
+    if step % _STOP_SYNC_STEPS:
+        return None
+    mine = np.array(received[0] if received else 0)
+    return int(np.max(multihost_utils.process_allgather(mine))) or None
+
+
+def train_and_evaluate(config: Experiment, workdir: pathlib.Path) -> evaluate.Tally:
+    """Trains as configured, resuming what the workdir holds, and evaluates.
+
+    Returns:
+        The evaluation of the last state.
+
+    Raises:
+        ValueError: a configuration that cannot be, or a workdir of another one.
+        FileNotFoundError: a dataset is not prepared.
+        FloatingPointError: the loss is not finite; names step, clips and last good checkpoint.
+        Interrupted: SIGINT or SIGTERM; the state is saved.
+    """
+    claim_workdir(config, workdir)
+    run, train_state = setup(config, workdir)
+    checkpoints = Checkpoints(workdir)
+    best = math.inf
+    if info := checkpoints.info("latest"):
+        train_state = checkpoints.restore("latest", train_state)
+        best = (checkpoints.info("best") or {}).get("mpjpe", math.inf)
+        logging.info("Resuming after step %d.", info["step"])
+    step, last = int(train_state.step), config.train.epochs * run.steps_per_epoch
+    primary = jax.process_index() == 0
+    writer = MetricWriter(workdir, resumed_step=step) if primary else None
+    jitted = jax.jit(
+        functools.partial(
+            train_step,
+            graph=run.graph,
+            objective=run.objective,
+            optimizer=run.optimizer,
+            ema=config.optim.ema,
+            seed=config.train.seed,
+        ),
+        donate_argnums=0,
+    )
+    rows = devices.process_rows(config.train.batch_size)
+    tally = None
+    baselines = {}
+    if step == 0:
+        for name, predictor in (
+            ("mean pose", evaluate.mean_pose_predictor(run.train)),
+            ("untrained", run.predictor(train_state.eval_params)),
+        ):
+            baselines[name] = run.evaluate(predictor).summary()
+            if writer:
+                writer.write(0, name.replace(" ", "_"), baselines[name])
+    bar = tqdm(
+        total=last, initial=step, unit="step", dynamic_ncols=True, disable=not primary, leave=True
+    )
+    pending: dict[str, jax.Array] | None = None
+    logged = _Throughput(step)
+
+    def check(metrics: dict[str, jax.Array] | None, at: int) -> None:
+        """Looks at the metrics of step `at`, the batch number `at - 1`."""
+        if metrics is None:
+            return
+        values = {key: float(value) for key, value in jax.device_get(metrics).items()}
+        if not math.isfinite(values["loss"]):
+            raise FloatingPointError(_not_finite(run, values, at, checkpoints))
+        if at % config.train.log_every == 0 or at == last:
+            values["clips_per_s"] = logged.rate(at) * config.train.batch_size
+            rate = optim.schedule(config.optim, run.steps_per_epoch)(at - 1)
+            if writer:
+                writer.write(at, "train", values | {"lr": float(rate)})
+            shown = {"loss": values["loss"], **{n: values[n] for n, _ in run.objective.weights}}
+            bar.set_postfix_str(
+                " ".join(f"{k}={v:.4f}" for k, v in shown.items())
+                + f" {values['clips_per_s']:.1f} clips/s"
+            )
+
+    try:
+        with stop_signals() as received, bar, _precision(config.train.matmul_precision):
+            while step < last:
+                batch = clips_lib.train_batch(
+                    run.train,
+                    config.train.batch_size,
+                    seed=config.train.seed,
+                    step=step,
+                    flip_share=config.data.flip_share,
+                    rows=rows,
+                )
+                train_state, metrics = jitted(train_state, devices.put_rows(batch, run.mesh))
+                check(pending, step)
+                pending, step = metrics, step + 1
+                bar.update()
+                epoch, rest = divmod(step, run.steps_per_epoch)
+                due = rest == 0 and (epoch % config.train.eval_every == 0 or step == last)
+                stop = _agreed_stop(received, step)
+                if due or stop:
+                    check(pending, step)
+                    pending = None
+                if due:
+                    tally = run.evaluate(run.predictor(train_state.eval_params))
+                    summary = tally.summary()
+                    if writer:
+                        writer.write(step, "test", summary)
+                    bar.write(
+                        f"epoch {epoch}: MPJPE {summary['mpjpe']:.2f} mm, "
+                        f"PA-MPJPE {summary['pa_mpjpe']:.2f} mm"
+                    )
+                    saved = {"step": step, "epoch": epoch, **summary}
+                    checkpoints.save("latest", step, train_state, saved)
+                    if summary["mpjpe"] < best:
+                        best = summary["mpjpe"]
+                        checkpoints.save("best", step, train_state, saved)
+                    logged.restart(step)
+                elif stop:
+                    checkpoints.save("latest", step, train_state, {"step": step, "epoch": epoch})
+                if stop:
+                    raise Interrupted(
+                        stop,
+                        f"Stopped by {signal.Signals(stop).name} after step {step} of {last}; "
+                        f"saved {checkpoints.path('latest')}. The same command goes on from there.",
+                    )
+    finally:
+        checkpoints.close()
+        if writer:
+            writer.close()
+    if tally is None:  # everything was trained before
+        tally = run.evaluate(run.predictor(train_state.eval_params))
+    if primary:
+        conclude(run, tally, train_state.eval_params, step, "latest", baselines)
+    return tally
+
+
+def evaluate_checkpoint(config: Experiment, workdir: pathlib.Path, kind: str) -> evaluate.Tally:
+    """Evaluates the "best" or the "latest" checkpoint of a workdir.
+
+    Raises:
+        FileNotFoundError: there is no checkpoint, or a dataset is not prepared.
+        ValueError: the workdir belongs to another configuration.
+    """
+    if not (workdir / "config.json").exists():
+        raise FileNotFoundError(f"{workdir} holds no run (no config.json); train one first.")
+    claim_workdir(config, workdir)
+    run, train_state = setup(config, workdir)
+    checkpoints = Checkpoints(workdir)
+    train_state = checkpoints.restore(kind, train_state)
+    checkpoints.close()
+    tally = run.evaluate(run.predictor(train_state.eval_params))
+    if jax.process_index() == 0:
+        conclude(run, tally, train_state.eval_params, int(train_state.step), kind, {})
+    return tally
+
+
+def conclude(
+    run: Run,
+    tally: evaluate.Tally,
+    params: Any,
+    step: int,
+    kind: str,
+    baselines: dict[str, dict[str, float]],
+) -> None:
+    """Prints the tables and writes them and the pictures to the workdir."""
+    print("\n" + report.full_table(tally))
+    if baselines:
+        print("\n" + report.table({**baselines, "trained": tally.summary()}, head="for comparison"))
+    info = {
+        "version": repose_jax.__version__,
+        "step": step,
+        "checkpoint": kind,
+        "test": list(run.config.data.test),
+        "baselines": baselines,
+    }
+    written = report.write(run.workdir, tally, info)
+    written += draw(run, params)
+    print("\nWritten: " + ", ".join(str(path) for path in written))
+
+
+def draw(run: Run, params: Any) -> list[pathlib.Path]:
+    """Draws test clips, spread over the sequences: stills and animations, in `WORKDIR/pictures`."""
+    from repose_jax import picture  # matplotlib is slow to import
+
+    written = []
+    directory = run.workdir / "pictures"
+    count = min(run.config.eval.pictures, len(run.test))
+    for index in np.linspace(0, len(run.test) - 1, count + 2).astype(int)[1:-1]:
+        sequence = int(run.test.windows.sequence[index])
+        start, length = int(run.test.windows.start[index]), int(run.test.windows.length[index])
+        prediction = evaluate.predict_clip(
+            run.predictor(params),
+            run.test,
+            int(index),
+            batch_size=run.config.eval.batch_size,
+            mesh=run.mesh,
+        )
+        motion, rows = run.test_motion, slice(start, start + length)
+        width, height = motion.image_size[sequence].tolist()
+        clip = picture.Clip(
+            keypoints_2d=motion.keypoints_2d[rows],
+            confidence=motion.confidence[rows],
+            prediction=prediction[:length],
+            image_size=(width, height),
+            target=motion.joints_3d[rows],
+            visibility=motion.visibility[rows],
+        )
+        directory.mkdir(exist_ok=True)
+        first = start - int(motion.offsets[sequence])
+        stem = f"{motion.names[sequence].replace('/', '_')}_{first}"
+        title = f"{motion.names[sequence]} ({motion.actions[sequence]}), frames from {first}"
+        picture.still(directory / f"{stem}.png", clip, title=title)
+        picture.animation(
+            directory / f"{stem}.gif", clip, fps=float(motion.fps[sequence]), title=title
+        )
+        written += [directory / f"{stem}.png", directory / f"{stem}.gif"]
+    return written
+
+
+class _Throughput:
+    """Steps per second since the last question, not counting evaluation."""
+
+    def __init__(self, step: int):
+        self.restart(step)
+
+    def restart(self, step: int) -> None:
+        self.step, self.time = step, time.perf_counter()
+
+    def rate(self, step: int) -> float:
+        steps, seconds = step - self.step, time.perf_counter() - self.time
+        self.restart(step)
+        return steps / seconds if seconds > 0 else math.nan
+
+
+def _precision(name: str):
+    return contextlib.nullcontext() if name == "default" else jax.default_matmul_precision(name)
+
+
+def _not_finite(run: Run, values: dict[str, float], at: int, checkpoints: Checkpoints) -> str:
+    train = run.config.train
+    index = clips_lib.batch_index(len(run.train), train.batch_size, train.seed, at - 1)
+    bad = [name for name, value in values.items() if not math.isfinite(value)]
+    return (
+        f"The loss of step {at} is {values['loss']} (not finite: {', '.join(bad)}). "
+        f"Its batch was the training clips {index.tolist()}. "
+        f"The last good checkpoint is {checkpoints.path('latest') or 'none'}. "
+        "A lower learning rate, a longer warm-up or a smaller config.optim.clip_norm may help."
+    )
