@@ -11,8 +11,9 @@ ANKLE_HEIGHT = 0.08  # metres, of a person standing
 
 # Adult stature in metres: about the 1st percentile of women to the 99th of men.
 STATURE_RANGE = (1.50, 1.95)
-# Spread of each bone's share of the body, as a standard deviation relative to the recorded one. Limbs vary
-# little between people; trunk, hips and shoulders also vary with where a capture system puts the joints.
+# Spread of each bone's share of the body, as a standard deviation relative to the recorded one.
+# Limbs vary little between people; trunk, hips and shoulders also vary with where a capture system
+# puts the joints.
 PROPORTION_SPREAD = {
     "hip": 0.12,
     "thigh": 0.04,
@@ -46,8 +47,8 @@ def bone_lengths(joints: np.ndarray) -> np.ndarray:
 def stature(joints: np.ndarray) -> float:
     """Returns the height in metres of a person standing upright with these bones.
 
-    The sum of the median lengths of shin, thigh, spine, thorax, neck and head (of the right leg) and the
-    height of the ankle; it does not depend on the pose.
+    The sum of the median lengths of shin, thigh, spine, thorax, neck and head (of the right leg)
+    and the height of the ankle; it does not depend on the pose.
 
     Args:
         joints: `[t, 17, 3]`, metres.
@@ -58,12 +59,13 @@ def stature(joints: np.ndarray) -> float:
 def scale_bones(joints: np.ndarray, factors: np.ndarray) -> np.ndarray:
     """Makes another body do a motion: every bone keeps its direction and changes its length.
 
-    The path of the pelvis is scaled with the length of the leg, so that steps fit the legs and feet on the
-    ground do not slide; the lowest ankle of the motion keeps its height.
+    The path of the pelvis is scaled with the length of the leg, so that steps fit the legs and feet
+    on the ground do not slide; the lowest ankle of the motion keeps its height.
 
     Args:
         joints: `[t, 17, 3]`, metres, Y up.
-        factors: `[17]`, the factor of the bone that ends at each joint; that of the pelvis is not used.
+        factors: `[17]`, the factor of the bone that ends at each joint; that of the pelvis is not
+            used.
 
     Returns:
         `[t, 17, 3]`, metres.
@@ -94,11 +96,12 @@ def randomise_body(rng: np.random.Generator, joints: np.ndarray) -> np.ndarray:
     Returns:
         `[t, 17, 3]`, metres; left and right stay equal and each bone has one factor for all frames.
     """
-    spread = np.array([PROPORTION_SPREAD.get(name, 0.0) for name in PROPORTION_SPREAD])
     # Clipped so that no draw makes an impossible body.
-    draw = 1 + spread * np.clip(rng.standard_normal(len(spread)), -2, 2)
-    classes = dict(zip(PROPORTION_SPREAD, draw, strict=True))
-    factors = np.array([classes.get(name, 1.0) for name in BONE_CLASSES])
+    draws = {
+        bone: 1 + spread * np.clip(rng.standard_normal(), -2, 2)
+        for bone, spread in PROPORTION_SPREAD.items()
+    }
+    factors = np.array([draws.get(bone, 1.0) for bone in BONE_CLASSES])
     lengths = np.median(bone_lengths(joints), axis=0) * factors
     wanted = rng.uniform(*STATURE_RANGE) - ANKLE_HEIGHT
     return scale_bones(joints, factors * wanted / lengths[list(_STATURE_BONES)].sum())

@@ -6,9 +6,10 @@ import numpy as np
 
 from tfds_builders.mocap.body import ANKLES
 
-# Ranges of the draw. Human3.6M's calibration has images of 1000 x 1002 and 1000 x 1000 px, focal lengths of
-# 1143 to 1150 px, principal points at 501 to 520 px, and cameras 1.4 to 1.6 m high, 4 to 5.6 m from the
-# middle of the room. Ours spread somewhat wider, so that a model does not learn one set of cameras.
+# Ranges of the draw. Human3.6M's calibration has images of 1000 x 1002 and 1000 x 1000 px, focal
+# lengths of 1143 to 1150 px, principal points at 501 to 520 px, and cameras 1.4 to 1.6 m high, 4 to
+# 5.6 m from the middle of the room. Ours spread somewhat wider, so that a model does not learn one
+# set of cameras.
 IMAGE_SIZES = ((1000, 1002), (1000, 1000))  # px
 FOCAL_RANGE = (1115.0, 1180.0)  # px
 PRINCIPAL_POINT_JITTER = 20.0  # px, either way from the image's centre
@@ -21,7 +22,9 @@ AZIMUTH_JITTER = 15.0  # degrees, either way
 # What the camera is moved back for.
 MARGIN = 20.0  # px that every joint keeps from the image's border
 NEAREST = 1.5  # metres along the optical axis that every joint keeps from the camera
-FARTHEST = 15.0  # metres beyond which a camera is not moved back to keep the joints inside the image
+FARTHEST = (
+    15.0  # metres beyond which a camera is not moved back to keep the joints inside the image
+)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -70,7 +73,7 @@ def look_at(position: np.ndarray, target: np.ndarray, roll: float = 0.0) -> np.n
 
 
 def draw_azimuths(rng: np.random.Generator, views: int) -> np.ndarray:
-    """Draws directions `[views]` in radians that surround the subject: even steps from a random start, jittered."""
+    """Draws azimuths `[views]`, radians: even steps about the subject, a random start, jitter."""
     jitter = np.deg2rad(rng.uniform(-AZIMUTH_JITTER, AZIMUTH_JITTER, views))
     return rng.uniform(0, 2 * np.pi) + 2 * np.pi * np.arange(views) / views + jitter
 
@@ -78,10 +81,11 @@ def draw_azimuths(rng: np.random.Generator, views: int) -> np.ndarray:
 def draw_camera(rng: np.random.Generator, joints: np.ndarray, azimuth: float) -> Camera:
     """Draws a static camera for a motion.
 
-    The camera looks at about the middle of the pelvis' path. Where a joint would leave the image (but for a
-    margin) or come nearer than `NEAREST`, the camera moves back along its axis by as much as that needs.
-    It does not go farther than `FARTHEST` from the target to keep joints inside the image: in takes that
-    travel very far some frames project outside. No joint is ever behind the camera or nearer than `NEAREST`.
+    The camera looks at about the middle of the pelvis' path. Where a joint would leave the image
+    (but for a margin) or come nearer than `NEAREST`, the camera moves back along its axis by as
+    much as that needs. It does not go farther than `FARTHEST` from the target to keep joints inside
+    the image: in takes that travel very far some frames project outside. No joint is ever behind
+    the camera or nearer than `NEAREST`.
 
     Args:
         rng: Source of the draw.
@@ -101,7 +105,8 @@ def draw_camera(rng: np.random.Generator, joints: np.ndarray, azimuth: float) ->
     centre = np.array([width, height]) / 2
     centre += rng.uniform(-PRINCIPAL_POINT_JITTER, PRINCIPAL_POINT_JITTER, 2)
 
-    # A point at (x, y) off the axis is inside the image from some depth on; how far is each short of it?
+    # A point at (x, y) off the axis is inside the image from some depth on; how far is each short
+    # of it?
     points = (joints - position) @ rotation.T
     offset, depth = points[..., :2], points[..., 2]
     room = np.where(offset > 0, np.array([width, height]) - centre, centre) - MARGIN

@@ -32,12 +32,8 @@ def features() -> tfds.features.FeaturesDict:
             "confidence": tensor(
                 (None, joints), np.float32, "Confidence of the detector in [0, 1]."
             ),
-            "joints_3d": tensor(
-                (None, joints, 3), np.float32, "True joints in camera space, mm."
-            ),
-            "visibility": tensor(
-                (None, joints), np.int8, "1 visible, 0 occluded, -1 not known."
-            ),
+            "joints_3d": tensor((None, joints, 3), np.float32, "True joints in camera space, mm."),
+            "visibility": tensor((None, joints), np.int8, "1 visible, 0 occluded, -1 not known."),
             "intrinsics": tensor((3, 3), np.float32, "Pinhole matrix, px; NaN: not known."),
             "rotation": tensor(
                 (3, 3), np.float32, "From the world (Y up, mm) to the camera; NaN: not known."
@@ -83,8 +79,8 @@ def make_record(
         translation: `[3]`, mm; None where not known.
 
     Raises:
-        ValueError: If a shape is wrong, a number is not finite or out of its range, or a joint is not in
-            front of a camera whose intrinsics are known.
+        ValueError: If a shape is wrong, a number is not finite or out of its range, or a joint is
+            not in front of a camera whose intrinsics are known.
     """
     frames, joints = len(keypoints_2d), len(JOINTS)
 
@@ -100,8 +96,8 @@ def make_record(
             )
         if not np.isfinite(value).all():
             raise ValueError(
-                f"record {name!r}: {key} holds {np.count_nonzero(~np.isfinite(value))} numbers "
-                f"that are not finite, the first at index {tuple(np.argwhere(~np.isfinite(value))[0].tolist())}"
+                f"record {name!r}: {key} holds numbers that are not finite, the first at index "
+                f"{np.argwhere(~np.isfinite(value))[0].tolist()}"
             )
         return value.astype(dtype)
 
@@ -135,7 +131,7 @@ def make_record(
         if len(behind):
             frame, joint = behind[0]
             raise ValueError(
-                f"record {name!r}: {len(behind)} joints are not in front of the camera, the first is "
-                f"{JOINTS[joint]} in frame {frame}"
+                f"record {name!r}: {len(behind)} joints are not in front of the camera, the first "
+                f"is {JOINTS[joint]} in frame {frame}"
             )
     return record

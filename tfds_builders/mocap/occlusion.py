@@ -1,4 +1,4 @@
-"""Which joints the body hides from a camera: limbs, trunk and head are capsules, joints are points in them."""
+"""Which joints the body hides from a camera: a person made of capsules, joints inside them."""
 
 import dataclasses
 
@@ -11,16 +11,17 @@ _CHUNK = 1024  # frames at a time; bounds the memory at some tens of MB
 
 @dataclasses.dataclass(frozen=True)
 class Capsule:
-    """All points nearer than `radius` (metres, for a stature of 1.7 m) to the segment between two joints."""
+    """What is within `radius` (metres, for a stature of 1.7 m) of the line between two joints."""
 
     start: str
     end: str
     radius: float
 
 
-# Radii of an average adult: mean circumferences over 2 pi for limbs and neck (thigh 0.48 m, shin 0.31 m, upper
-# arm 0.30 m, forearm 0.24 m, neck 0.37 m), half the breadth of the head, half the depth of the trunk. The
-# trunk is flat and wide: four capsules around it and one along the spine. Hands and feet are left out.
+# Radii of an average adult: mean circumferences over 2 pi for limbs and neck (thigh 0.48 m, shin
+# 0.31 m, upper arm 0.30 m, forearm 0.24 m, neck 0.37 m), half the breadth of the head, half the
+# depth of the trunk. The trunk is flat and wide: four capsules around it and one along the spine.
+# Hands and feet are left out.
 CAPSULES = (
     Capsule("right_hip", "right_knee", 0.076),
     Capsule("right_knee", "right_ankle", 0.050),
@@ -40,10 +41,11 @@ CAPSULES = (
     Capsule("neck", "head", 0.075),
 )
 REFERENCE_STATURE = 1.7  # metres
-# A joint lies inside its own body parts, and the eye sees the skin in front of it. Up to this many radii of
-# the thickest part that ends at the joint are its own flesh; what covers it beyond that hides it. So a limb
-# hides the joint at its far end when seen from within about 42 degrees (asin 1 / 1.5) of end-on, and the
-# trunk hides the far hip and shoulder from the side but not from the front.
+# A joint lies inside its own body parts, and the eye sees the skin in front of it. Up to this many
+# radii of the thickest part that ends at the joint are its own flesh; what covers it beyond that
+# hides it. So a limb hides the joint at its far end when seen from within about 42 degrees (asin 1
+# / 1.5) of end-on, and the trunk hides the far hip and shoulder from the side but not from the
+# front.
 _FLESH = 1.5
 
 _START = [JOINTS.index(capsule.start) for capsule in CAPSULES]
@@ -65,8 +67,9 @@ def _squared_distance(ends: np.ndarray, starts: np.ndarray, stops: np.ndarray) -
     Returns:
         `[t, j, c]`.
     """
-    # Minimise |s E - (A + u D)| over s and u in [0, 1]: the lines' closest points, then each in turn clamped
-    # to its segment (Ericson, Real-Time Collision Detection, 5.1.9). Only dot products are ever stored.
+    # Minimise |s E - (A + u D)| over s and u in [0, 1]: the lines' closest points, then each in
+    # turn clamped to its segment (Ericson, Real-Time Collision Detection, 5.1.9). Only dot products
+    # are ever stored.
     direction = stops - starts
     ee = np.einsum("tjk,tjk->tj", ends, ends)[:, :, None]
     dd = np.einsum("tck,tck->tc", direction, direction)[:, None] + 1e-12
