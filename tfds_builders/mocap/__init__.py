@@ -1,1 +1,1 @@
-"""From motion capture takes to 2D-3D training pairs: bodies, cameras, occlusion and a model of a 2D detector."""
+"""From motion capture takes to 2D-3D training pairs: bodies, cameras, occlusion, a 2D detector."""

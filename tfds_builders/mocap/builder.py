@@ -57,8 +57,9 @@ def mocap_config(fps: float = 30, views: int = 4, seed: int = 0) -> MocapConfig:
 class MocapBuilder(tfds.core.GeneratorBasedBuilder):
     """Turns takes into records of 2D and 3D joints; a dataset only has to say where its takes are.
 
-    Each take is seen by `views` virtual cameras. In the split "train" each view draws a body of its own;
-    in every other split the person keeps the recorded one. Files are array_record, which needs no TensorFlow.
+    Each take is seen by `views` virtual cameras. In the split "train" each view draws a body of its
+    own; in every other split the person keeps the recorded one. Files are array_record, which needs
+    no TensorFlow.
     """
 
     BUILDER_CONFIGS = [mocap_config(30), mocap_config(50)]  # noqa: RUF012 (as TFDS declares it)

@@ -5,8 +5,8 @@ import math
 
 import numpy as np
 
-# The 17 joints of Human3.6M. `neck` is between the neck and the nose, `head` the top of the head and
-# `thorax` the base of the neck.
+# The 17 joints of Human3.6M. `neck` is between the neck and the nose, `head` the top of the head
+# and `thorax` the base of the neck.
 JOINTS = (
     "pelvis",
     "right_hip",
@@ -41,7 +41,8 @@ class Take:
         joints: `[t, 17, 3]` floats, metres, in a right-handed world whose Y axis points up.
 
     Raises:
-        ValueError: If the joints have another shape or are not finite numbers, or `fps` is not positive.
+        ValueError: If the joints have another shape or are not finite numbers, or `fps` is not
+            positive.
     """
 
     name: str
@@ -58,7 +59,7 @@ class Take:
         shape = self.joints.shape
         if len(shape) != 3 or shape[1:] != (len(JOINTS), 3) or shape[0] == 0:
             raise ValueError(
-                f"take {self.name!r}: joints must be [t, {len(JOINTS)}, 3] with t > 0, found {shape}"
+                f"take {self.name!r}: joints must be [t > 0, {len(JOINTS)}, 3], found {shape}"
             )
         if not np.issubdtype(self.joints.dtype, np.floating):
             raise ValueError(
@@ -84,12 +85,13 @@ def _cubic(x: np.ndarray) -> np.ndarray:
 def resample(take: Take, fps: float) -> Take:
     """Brings a take to another frame rate.
 
-    Output frame k shows time k / fps, so nothing is shifted, and the output ends at the last such time that
-    the take covers. The joints are convolved with the cubic kernel of Keys (1981). Towards a higher rate it
-    interpolates and passes through the recorded frames. Towards a lower rate it is stretched by the ratio
-    of the rates, which makes it the low-pass filter that must come before decimation: what is faster than
-    the output can carry is averaged away instead of coming back as slow, false motion. Beyond the ends the
-    take is continued by point reflection, which keeps its velocity.
+    Output frame k shows time k / fps, so nothing is shifted, and the output ends at the last such
+    time that the take covers. The joints are convolved with the cubic kernel of Keys (1981).
+    Towards a higher rate it interpolates and passes through the recorded frames. Towards a lower
+    rate it is stretched by the ratio of the rates, which makes it the low-pass filter that must
+    come before decimation: what is faster than the output can carry is averaged away instead of
+    coming back as slow, false motion. Beyond the ends the take is continued by point reflection,
+    which keeps its velocity.
 
     Args:
         take: The take.
