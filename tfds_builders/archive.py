@@ -1,0 +1,126 @@
+"""The text files of a data set, in a folder or in the zip archive in which they were downloaded."""
+
+import dataclasses
+import os
+import pathlib
+import re
+import zipfile
+import zlib
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import tensorflow_datasets as tfds
+
+from tfds_builders.mocap.builder import MocapBuilder
+
+
+@dataclasses.dataclass(frozen=True)
+class TextFile:
+    """A text file that has not been read yet.
+
+    Attributes:
+        name: Where it is, for errors: "folder/02/02_01.amc" or "archive.zip:02/02_01.amc".
+        match: How its path matched the pattern that it was found by.
+        read: Returns its content; raises ValueError naming it if the archive is damaged.
+    """
+
+    name: str
+    match: re.Match[str]
+    read: Callable[[], str]
+
+
+def _in_archive(path: pathlib.Path, pattern: re.Pattern[str]) -> list[TextFile]:
+    try:
+        archive = zipfile.ZipFile(path)
+    except zipfile.BadZipFile as error:
+        raise ValueError(
+            f"{path}: not a zip archive, or damaged ({error}); download it again"
+        ) from None
+
+    def reader(member: zipfile.ZipInfo) -> Callable[[], str]:
+        def read() -> str:
+            try:
+                return archive.read(member).decode("latin-1")
+            except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+                raise ValueError(
+                    f"{path}:{member.filename}: damaged ({error}); download the archive again"
+                ) from None
+
+        return read
+
+    return [
+        TextFile(f"{path}:{member.filename}", match, reader(member))
+        for member in archive.infolist()
+        if (match := pattern.fullmatch(member.filename))
+    ]
+
+
+def find(source: str | os.PathLike[str], pattern: re.Pattern[str]) -> list[TextFile]:
+    """Finds files by their path without reading or extracting them.
+
+    Args:
+        source: A zip archive, or a folder that holds the files at any depth or, where it holds none of
+            them, an archive of them directly in it.
+        pattern: What the whole path must match, with "/" between folders; the part of the path that leads
+            to the data is up to the user, so begin with `(.*/)?`.
+
+    Returns:
+        The files, ordered by name; none where nothing matches.
+
+    Raises:
+        FileNotFoundError: If there is no such source.
+        ValueError: If an archive cannot be read, or several archives in a folder hold matching files.
+    """
+    source = pathlib.Path(source).expanduser()
+    if not source.exists():
+        raise FileNotFoundError(f"{source}: no such file or folder")
+    if not source.is_dir():
+        found = _in_archive(source, pattern)
+    else:
+        found = [
+            TextFile(str(path), match, lambda path=path: path.read_text(encoding="latin-1"))
+            for path in source.rglob("*")
+            if (match := pattern.fullmatch(path.absolute().as_posix()))
+        ]
+        if not found:
+            archives = {path: _in_archive(path, pattern) for path in sorted(source.glob("*.zip"))}
+            holding = [path for path, files in archives.items() if files]
+            if len(holding) > 1:
+                raise ValueError(
+                    f"{source}: several archives hold the data, leave one: "
+                    f"{', '.join(path.name for path in holding)}"
+                )
+            found = archives[holding[0]] if holding else []
+    return sorted(found, key=lambda file: file.name)
+
+
+class ArchiveBuilder(MocapBuilder):
+    """A mocap data set that is read from files the user has.
+
+    Args:
+        source: The archive or folder to read. Where it is not given, the `manual_dir` of TFDS's
+            `DownloadConfig` is read, by default `DATA_DIR/downloads/manual`.
+        **kwargs: As for any TFDS builder.
+    """
+
+    PATTERN: ClassVar[re.Pattern[str]]  # of the paths of the files to read, as `find` takes it
+
+    def __init__(self, *, source: str | os.PathLike[str] | None = None, **kwargs: Any):
+        super().__init__(**kwargs)
+        self._source = None if source is None else pathlib.Path(source).expanduser()
+
+    def _folder(self, dl_manager: tfds.download.DownloadManager) -> pathlib.Path | None:
+        """Where the user's files are: the source, or the manual directory if it holds anything."""
+        if self._source is not None:
+            return self._source
+        try:
+            return pathlib.Path(dl_manager.manual_dir)
+        except AssertionError:  # how TFDS says that it is absent or empty
+            return None
+
+    def _missing(self, dl_manager: tfds.download.DownloadManager) -> FileNotFoundError:
+        """The error for a source without the data."""
+        source = self._folder(dl_manager)
+        where = f"no such data in {source}" if source else "no source and no manual_dir were given"
+        instructions = " ".join((self.MANUAL_DOWNLOAD_INSTRUCTIONS or "").split())
+        return FileNotFoundError(f"{self.name}: {where}. {instructions}")

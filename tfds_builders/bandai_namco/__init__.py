@@ -1,0 +1,1 @@
+"""The Bandai-Namco-Research-Motiondataset-2."""

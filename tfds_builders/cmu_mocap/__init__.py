@@ -1,0 +1,1 @@
+"""The CMU Graphics Lab Motion Capture Database."""

@@ -1,0 +1,132 @@
+"""The CMU Graphics Lab Motion Capture Database, from its ASF/AMC files."""
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import ClassVar
+
+import numpy as np
+import tensorflow_datasets as tfds
+from absl import logging
+
+from tfds_builders import archive, asf_amc
+from tfds_builders.cmu_mocap import trials
+from tfds_builders.mocap.take import Take
+
+URL = "http://mocap.cs.cmu.edu/allasfamc.zip"
+
+# The bones whose ends (their mean, where there are two) are the joints of Human3.6M. The root of the
+# files is not the pelvis: it lies about 11 cm above and behind the line of the hips.
+BONES = (
+    ("lhipjoint", "rhipjoint"),
+    ("rhipjoint",),
+    ("rfemur",),
+    ("rtibia",),
+    ("lhipjoint",),
+    ("lfemur",),
+    ("ltibia",),
+    ("lowerback",),
+    ("thorax",),
+    ("lowerneck", "upperneck"),
+    ("head",),
+    ("lclavicle",),
+    ("lhumerus",),
+    ("lradius", "lwrist"),
+    ("rclavicle",),
+    ("rhumerus",),
+    ("rradius", "rwrist"),
+)
+METRES_PER_INCH = 0.0254
+
+
+def joints_of(skeleton: asf_amc.Skeleton, motion: dict[str, np.ndarray]) -> np.ndarray:
+    """Places the 17 joints of Human3.6M.
+
+    Args:
+        skeleton: The skeleton of a subject of the database.
+        motion: A motion of t frames.
+
+    Returns:
+        `[t, 17, 3]`, metres, Y up. Lengths are in inches once divided by the skeleton's unit of length.
+
+    Raises:
+        ValueError: If the skeleton lacks a bone.
+    """
+    positions = asf_amc.forward_kinematics(skeleton, motion)
+    missing = sorted({bone for bones in BONES for bone in bones} - positions.keys())
+    if missing:
+        raise ValueError(f"the skeleton has no bone {missing[0]!r}")
+    joints = [np.mean([positions[bone] for bone in bones], axis=0) for bones in BONES]
+    return np.stack(joints, axis=1) * (METRES_PER_INCH / skeleton.length_unit)
+
+
+class Builder(archive.ArchiveBuilder):
+    """The CMU database; subjects 02, 07, 12, ... are the test split."""
+
+    VERSION = tfds.core.Version("1.0.0")
+    RELEASE_NOTES: ClassVar[dict[str, str]] = {"1.0.0": "First version."}
+    MANUAL_DOWNLOAD_INSTRUCTIONS = (
+        f"Download {URL} (or take any part of it) and give the archive, or the folder that it is "
+        "extracted to, as the source. It must hold files such as subjects/02/02.asf and "
+        "subjects/02/02_01.amc."
+    )
+    PATTERN = re.compile(r"(.*/)?(?P<subject>\d+)/(?P=subject)(\.asf|_(?P<trial>\d+)\.amc)")
+
+    def _takes(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Iterable[Take]]:
+        folder = self._folder(dl_manager)
+        files = archive.find(folder, self.PATTERN) if folder else []
+        if not files and self._source is None:
+            logging.info("cmu_mocap: not in the manual directory, downloading %s", URL)
+            try:
+                files = archive.find(dl_manager.download(URL), self.PATTERN)
+            except Exception as error:
+                # Whatever went wrong, what helps is to say how to do without the download.
+                missing = self._missing(dl_manager)
+                raise FileNotFoundError(f"{missing} Downloading it failed: {error}") from error
+
+        skeletons = {file.match["subject"]: file for file in files if not file.match["trial"]}
+        motions: dict[str, dict[str, list[archive.TextFile]]] = {}
+        for file in files:
+            subject = file.match["subject"]
+            if file.match["trial"] and subject not in skeletons:
+                raise ValueError(f"{file.name}: its skeleton {subject}.asf is not there")
+            if file.match["trial"]:
+                split = "test" if int(subject) % 5 == 2 else "train"
+                motions.setdefault(split, {}).setdefault(subject, []).append(file)
+        if not motions:
+            raise self._missing(dl_manager)
+
+        listed = trials.LISTED
+        if folder:
+            path = (folder if folder.is_dir() else folder.parent) / "trials.csv"
+            listed = listed | (trials.read_trials(path) if path.exists() else {})
+        return {
+            split: self._split(skeletons, subjects, listed) for split, subjects in motions.items()
+        }
+
+    def _split(
+        self,
+        skeletons: dict[str, archive.TextFile],
+        motions: dict[str, list[archive.TextFile]],
+        listed: dict[str, trials.Trial],
+    ) -> Iterator[Take]:
+        for subject in sorted(motions, key=int):
+            unlisted = 0
+            skeleton = asf_amc.parse_asf(skeletons[subject].read(), skeletons[subject].name)
+            for file in motions[subject]:
+                name = f"{subject}_{file.match['trial']}"
+                trial = listed.get(name, trials.UNLISTED)
+                unlisted += name not in listed
+                motion = asf_amc.parse_amc(file.read(), skeleton, file.name)
+                try:
+                    joints = joints_of(skeleton, motion)
+                except ValueError as error:
+                    raise ValueError(f"{skeletons[subject].name}: {error}") from None
+                yield Take(name, subject, trial.action, trial.fps, joints)
+            if unlisted:
+                logging.warning(
+                    "cmu_mocap, subject %s: the frame rate of %d trials is not known and taken to be "
+                    "%g; list them in trials.csv (see the README)",
+                    subject,
+                    unlisted,
+                    trials.UNLISTED.fps,
+                )

@@ -1,0 +1,105 @@
+"""The TFDS builder that all motion capture datasets share."""
+
+import abc
+import dataclasses
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import tensorflow_datasets as tfds
+
+from tfds_builders.mocap.features import features
+from tfds_builders.mocap.take import Take
+from tfds_builders.mocap.views import views_of
+
+
+@dataclasses.dataclass(eq=False)
+class MocapConfig(tfds.core.BuilderConfig):
+    """How takes become records; make one with `mocap_config`, which names it.
+
+    Attributes:
+        fps: Frames per second of the records.
+        views: Virtual cameras for each take.
+        seed: Seed of everything drawn: bodies, cameras and the detector's errors.
+    """
+
+    fps: float = 30.0
+    views: int = 4
+    seed: int = 0
+
+
+def mocap_config(fps: float = 30, views: int = 4, seed: int = 0) -> MocapConfig:
+    """Returns the config of the given settings, named after those that are not the default.
+
+    Args:
+        fps: Frames per second of the records; always part of the name: "30fps".
+        views: Virtual cameras for each take: "30fps_views8".
+        seed: Seed of everything drawn: "30fps_seed1".
+
+    Raises:
+        ValueError: If `fps` or `views` is not positive or `seed` is negative.
+    """
+    if not fps > 0 or views < 1 or seed < 0:
+        raise ValueError(
+            f"fps and views must be positive and seed not negative, found {fps=}, {views=}, {seed=}"
+        )
+    name = f"{fps:g}fps"
+    name += f"_views{views}" if views != 4 else ""
+    name += f"_seed{seed}" if seed != 0 else ""
+    return MocapConfig(
+        name=name,
+        description=f"{fps:g} frames per second, {views} virtual cameras, seed {seed}",
+        fps=float(fps),
+        views=views,
+        seed=seed,
+    )
+
+
+class MocapBuilder(tfds.core.GeneratorBasedBuilder):
+    """Turns takes into records of 2D and 3D joints; a dataset only has to say where its takes are.
+
+    Each take is seen by `views` virtual cameras. In the split "train" each view draws a body of its
+    own; in every other split the person keeps the recorded one. Files are array_record, which needs
+    no TensorFlow.
+    """
+
+    BUILDER_CONFIGS = [mocap_config(30), mocap_config(50)]  # noqa: RUF012 (as TFDS declares it)
+
+    def __init__(self, *, file_format: str | None = None, **kwargs: Any):
+        super().__init__(file_format=file_format or "array_record", **kwargs)
+
+    @abc.abstractmethod
+    def _takes(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Iterable[Take]]:
+        """Returns the takes of each split, best lazily; names are unique within the dataset."""
+
+    def _info(self) -> tfds.core.DatasetInfo:
+        return self.dataset_info_from_configs(features=features(), disable_shuffling=True)
+
+    def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Iterator]:
+        return {
+            split: self._generate_examples(takes, split)
+            for split, takes in self._takes(dl_manager).items()
+        }
+
+    def _generate_examples(
+        self, takes: Iterable[Take], split: str
+    ) -> Iterator[tuple[str, dict[str, Any]]]:
+        config = self.builder_config
+        assert isinstance(config, MocapConfig)
+        names = set()
+        for take in takes:
+            if take.name in names:
+                raise ValueError(f"{self.name}, split {split!r}: two takes are named {take.name!r}")
+            names.add(take.name)
+            yield from views_of(
+                take,
+                dataset=self.name,
+                fps=config.fps,
+                views=config.views,
+                seed=config.seed,
+                train=split == "train",
+            )
+        if not names:
+            raise ValueError(
+                f"{self.name}, split {split!r}: no takes were found; see "
+                "MANUAL_DOWNLOAD_INSTRUCTIONS for the files that are needed"
+            )

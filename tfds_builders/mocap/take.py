@@ -1,0 +1,123 @@
+"""A take: one recorded motion of one person, before any camera looks at it."""
+
+import dataclasses
+import math
+
+import numpy as np
+
+# The 17 joints of Human3.6M. `neck` is between the neck and the nose, `head` the top of the head
+# and `thorax` the base of the neck.
+JOINTS = (
+    "pelvis",
+    "right_hip",
+    "right_knee",
+    "right_ankle",
+    "left_hip",
+    "left_knee",
+    "left_ankle",
+    "spine",
+    "thorax",
+    "neck",
+    "head",
+    "left_shoulder",
+    "left_elbow",
+    "left_wrist",
+    "right_shoulder",
+    "right_elbow",
+    "right_wrist",
+)
+PARENTS = (-1, 0, 1, 2, 0, 4, 5, 0, 7, 8, 9, 8, 11, 12, 8, 14, 15)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Take:
+    """One recorded motion of one person.
+
+    Attributes:
+        name: Unique in its dataset, e.g. "02_01".
+        subject: Who, e.g. "02"; "" where not known.
+        action: What, e.g. "walk"; "" where not known.
+        fps: Frames per second.
+        joints: `[t, 17, 3]` floats, metres, in a right-handed world whose Y axis points up.
+
+    Raises:
+        ValueError: If the joints have another shape or are not finite numbers, or `fps` is not
+            positive.
+    """
+
+    name: str
+    subject: str
+    action: str
+    fps: float
+    joints: np.ndarray
+
+    def __post_init__(self):
+        if not self.name:
+            raise ValueError("a take needs a name; found an empty one")
+        if not (self.fps > 0 and math.isfinite(self.fps)):
+            raise ValueError(f"take {self.name!r}: fps must be positive, found {self.fps}")
+        shape = self.joints.shape
+        if len(shape) != 3 or shape[1:] != (len(JOINTS), 3) or shape[0] == 0:
+            raise ValueError(
+                f"take {self.name!r}: joints must be [t > 0, {len(JOINTS)}, 3], found {shape}"
+            )
+        if not np.issubdtype(self.joints.dtype, np.floating):
+            raise ValueError(
+                f"take {self.name!r}: joints must be floats, found {self.joints.dtype}"
+            )
+        bad = np.argwhere(~np.isfinite(self.joints))
+        if len(bad):
+            frame, joint, _ = bad[0]
+            raise ValueError(
+                f"take {self.name!r}: {len(bad)} coordinates are not finite, the first at frame "
+                f"{frame}, joint {JOINTS[joint]}"
+            )
+
+
+def _cubic(x: np.ndarray) -> np.ndarray:
+    """The cubic convolution kernel of Keys (1981), a = -1/2: 1 at 0, 0 at the other integers."""
+    x = np.abs(x)
+    near = (1.5 * x - 2.5) * x * x + 1
+    far = ((-0.5 * x + 2.5) * x - 4) * x + 2
+    return np.where(x < 1, near, np.where(x < 2, far, 0.0))
+
+
+def resample(take: Take, fps: float) -> Take:
+    """Brings a take to another frame rate.
+
+    Output frame k shows time k / fps, so nothing is shifted, and the output ends at the last such
+    time that the take covers. The joints are convolved with the cubic kernel of Keys (1981).
+    Towards a higher rate it interpolates and passes through the recorded frames. Towards a lower
+    rate it is stretched by the ratio of the rates, which makes it the low-pass filter that must
+    come before decimation: what is faster than the output can carry is averaged away instead of
+    coming back as slow, false motion. Beyond the ends the take is continued by point reflection,
+    which keeps its velocity.
+
+    Args:
+        take: The take.
+        fps: The wanted frames per second.
+
+    Returns:
+        The take at `fps`; `take` itself where the rates agree.
+
+    Raises:
+        ValueError: If `fps` is not positive.
+    """
+    if not (fps > 0 and math.isfinite(fps)):
+        raise ValueError(f"fps must be positive, found {fps}")
+    if fps == take.fps:
+        return take
+    ratio = take.fps / fps
+    stretch = max(1.0, ratio)
+    frames = len(take.joints)
+    # The tolerance keeps a last frame that only rounding puts past the end.
+    centres = np.arange(math.floor((frames - 1) / ratio + 1e-6) + 1) * ratio
+    pad = math.ceil(2 * stretch)
+    taps = np.floor(centres)[:, None].astype(int) + np.arange(1 - pad, pad + 1)
+    weights = _cubic((taps - centres[:, None]) / stretch)
+    weights /= weights.sum(axis=1, keepdims=True)
+    padded = np.pad(
+        take.joints, ((pad, pad + 1), (0, 0), (0, 0)), mode="reflect", reflect_type="odd"
+    )
+    joints = np.einsum("ko,kojc->kjc", weights, padded[taps + pad], optimize=True)
+    return dataclasses.replace(take, fps=float(fps), joints=joints)

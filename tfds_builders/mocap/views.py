@@ -1,0 +1,77 @@
+"""What virtual cameras see of a take: one record for each view."""
+
+import hashlib
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from tfds_builders.mocap import body
+from tfds_builders.mocap.cameras import draw_azimuths, draw_camera, project, world_to_camera
+from tfds_builders.mocap.detector import DetectorModel, detect
+from tfds_builders.mocap.features import make_record
+from tfds_builders.mocap.occlusion import visible
+from tfds_builders.mocap.take import Take, resample
+
+
+def _generator(seed: int, *names: str) -> np.random.Generator:
+    """Returns a generator that depends on the seed and the names alone, not on order or process."""
+    digest = hashlib.sha256("\0".join(names).encode()).digest()
+    return np.random.default_rng([seed, int.from_bytes(digest[:16], "little")])
+
+
+def views_of(
+    take: Take,
+    *,
+    dataset: str,
+    fps: float,
+    views: int,
+    seed: int,
+    train: bool,
+    detector: DetectorModel = DetectorModel(),  # noqa: B008 (frozen)
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yields (name, record) of each view of a take.
+
+    For each view a body (only where `train`), a camera and a detector's errors are drawn from the
+    seed, the names of dataset and take, and the view; nothing else plays a part, so records do not
+    depend on which other takes or views there are (the directions of the views do depend on how
+    many there are).
+
+    Args:
+        take: The take.
+        dataset: Name of the dataset.
+        fps: Frames per second of the records.
+        views: Number of cameras.
+        seed: Seed of all draws.
+        train: Whether each view gets a body of its own; otherwise the person keeps the recorded
+            one.
+        detector: How the 2D joints err.
+    """
+    take = resample(take, fps)
+    azimuths = draw_azimuths(_generator(seed, dataset, take.name), views)
+    for view, azimuth in enumerate(azimuths):
+        name = f"{take.name}/view{view}"
+        rng = _generator(seed, dataset, take.name, f"view{view}")
+        joints = body.randomise_body(rng, take.joints) if train else take.joints
+        camera = draw_camera(rng, joints, azimuth)
+        joints_3d = world_to_camera(camera, 1000 * joints)
+        visibility = visible(joints_3d, body.stature(joints))
+        keypoints, confidence = detect(
+            rng, project(camera.intrinsics, joints_3d), visibility, fps, detector
+        )
+        record = make_record(
+            name=name,
+            subject=take.subject,
+            action=take.action,
+            camera=f"view{view}",
+            fps=fps,
+            image_size=camera.image_size,
+            keypoints_2d=keypoints,
+            confidence=confidence,
+            joints_3d=joints_3d,
+            visibility=visibility,
+            intrinsics=camera.intrinsics,
+            rotation=camera.rotation,
+            translation=camera.translation,
+        )
+        yield name, record
