@@ -170,9 +170,7 @@ def joints(body: Body, controls: Controls) -> np.ndarray:
         sign = SIGN[side]
         out[:, hip] = out[:, 0] + hips[:, side]
         hinge = (pelvis @ turn(sign * controls.splay[:, side]))[..., 0]  # the pelvis's left
-        out[:, hip + 1], out[:, hip + 2] = _leg(
-            body, out[:, hip], controls.ankles[:, side], hinge
-        )
+        out[:, hip + 1], out[:, hip + 2] = _leg(body, out[:, hip], controls.ankles[:, side], hinge)
         flexion, abduction, rotation, elbow = np.moveaxis(arms[:, side], -1, 0)
         arm = upper @ swing_twist(-flexion, sign * abduction, sign * rotation)
         # The shoulder blade follows the arm: the shoulder rises as the arm does.

@@ -53,10 +53,10 @@ class Person:
 
 
 def person(name: str, rng: np.random.Generator) -> Person:
-    """Draws a subject: a height of 1.7 m +- 6 %, proportions that differ by some per cent, a style."""
-    height = 1 + 0.06 * np.clip(rng.normal(), -2, 2)
-    leg, trunk, arm = 1 + 0.025 * np.clip(rng.normal(size=3), -2, 2)
-    width, skull = 1 + 0.04 * np.clip(rng.normal(size=2), -2, 2)
+    """Draws a subject: 1.7 m tall +- 10 %, with proportions that differ a little, and a style."""
+    height = rng.uniform(0.9, 1.1)
+    leg, trunk, arm = rng.uniform(0.96, 1.04, 3)
+    width, skull = rng.uniform(0.93, 1.07, 2)
     mean = Body()
     body = Body(
         hip=mean.hip * height * width,
@@ -117,6 +117,7 @@ def generate(who: Person, activity: str, seconds: float, rng: np.random.Generato
     for angles in (controls.pelvis, controls.trunk, controls.head, controls.arms):
         angles[:] = _smooth(angles)
     controls.root[:] = _smooth(controls.root)
+    controls.ankles[:] = _smooth(controls.ankles, 0.02)
 
     joints = body_lib.joints(who.body, controls)[margin : margin + frames]
     joints[..., [0, 2]] -= joints[:, :1, [0, 2]].mean(axis=0)
@@ -129,7 +130,7 @@ def generate(who: Person, activity: str, seconds: float, rng: np.random.Generato
 def wander(
     rng: np.random.Generator, t: np.ndarray, shape: Sequence[int] = (), period: float = 2.5
 ) -> np.ndarray:
-    """Smooth noise [t, *shape] of unit variance: sums of sinusoids with periods about `period` s."""
+    """Smooth noise [t, *shape] of unit variance: sinusoids with periods about `period` seconds."""
     waves = 5
     frequency = rng.uniform(0.2, 1.6, (waves, *shape)) / period
     phase = rng.uniform(0, 2 * np.pi, (waves, *shape))
@@ -180,12 +181,12 @@ def hermite(x: np.ndarray, at: np.ndarray, values: np.ndarray, slopes: np.ndarra
 
 def repeats(
     rng: np.random.Generator, t: np.ndarray, period: float
-) -> tuple[np.ndarray, np.ndarray, Callable[[float, float], np.ndarray]]:
+) -> tuple[np.ndarray, Callable[[float, float], np.ndarray]]:
     """Splits the time into repetitions of about `period` seconds, no two of the same length.
 
     Returns:
-        phase [t] in [0, 1) within the repetition; duration [t] of the repetition in seconds; and
-        `draw(low, high)`, which gives a number [t] that is constant within a repetition.
+        phase [t] in [0, 1) within the repetition, and `draw(low, high)`, which gives a random
+        number [t] that is constant within a repetition.
     """
     count = int((t[-1] - t[0]) / (0.75 * period)) + 3
     starts = np.cumsum(period * rng.uniform(0.8, 1.2, count)) + t[0] - 1.2 * period
@@ -197,7 +198,7 @@ def repeats(
     def draw(low: float, high: float) -> np.ndarray:
         return rng.uniform(low, high, count + 1)[index]
 
-    return phase, duration, draw
+    return phase, draw
 
 
 def poses(rng: np.random.Generator, t: np.ndarray, choices, hold: tuple, move: tuple) -> np.ndarray:
@@ -289,18 +290,53 @@ class Gait:
 # the ankle is highest just after, as in recorded gait (Winter, "Biomechanics and Motor Control of
 # Human Movement"); running has its toe-off before 40 %, and both feet in the air in between.
 WALK = Gait(
-    passing=0.26,
-    height=((0, 0.02), (0.08, 0), (0.38, 0.005), (0.5, 0.04), (0.6, 0.12), (0.68, 0.155))
-    + ((0.78, 0.1), (0.88, 0.035), (0.95, 0.025)),
-    progress=((0, 0), (0.42, 0), (0.52, 0.015), (0.61, 0.075), (0.72, 0.29), (0.82, 0.61))
-    + ((0.92, 0.91), (1, 1)),
+    passing=0.25,
+    height=(
+        (0, 0.02),
+        (0.08, 0),
+        (0.38, 0.005),
+        (0.5, 0.04),
+        (0.6, 0.12),
+        (0.68, 0.155),
+        (0.78, 0.1),
+        (0.88, 0.035),
+        (0.95, 0.025),
+    ),
+    progress=(
+        (0, 0),
+        (0.42, 0),
+        (0.52, 0.015),
+        (0.61, 0.075),
+        (0.72, 0.29),
+        (0.82, 0.61),
+        (0.92, 0.91),
+        (1, 1),
+    ),
 )
 RUN = Gait(
-    passing=0.16,
-    height=((0, 0.02), (0.1, 0), (0.22, 0.01), (0.36, 0.12), (0.48, 0.3), (0.57, 0.36))
-    + ((0.72, 0.22), (0.88, 0.06), (0.95, 0.03)),
-    progress=((0, 0), (0.25, 0), (0.36, 0.06), (0.48, 0.22), (0.6, 0.46), (0.75, 0.78))
-    + ((0.9, 0.98), (1, 1)),
+    passing=0.14,
+    height=(
+        (0, 0.03),
+        (0.1, 0),
+        (0.22, 0.01),
+        (0.36, 0.12),
+        (0.48, 0.3),
+        (0.57, 0.36),
+        (0.72, 0.22),
+        (0.88, 0.06),
+        (0.95, 0.04),
+    ),
+    progress=(
+        (0, 0),
+        (0.25, 0),
+        (0.36, 0.06),
+        (0.48, 0.22),
+        (0.6, 0.45),
+        (0.75, 0.72),
+        (0.88, 0.925),
+        (0.95, 0.99),
+        (1, 1),
+    ),
 )
 SHUFFLE = Gait(
     passing=0.3,
@@ -309,7 +345,9 @@ SHUFFLE = Gait(
 )
 
 
-def _stride(who, t, rng, gait: Gait, rate, velocity, heading, spread) -> tuple[Controls, np.ndarray]:
+def _stride(
+    who, t, rng, gait: Gait, rate, velocity, heading, spread
+) -> tuple[Controls, np.ndarray]:
     """Moves along a path, placing the feet beside it.
 
     Args:
@@ -366,12 +404,13 @@ def walk(who: Person, t: np.ndarray, rng: np.random.Generator) -> Controls:
     """Walks a winding way at 0.9 to 1.6 m/s."""
     k = who.body.scale
     speed = k * who.tempo * rng.uniform(1.0, 1.4) * (1 + 0.06 * wander(rng, t, period=5))
-    rate = 0.93 * np.sqrt(speed / (1.3 * k)) / np.sqrt(k)
+    rate = 0.97 * (speed / (1.3 * k)) ** 0.6 / np.sqrt(k)
     curvature = rng.choice([-1, 1]) / rng.uniform(1.8, 2.8) + 0.15 * wander(rng, t, period=6)
     heading = np.rad2deg(np.cumsum(speed * curvature) / FPS)
     c, phase = _stride(who, t, rng, WALK, rate, speed, heading, spread=rng.uniform(0.05, 0.08))
     beat = 2 * np.pi * phase
-    c.root[:, 1] += 0.012 * k * np.cos(2 * (beat - 2 * np.pi * 0.28)) - 0.022 * k
+    bob = 0.02 * k * (speed / rate / (1.35 * k)) ** 2  # longer steps, lower at heel strike
+    c.root[:, 1] += bob * np.cos(2 * (beat - 2 * np.pi * 0.28)) - 1.2 * bob - 0.01 * k
     sway = 0.022 * k * np.cos(beat - 2 * np.pi * 0.27)  # over the foot that stands
     c.root -= sway[:, None] * _forward(heading + 90)
     c.pelvis += np.stack([3 + 0 * beat, 3 * np.sin(beat - 0.5), 6 * np.cos(beat)], axis=-1)
@@ -390,14 +429,15 @@ def run(who: Person, t: np.ndarray, rng: np.random.Generator) -> Controls:
     heading = np.rad2deg(np.cumsum(speed * curvature) / FPS)
     c, phase = _stride(who, t, rng, RUN, rate, speed, heading, spread=0.045)
     beat = 2 * np.pi * phase
+    swing = beat + 0.4 * np.pi  # the thigh is in front well before the foot strikes
     c.root[:, 1] += -0.055 * k - 0.04 * k * np.cos(2 * (beat - 2 * np.pi * 0.17))
-    c.pelvis += np.stack([5 + 0 * beat, 3 * np.sin(beat - 0.4), 8 * np.cos(beat)], axis=-1)
-    c.trunk += np.stack([6 + 0 * beat, -3 * np.sin(beat - 0.4), -20 * np.cos(beat)], axis=-1)
-    c.head[:, 2] += 10 * np.cos(beat)
+    c.pelvis += np.stack([5 + 0 * beat, 3 * np.sin(beat - 0.4), 8 * np.cos(swing)], axis=-1)
+    c.trunk += np.stack([6 + 0 * beat, -3 * np.sin(beat - 0.4), -20 * np.cos(swing)], axis=-1)
+    c.head[:, 2] += 10 * np.cos(swing)
     c.head[:, 0] -= 8
     c.arms[..., 1] += 8
     c.arms[..., 2] = -22
-    _swing_arms(who, c, phase, amount=rng.uniform(30, 40), mean=-8, elbow=92, elbow_swing=12)
+    _swing_arms(who, c, phase + 0.2, amount=rng.uniform(30, 40), mean=-8, elbow=92, elbow_swing=12)
     return c
 
 
@@ -427,13 +467,11 @@ def turn(who: Person, t: np.ndarray, rng: np.random.Generator) -> Controls:
 def sit_down(who: Person, t: np.ndarray, rng: np.random.Generator) -> Controls:
     """Sits down on a chair and stands up again."""
     c, k = _stand(who, t, rng, width=1.1), who.body.scale
-    phase, _, _ = repeats(rng, t, 5.5 / who.tempo)
+    phase, _ = repeats(rng, t, 5.5 / who.tempo)
     seat = k * rng.uniform(0.48, 0.56)
     sit = curve(phase, [(0.05, 0), (0.3, 1), (0.66, 1), (0.9, 0)])
     back = curve(phase, [(0.02, 0), (0.24, 1), (0.7, 1), (0.88, 0)])
-    lean = curve(
-        phase, [(0, 0), (0.2, 1), (0.36, 0), (0.6, 0), (0.73, 1.1), (0.93, 0), (1, 0)]
-    )
+    lean = curve(phase, [(0, 0), (0.2, 1), (0.36, 0), (0.6, 0), (0.73, 1.1), (0.93, 0), (1, 0)])
     c.root[:, 1] += sit * (seat - who.body.standing)
     c.root[:, 2] -= back * k * rng.uniform(0.38, 0.46)
     c.pelvis[:, 0] += 20 * lean - 8 * sit
@@ -473,7 +511,7 @@ def sit(who: Person, t: np.ndarray, rng: np.random.Generator) -> Controls:
 def squat(who: Person, t: np.ndarray, rng: np.random.Generator) -> Controls:
     """Squats, the arms held out in front or hanging between the knees."""
     c, k = _stand(who, t, rng, width=rng.uniform(1.4, 2.0)), who.body.scale
-    phase, _, draw = repeats(rng, t, 2.8 / who.tempo)
+    phase, draw = repeats(rng, t, 2.8 / who.tempo)
     depth = draw(0.38, 0.56) * k
     down = curve(phase, [(0.05, 0), (0.45, 1), (0.55, 1), (0.92, 0)])
     c.root[:, 1] -= down * depth
@@ -532,7 +570,7 @@ def jump(who: Person, t: np.ndarray, rng: np.random.Generator) -> Controls:
 def kick(who: Person, t: np.ndarray, rng: np.random.Generator) -> Controls:
     """Swings a leg back and kicks forward, low as at a ball or high."""
     c, k = _stand(who, t, rng), who.body.scale
-    phase, _, draw = repeats(rng, t, 2.3 / who.tempo)
+    phase, draw = repeats(rng, t, 2.3 / who.tempo)
     foot, other = who.side, 1 - who.side
     high = draw(0.3, 0.85)
     back = curve(phase, [(0.08, 0), (0.32, 1), (0.48, 0)])
@@ -559,7 +597,7 @@ def kick(who: Person, t: np.ndarray, rng: np.random.Generator) -> Controls:
 def wave(who: Person, t: np.ndarray, rng: np.random.Generator) -> Controls:
     """Raises a hand, waves, lets it sink."""
     c = _stand(who, t, rng)
-    phase, duration, draw = repeats(rng, t, 4.0)
+    phase, draw = repeats(rng, t, 4.0)
     up = curve(phase, [(0.08, 0), (0.24, 1), (0.8, 1), (0.95, 0)])
     hello = np.array([rng.uniform(5, 35), rng.uniform(70, 115), 88, rng.uniform(55, 95)])
     beat = np.sin(2 * np.pi * np.cumsum(rng.uniform(1.5, 2.3) * (1 + 0.1 * wander(rng, t))) / FPS)
@@ -581,10 +619,12 @@ def wave(who: Person, t: np.ndarray, rng: np.random.Generator) -> Controls:
 def pick_up(who: Person, t: np.ndarray, rng: np.random.Generator) -> Controls:
     """Picks something up from the floor, looks at it and puts it back."""
     c, k = _stand(who, t, rng, width=1.3), who.body.scale
-    phase, _, _ = repeats(rng, t, 5.5 / who.tempo)
+    phase, _ = repeats(rng, t, 5.5 / who.tempo)
     knees = rng.uniform(0.3, 1)  # from a bent back to a deep squat
-    down = curve(phase, [(0.04, 0), (0.24, 1), (0.3, 1), (0.46, 0), (0.6, 0), (0.76, 1), (0.8, 1)]
-                 + [(0.96, 0)])
+    down = curve(
+        phase,
+        [(0.04, 0), (0.24, 1), (0.3, 1), (0.46, 0), (0.6, 0), (0.76, 1), (0.8, 1), (0.96, 0)],
+    )
     hold = curve(phase, [(0.28, 0), (0.46, 1), (0.6, 1), (0.76, 0)])
     depth = (0.2 + 0.3 * knees) * k
     c.root[:, 1] -= down * depth
@@ -621,7 +661,7 @@ def box(who: Person, t: np.ndarray, rng: np.random.Generator) -> Controls:
     c.head[:, 0] -= 4
     c.arms[:] = GUARD
     c.arms[..., :2] += 4 * wander(rng, t, (2, 2), period=1)
-    phase, _, draw = repeats(rng, t, 1.0 / who.tempo)
+    phase, draw = repeats(rng, t, 1.0 / who.tempo)
     punch = curve(phase, [(0.15, 0), (0.4, 1), (0.45, 1), (0.75, 0)])
     hand, hook = draw(0, 1), draw(0, 1)
     for side in (RIGHT, LEFT):
@@ -640,7 +680,7 @@ def box(who: Person, t: np.ndarray, rng: np.random.Generator) -> Controls:
 def throw(who: Person, t: np.ndarray, rng: np.random.Generator) -> Controls:
     """Throws overarm, stepping forward with the other foot."""
     c, k = _stand(who, t, rng), who.body.scale
-    phase, _, _ = repeats(rng, t, 3.2 / who.tempo)
+    phase, _ = repeats(rng, t, 3.2 / who.tempo)
     hand, other = who.side, 1 - who.side
     s = SIGN[hand]
     power = rng.uniform(0.8, 1.15)
@@ -718,6 +758,7 @@ def phone(who: Person, t: np.ndarray, rng: np.random.Generator) -> Controls:
     rate = 0.55 * who.tempo + 0.25 * speed
     heading = 70 * wander(rng, t, period=7)
     c, phase = _stride(who, t, rng, SHUFFLE, rate, speed, heading, spread=0.08)
+    c.root[:, 1] -= 0.02 * k
     sway = 0.025 * k * np.cos(2 * np.pi * (phase - 0.3))
     c.root -= sway[:, None] * _forward(heading + 90)
     c.pelvis[:, 2] += 3 * np.cos(2 * np.pi * phase)
