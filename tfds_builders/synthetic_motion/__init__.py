@@ -1,0 +1,1 @@
+"""`synthetic_motion`: procedural human motion, generated, with nothing to download."""
