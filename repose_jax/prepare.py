@@ -12,7 +12,9 @@ import argparse
 import importlib
 import os
 import pathlib
+import re
 import sys
+from collections.abc import Sequence
 from types import ModuleType
 from typing import Any
 
@@ -80,6 +82,18 @@ def prepare(
     builder = _builder(name, source, data_dir, fps, views, seed)
     builder.download_and_prepare()
     return pathlib.Path(builder.data_path)
+
+
+def prepare_embedded(specs: Sequence[str], data_dir: str | None) -> None:
+    """Prepares those datasets of a configuration that need no files and are not prepared yet.
+
+    Args:
+        specs: what training reads, each `dataset/config:split`.
+        data_dir: where prepared data sets live; None for TFDS's default.
+    """
+    for name, config in {tuple(spec.partition(":")[0].split("/", 1)) for spec in specs}:
+        if DATASETS.get(name) is False and (match := re.fullmatch(r"([\d.]+)fps", config)):
+            prepare(name, data_dir=data_dir, fps=float(match[1]))
 
 
 def _summary(builder: Any) -> str:

@@ -30,7 +30,7 @@ from tqdm import tqdm
 
 import repose_jax
 from repose_jax import clips as clips_lib
-from repose_jax import dataset, devices, evaluate, models, objective, optim, report, state
+from repose_jax import dataset, devices, evaluate, models, objective, optim, prepare, report, state
 from repose_jax.checkpoint import Checkpoints
 from repose_jax.config import Experiment
 from repose_jax.metric_writer import MetricWriter
@@ -50,7 +50,7 @@ _STOP_SYNC_STEPS = (
 )
 
 
-class Interrupted(Exception):  # noqa: N818 (not an error)
+class Interrupted(Exception):
     """Training was asked to stop by a signal, and saved its state before."""
 
     def __init__(self, signum: int, message: str):
@@ -86,7 +86,7 @@ class Run:
     objective: objective.Objective
     steps_per_epoch: int
 
-    def evaluate(self, predictor: evaluate.Predictor) -> evaluate.Tally:
+    def score(self, predictor: evaluate.Predictor) -> evaluate.Tally:
         """Scores a predictor on the test clips."""
         return evaluate.evaluate(
             predictor,
@@ -156,6 +156,9 @@ def setup(config: Experiment, workdir: pathlib.Path) -> tuple[Run, state.TrainSt
         FileNotFoundError: a dataset is not prepared.
     """
     data, train_config = config.data, config.train
+    if jax.process_index() == 0:
+        prepare.prepare_embedded((*data.train, *data.test), data.data_dir)
+    multihost_utils.sync_global_devices("datasets are prepared")
     make_objective = objective.make_objective(
         config.objective.weights,
         learn_weights=config.objective.learn_weights,
@@ -312,7 +315,7 @@ def train_and_evaluate(config: Experiment, workdir: pathlib.Path) -> evaluate.Ta
             ("mean pose", evaluate.mean_pose_predictor(run.train)),
             ("untrained", run.predictor(train_state.eval_params)),
         ):
-            baselines[name] = run.evaluate(predictor).summary()
+            baselines[name] = run.score(predictor).summary()
             if writer:
                 writer.write(0, name.replace(" ", "_"), baselines[name])
     bar = tqdm(
@@ -361,7 +364,7 @@ def train_and_evaluate(config: Experiment, workdir: pathlib.Path) -> evaluate.Ta
                     check(pending, step)
                     pending = None
                 if due:
-                    tally = run.evaluate(run.predictor(train_state.eval_params))
+                    tally = run.score(run.predictor(train_state.eval_params))
                     summary = tally.summary()
                     if writer:
                         writer.write(step, "test", summary)
@@ -388,7 +391,7 @@ def train_and_evaluate(config: Experiment, workdir: pathlib.Path) -> evaluate.Ta
         if writer:
             writer.close()
     if tally is None:  # everything was trained before
-        tally = run.evaluate(run.predictor(train_state.eval_params))
+        tally = run.score(run.predictor(train_state.eval_params))
     if primary:
         conclude(run, tally, train_state.eval_params, step, "latest", baselines)
     return tally
@@ -408,7 +411,7 @@ def evaluate_checkpoint(config: Experiment, workdir: pathlib.Path, kind: str) ->
     checkpoints = Checkpoints(workdir)
     train_state = checkpoints.restore(kind, train_state)
     checkpoints.close()
-    tally = run.evaluate(run.predictor(train_state.eval_params))
+    tally = run.score(run.predictor(train_state.eval_params))
     if jax.process_index() == 0:
         conclude(run, tally, train_state.eval_params, int(train_state.step), kind, {})
     return tally

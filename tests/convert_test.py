@@ -22,7 +22,7 @@ def test_every_tensor_must_be_used_and_every_parameter_filled():
     weights["blocks_st.0.attn_s.extra"] = np.zeros(3)
     del weights["norm.bias"]
     weights["head.bias"] = np.zeros(4)
-    with pytest.raises(ValueError) as error:
+    with pytest.raises(ValueError, match="does not fit 'repose'") as error:
         convert.from_torch("repose", weights, **CONFIG)
     for part in ("unused tensor blocks_st.0.attn_s.extra", "nothing fills ('norm', 'bias')"):
         assert part in str(error.value)

@@ -54,7 +54,9 @@ def read_trials(path: pathlib.Path) -> dict[str, Trial]:
     with path.open(newline="", encoding="utf-8") as file:
         rows = csv.reader(file)
         if (header := next(rows, [])) != ["trial", "fps", "action"]:
-            raise ValueError(f"{path}, line 1: expected trial,fps,action, found {','.join(header)!r}")
+            raise ValueError(
+                f"{path}, line 1: expected trial,fps,action, found {','.join(header)!r}"
+            )
         trials = {}
         for row in rows:
             try:
