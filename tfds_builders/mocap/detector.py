@@ -14,9 +14,9 @@ class DetectorModel:
     """How a detector errs. Lengths are in units of the person's apparent size, times in seconds.
 
     A person's size is the longer side of the box around the joints, as top-down detectors crop it.
-    The defaults are chosen, not fitted: a mean error of about 6 px for a person of 450 px, about that
-    of a stacked hourglass or CPN finetuned on Human3.6M, with the usual order of the joints: wrists,
-    ankles and hips are hard, head and shoulders easy.
+    The defaults are chosen, not fitted: a mean error of about 6 px for a person of 450 px, about
+    that of a stacked hourglass or CPN finetuned on Human3.6M, with the usual order of the joints:
+    wrists, ankles and hips are hard, head and shoulders easy.
 
     Attributes:
         sigma: Standard deviation along x and along y for each visible joint.
