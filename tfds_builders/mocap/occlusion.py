@@ -45,7 +45,8 @@ REFERENCE_STATURE = 1.7  # metres
 # radii of the thickest part that ends at the joint are its own flesh; what covers it beyond that
 # hides it. So a limb hides the joint at its far end when seen from within about 42 degrees
 # (asin 1 / 1.5) of end-on, and the trunk hides the far hip and shoulder from the side but not from
-# the front. To the joints in its midline all of the trunk is their own flesh.
+# the front. To the joints in its midline all of the trunk is their own flesh, and so are the thighs
+# to the pelvis and the upper arms to the thorax.
 _FLESH = 1.5
 
 _START = [JOINTS.index(capsule.start) for capsule in CAPSULES]
@@ -54,9 +55,19 @@ _RADIUS = np.array([capsule.radius for capsule in CAPSULES])
 _DEPTH = _FLESH * np.array(
     [max(c.radius for c in CAPSULES if joint in (c.start, c.end)) for joint in JOINTS]
 )
-_MIDLINE = {"pelvis", "spine", "thorax"}
-_TRUNK = _MIDLINE | {"right_hip", "left_hip", "right_shoulder", "left_shoulder"}
-_OWN = np.array([[j in _MIDLINE and {c.start, c.end} <= _TRUNK for c in CAPSULES] for j in JOINTS])
+_HIPS = {"right_hip", "left_hip"}
+_SHOULDERS = {"right_shoulder", "left_shoulder"}
+_LIMBS_AT = {"pelvis": _HIPS, "spine": set(), "thorax": _SHOULDERS}
+_TRUNK = {*_LIMBS_AT, *_HIPS, *_SHOULDERS}
+
+
+def _own(joint: str, capsule: Capsule) -> bool:
+    """Whether a capsule is a joint's own flesh all over and never hides it."""
+    ends = {capsule.start, capsule.end}
+    return joint in _LIMBS_AT and (ends <= _TRUNK or bool(ends & _LIMBS_AT[joint]))
+
+
+_OWN = np.array([[_own(joint, capsule) for capsule in CAPSULES] for joint in JOINTS])
 
 
 def _squared_distance(ends: np.ndarray, starts: np.ndarray, stops: np.ndarray) -> np.ndarray:
