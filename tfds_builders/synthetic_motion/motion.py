@@ -631,7 +631,7 @@ def pick_up(who: Person, t: np.ndarray, rng: np.random.Generator) -> Controls:
     c.root[:, 2] -= down * (0.1 + 0.1 * knees) * k
     c.pelvis[:, 0] += (64 - 30 * knees) * down
     c.trunk[:, 0] += (44 - 14 * knees) * down + 4 * hold
-    c.head[:, 0] += -10 * down + 18 * hold
+    c.head[:, 0] += 4 * down + 18 * hold
     reach, carry = np.array((108 - 34 * knees, 4, -10, 8)), np.array((22, 6, -28, 88))
     c.arms += down[:, None, None] * (reach - HANG) + hold[:, None, None] * (carry - HANG)
     if rng.random() < 0.4:  # with one hand, the other on the knee
