@@ -423,14 +423,14 @@ def walk(who: Person, t: np.ndarray, rng: np.random.Generator) -> Controls:
 def run(who: Person, t: np.ndarray, rng: np.random.Generator) -> Controls:
     """Runs in circles at 2 to 3 m/s."""
     k = who.body.scale
-    speed = k * rng.uniform(2.0, 2.8) * (1 + 0.04 * wander(rng, t, period=5))
-    rate = rng.uniform(1.3, 1.45) * np.sqrt(who.tempo / k) + 0 * t
-    curvature = rng.choice([-1, 1]) / rng.uniform(2.4, 3.2) + 0.06 * wander(rng, t, period=6)
+    speed = k * rng.uniform(2.0, 2.8) * np.sqrt(who.tempo) * (1 + 0.04 * wander(rng, t, period=5))
+    rate = rng.uniform(1.32, 1.45) * np.sqrt(speed / (2.4 * k)) / np.sqrt(k)
+    curvature = rng.choice([-1, 1]) / rng.uniform(2.6, 3.4) + 0.04 * wander(rng, t, period=6)
     heading = np.rad2deg(np.cumsum(speed * curvature) / FPS)
     c, phase = _stride(who, t, rng, RUN, rate, speed, heading, spread=0.045)
     beat = 2 * np.pi * phase
     swing = beat + 0.4 * np.pi  # the thigh is in front well before the foot strikes
-    c.root[:, 1] += -0.055 * k - 0.04 * k * np.cos(2 * (beat - 2 * np.pi * 0.17))
+    c.root[:, 1] += -0.075 * k - 0.035 * k * np.cos(2 * (beat - 2 * np.pi * 0.17))
     c.pelvis += np.stack([5 + 0 * beat, 3 * np.sin(beat - 0.4), 8 * np.cos(swing)], axis=-1)
     c.trunk += np.stack([6 + 0 * beat, -3 * np.sin(beat - 0.4), -20 * np.cos(swing)], axis=-1)
     c.head[:, 2] += 10 * np.cos(swing)
@@ -577,7 +577,7 @@ def kick(who: Person, t: np.ndarray, rng: np.random.Generator) -> Controls:
     swing = curve(phase, [(0.3, 0), (0.47, 1), (0.52, 1), (0.8, 0)])
     recoil = curve(phase, [(0.5, 0), (0.66, 1), (0.85, 0)])  # the knee bends on the way back
     c.ankles[:, foot, 1] += k * (0.3 * back + high * swing + 0.18 * recoil)
-    ahead = np.sqrt(0.84**2 - (0.87 - high) ** 2) - 0.05  # nearly a straight leg from the hip
+    ahead = np.sqrt(0.8**2 - (0.87 - high) ** 2) - 0.05  # nearly a straight leg from the hip
     c.ankles[:, foot, 2] += k * (-0.42 * back + ahead * swing - 0.12 * recoil)
     lifted = curve(phase, [(0, 0), (0.1, 1), (0.78, 1), (0.98, 0)])
     c.root[:, 0] += SIGN[other] * 0.8 * who.stance * k * lifted
@@ -631,7 +631,7 @@ def pick_up(who: Person, t: np.ndarray, rng: np.random.Generator) -> Controls:
     c.root[:, 2] -= down * (0.1 + 0.1 * knees) * k
     c.pelvis[:, 0] += (64 - 30 * knees) * down
     c.trunk[:, 0] += (44 - 14 * knees) * down + 4 * hold
-    c.head[:, 0] += -10 * down + 18 * hold
+    c.head[:, 0] += 4 * down + 18 * hold
     reach, carry = np.array((108 - 34 * knees, 4, -10, 8)), np.array((22, 6, -28, 88))
     c.arms += down[:, None, None] * (reach - HANG) + hold[:, None, None] * (carry - HANG)
     if rng.random() < 0.4:  # with one hand, the other on the knee
