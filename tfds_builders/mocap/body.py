@@ -59,8 +59,9 @@ def stature(joints: np.ndarray) -> float:
 def scale_bones(joints: np.ndarray, factors: np.ndarray) -> np.ndarray:
     """Makes another body do a motion: every bone keeps its direction and changes its length.
 
-    The path of the pelvis is scaled with the length of the leg, so that steps fit the legs and feet
-    on the ground do not slide; the lowest ankle of the motion keeps its height.
+    The path of the pelvis is scaled with the length of the leg, so that steps fit the legs; the
+    lowest ankle of the motion keeps its height. Feet on the ground do not slide where hip, thigh
+    and shin have one factor, and little where they have their own.
 
     Args:
         joints: `[t, 17, 3]`, metres, Y up.

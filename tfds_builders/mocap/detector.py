@@ -1,6 +1,7 @@
 """A model of the errors of a 2D pose detector, put on true projections."""
 
 import dataclasses
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -13,9 +14,9 @@ class DetectorModel:
     """How a detector errs. Lengths are in units of the person's apparent size, times in seconds.
 
     A person's size is the longer side of the box around the joints, as top-down detectors crop it.
-    The defaults give a mean error of about 6 px for a person of 450 px, as published for stacked
-    hourglass and CPN detectors finetuned on Human3.6M (about 5 to 7 px), with their order of
-    joints: wrists, ankles and hips are hard, head and shoulders easy.
+    The defaults are chosen, not fitted: a mean error of about 6 px for a person of 450 px, about
+    that of a stacked hourglass or CPN finetuned on Human3.6M, with the usual order of the joints:
+    wrists, ankles and hips are hard, head and shoulders easy.
 
     Attributes:
         sigma: Standard deviation along x and along y for each visible joint.
@@ -72,7 +73,9 @@ def _correlated(rng: np.random.Generator, shape: tuple[int, ...], decay: float) 
     return noise
 
 
-def _events(rng: np.random.Generator, rate: np.ndarray, fps: float, time: float):
+def _events(
+    rng: np.random.Generator, rate: np.ndarray, fps: float, time: float
+) -> Iterator[tuple[slice, int]]:
     """Draws events that begin at a rate `[t, n]` per second; yields (frames, column) of each."""
     starts = np.argwhere(rng.random(rate.shape) < rate / fps)
     lengths = np.ceil(rng.exponential(time * fps, len(starts))).astype(int)
@@ -119,7 +122,7 @@ def detect(
         error[frames, joint] += length * np.array([np.cos(angle), np.sin(angle)])
     detected = keypoints + size[..., None] * error
 
-    # The mean of the squares of the length expected and of the length made.
+    # What the detector can tell of its error: as much what is to be expected as what was made.
     seen = np.sqrt(sigma**2 + (error**2).sum(axis=-1) / 2)
     seen *= np.exp(model.confidence_noise * rng.standard_normal(seen.shape))
     confidence = np.exp(-seen / model.confidence_scale)

@@ -1,0 +1,93 @@
+import numpy as np
+import pytest
+
+from tfds_builders.mocap.features import features, make_record
+
+NAMES = (
+    *("name", "subject", "action", "camera", "fps", "image_size", "keypoints_2d", "confidence"),
+    *("joints_3d", "visibility", "intrinsics", "rotation", "translation"),
+)
+
+
+def _fields(frames=4, **changes):
+    rng = np.random.default_rng(0)
+    fields = {
+        "name": "02_01/view0",
+        "camera": "view0",
+        "fps": 30.0,
+        "image_size": (1000, 1002),
+        "keypoints_2d": rng.uniform(0, 1000, (frames, 17, 2)),
+        "confidence": rng.uniform(0, 1, (frames, 17)),
+        "joints_3d": rng.normal(0, 300, (frames, 17, 3)) + np.array([0, 0, 5000]),
+        "visibility": rng.integers(-1, 2, (frames, 17)),
+        "intrinsics": np.array([[1145.0, 0, 512], [0, 1145, 515], [0, 0, 1]]),
+        "rotation": np.eye(3),
+        "translation": np.array([0.0, 0, 5000]),
+    }
+    return fields | changes
+
+
+def _round_trip(record):
+    schema = features()
+    serialized = schema.serialize_example(record)
+    return schema.deserialize_example_np(serialized)
+
+
+def test_the_schema_has_its_features_in_order():
+    assert tuple(features()) == NAMES
+    assert tuple(make_record(**_fields())) == NAMES
+
+
+@pytest.mark.parametrize("frames", [0, 1, 4])
+def test_a_record_survives_the_round_trip_even_without_frames(frames):
+    record = make_record(**_fields(frames, subject="02", action="wälk"))
+    back = _round_trip(record)
+    for name in NAMES:
+        if isinstance(record[name], str):
+            assert back[name].decode() == record[name]
+        elif name == "fps":
+            assert back[name] == 30
+        else:
+            assert back[name].dtype == record[name].dtype
+            assert back[name].shape == record[name].shape
+            np.testing.assert_array_equal(back[name], record[name])
+
+
+def test_what_is_not_known_is_marked_and_stays_so():
+    missing = dict.fromkeys(("visibility", "intrinsics", "rotation", "translation"))
+    back = _round_trip(make_record(**_fields(**missing)))
+    assert back["subject"] == back["action"] == b""
+    np.testing.assert_array_equal(back["visibility"], -1)
+    for name, shape in (("intrinsics", (3, 3)), ("rotation", (3, 3)), ("translation", (3,))):
+        np.testing.assert_array_equal(back[name], np.full(shape, np.nan))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"name": ""}, "name"),
+        ({"fps": 0.0}, "fps"),
+        ({"image_size": (0, 100)}, "image_size"),
+        ({"keypoints_2d": np.zeros((4, 16, 2))}, r"keypoints_2d.*\(4, 17, 2\).*\(4, 16, 2\)"),
+        ({"confidence": np.zeros((5, 17))}, r"confidence.*4 frames"),
+        ({"confidence": np.full((4, 17), 1.5)}, r"confidence.*\[0, 1\]"),
+        ({"joints_3d": np.full((4, 17, 3), np.nan)}, r"joints_3d.*not finite.*\[0, 0, 0\]"),
+        ({"joints_3d": -np.ones((4, 17, 3))}, "pelvis in frame 0"),
+        ({"visibility": np.full((4, 17), 2)}, "visibility"),
+        ({"intrinsics": np.full((3, 3), np.inf)}, "intrinsics"),
+        ({"rotation": np.eye(4)}, "rotation"),
+        ({"translation": np.zeros(2)}, "translation"),
+    ],
+)
+def test_a_bad_record_is_refused_with_its_name_and_field(changes, message):
+    with pytest.raises(ValueError, match=message):
+        make_record(**_fields(**changes))
+    if "name" not in changes:
+        with pytest.raises(ValueError, match="02_01/view0"):
+            make_record(**_fields(**changes))
+
+
+def test_joints_about_the_root_are_fine_where_no_camera_is_known():
+    joints = np.random.default_rng(0).normal(size=(4, 17, 3))
+    record = make_record(**_fields(joints_3d=joints, intrinsics=None))
+    assert (record["joints_3d"] < 0).any()

@@ -1,0 +1,84 @@
+import dataclasses
+
+import numpy as np
+import pytest
+
+from tfds_builders.mocap.take import JOINTS, PARENTS, Take, resample
+
+
+def _take(fps, frames, motion):
+    joints = np.zeros((frames, 17, 3)) + motion(np.arange(frames) / fps)[:, None, None]
+    return Take("02_01", "02", "walk", fps, joints)
+
+
+def test_parents_come_before_their_children():
+    assert len(JOINTS) == len(PARENTS) == 17
+    assert all(parent < joint for joint, parent in enumerate(PARENTS))
+
+
+@pytest.mark.parametrize("shape", [(5, 16, 3), (5, 17, 2), (17, 3), (0, 17, 3)])
+def test_a_take_of_another_shape_is_refused_by_name(shape):
+    with pytest.raises(ValueError, match="02_01"):
+        Take("02_01", "02", "walk", 30.0, np.zeros(shape))
+
+
+def test_a_take_with_a_hole_says_where_it_is():
+    joints = np.zeros((5, 17, 3))
+    joints[3, 13] = np.nan
+    with pytest.raises(ValueError, match=r"02_01.*frame 3, joint left_wrist"):
+        Take("02_01", "02", "walk", 30.0, joints)
+
+
+@pytest.mark.parametrize("fps", [0.0, -30.0, float("nan"), float("inf")])
+def test_a_frame_rate_must_be_positive(fps):
+    with pytest.raises(ValueError, match="fps"):
+        Take("02_01", "02", "walk", fps, np.zeros((5, 17, 3)))
+    with pytest.raises(ValueError, match="fps"):
+        resample(Take("02_01", "02", "walk", 30.0, np.zeros((5, 17, 3))), fps)
+
+
+def test_nothing_happens_where_the_rates_agree():
+    take = _take(30, 10, np.sin)
+    assert resample(take, 30) is take
+
+
+def test_upsampling_passes_through_the_recorded_frames():
+    take = _take(30, 20, lambda t: np.sin(40 * t))
+    np.testing.assert_allclose(resample(take, 60).joints[::2], take.joints, atol=1e-12)
+
+
+@pytest.mark.parametrize(("there", "back"), [(120, 30), (120, 50), (60, 25), (30, 50), (25, 60)])
+def test_steady_motion_stays_as_it_is_up_to_the_ends(there, back):
+    resampled = resample(_take(there, 4 * there + 1, lambda t: 3 * t), back)
+    assert resampled.fps == back
+    assert len(resampled.joints) == 4 * back + 1  # 4 seconds, both ends included
+    np.testing.assert_allclose(
+        resampled.joints[:, 5, 1], 3 * np.arange(4 * back + 1) / back, atol=1e-3
+    )
+
+
+@pytest.mark.parametrize(("there", "back"), [(120, 30), (120, 50), (30, 50)])
+def test_human_motion_is_neither_shifted_nor_damped(there, back):
+    resampled = resample(_take(there, 4 * there + 1, lambda t: np.sin(2 * np.pi * 2 * t)), back)
+    truth = np.sin(2 * np.pi * 2 * np.arange(len(resampled.joints)) / back)
+    np.testing.assert_allclose(resampled.joints[:, 0, 0], truth, atol=0.01)
+
+
+def test_flutter_too_fast_for_the_new_rate_does_not_come_back_as_slow_motion():
+    take = _take(120, 481, lambda t: np.sin(2 * np.pi * 50 * t))  # every 4th frame shows 10 Hz
+    assert np.abs(take.joints[::4]).max() > 0.8
+    assert np.abs(resample(take, 30).joints[4:-4]).max() < 0.02
+
+
+@pytest.mark.parametrize("frames", [1, 2, 3])
+def test_very_short_takes_can_be_resampled(frames):
+    take = _take(30, frames, lambda t: 1 + t)
+    for fps in (10, 50):
+        resampled = resample(take, fps)
+        assert len(resampled.joints) == (frames - 1) * fps // 30 + 1
+        np.testing.assert_allclose(resampled.joints[0], 1)
+
+
+def test_what_is_known_of_the_take_is_kept():
+    take = resample(_take(120, 100, np.sin), 30)
+    assert dataclasses.astuple(take)[:3] == ("02_01", "02", "walk")
