@@ -4,8 +4,8 @@
     python -m repose_jax.prepare bandai_namco --source=~/Downloads/data.zip
     python -m repose_jax.prepare synthetic_motion
 
-A data set is prepared once for each frame rate, number of views and seed; asking again costs nothing. At the
-end stands what a config names it by, such as `cmu_mocap/30fps:train`.
+A data set is prepared once for each frame rate, number of views and seed; asking again costs
+nothing. At the end stands what a config names it by, such as `cmu_mocap/30fps:train`.
 """
 
 import argparse
@@ -31,7 +31,7 @@ def _builder(
     name: str,
     source: str | os.PathLike[str] | None,
     data_dir: str | os.PathLike[str] | None,
-    fps: float,
+    fps: int | float,
     views: int,
     seed: int,
 ) -> Any:
@@ -55,7 +55,7 @@ def prepare(
     *,
     source: str | os.PathLike[str] | None = None,
     data_dir: str | os.PathLike[str] | None = None,
-    fps: float = 30,
+    fps: int | float = 30,
     views: int = 4,
     seed: int = 0,
 ) -> pathlib.Path:
@@ -72,8 +72,8 @@ def prepare(
         seed: Seed of everything drawn: bodies, cameras and the detector's errors.
 
     Returns:
-        The folder of the prepared data set, `DATA_DIR/NAME/CONFIG/VERSION`. It appears only once it is
-        whole: a preparation that fails leaves nothing there.
+        The folder of the prepared data set, `DATA_DIR/NAME/CONFIG/VERSION`. It appears only once it
+        is whole: a preparation that fails leaves nothing there.
 
     Raises:
         FileNotFoundError: If the data are not where they should be; says what to put where.
@@ -112,7 +112,7 @@ def _summary(builder: Any) -> str:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Runs the command line; returns its exit code: 0, or 2 if the data set could not be prepared."""
+    """Runs the command line; returns 0, or 2 if the data set could not be prepared."""
     parser = argparse.ArgumentParser(
         prog="python -m repose_jax.prepare",
         description="Prepare a data set for training.",
@@ -129,7 +129,7 @@ def main(argv: list[str] | None = None) -> int:
     args = parser.parse_args(argv)
     try:
         builder = _builder(**vars(args))
-        if builder.is_prepared():
+        if pathlib.Path(builder.data_path).exists():  # TFDS moves it here once it is whole
             print(f"Already prepared: {builder.data_path} (remove it to prepare it again)")
         else:
             builder.download_and_prepare()

@@ -59,17 +59,18 @@ def find(source: str | os.PathLike[str], pattern: re.Pattern[str]) -> list[TextF
     """Finds files by their path without reading or extracting them.
 
     Args:
-        source: A zip archive, or a folder that holds the files at any depth or, where it holds none of
-            them, an archive of them directly in it.
-        pattern: What the whole path must match, with "/" between folders; the part of the path that leads
-            to the data is up to the user, so begin with `(.*/)?`.
+        source: A zip archive, or a folder that holds the files at any depth or, where it holds none
+            of them, an archive of them directly in it.
+        pattern: What the whole path must match, with "/" between folders; the part of the path that
+            leads to the data is up to the user, so begin with `(.*/)?`.
 
     Returns:
         The files, ordered by name; none where nothing matches.
 
     Raises:
         FileNotFoundError: If there is no such source.
-        ValueError: If an archive cannot be read, or several archives in a folder hold matching files.
+        ValueError: If an archive cannot be read, or several archives in a folder hold matching
+            files.
     """
     source = pathlib.Path(source).expanduser()
     if not source.exists():

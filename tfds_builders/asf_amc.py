@@ -1,4 +1,4 @@
-"""Acclaim motion files: the skeleton of a person (.asf) and the joint angles of one recording (.amc)."""
+"""Acclaim motion files: a skeleton (.asf) and the joint angles of one recording (.amc)."""
 
 import dataclasses
 import functools
@@ -15,6 +15,8 @@ _BONE_KEYS = ("name", "direction", "length", "axis", "dof")
 _IGNORED_BONE_KEYS = ("id", "bodymass", "cofmass", "limits")  # not needed for the positions
 _ROOT_CHANNELS = ("tx", "ty", "tz", "rx", "ry", "rz")
 _ROTATIONS = ("rx", "ry", "rz")
+# Only whole lines are comments: some programs write numbers that are not, such as -1.#IND.
+_COMMENT = re.compile(r"^[ \t]*#.*$", re.MULTILINE)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -25,9 +27,11 @@ class Bone:
         name: Its name; it also stands for the joint at its END.
         parent: The name of the bone it hangs on, or "root".
         offset: `[3]`, from its start to its end in the rest pose, world axes, in units of the file.
-        frame: `[3, 3]`, the rotation from world axes to the local axes in which its angles are measured.
+        frame: `[3, 3]`, the rotation from world axes to the local axes in which its angles are
+            measured.
         order: The axes in the order in which its rotations are applied, e.g. "xyz".
-        channels: The angles that a motion file gives, in the order of the file, e.g. `("rx", "rz")`.
+        channels: The angles that a motion file gives, in the order of the file, e.g. `("rx",
+            "rz")`.
     """
 
     name: str
@@ -100,7 +104,7 @@ def _sections(text: str, name: str) -> dict[str, list[_Line]]:
     sections: dict[str, list[_Line]] = {}
     lines: list[_Line] | None = None
     for number, line in enumerate(text.splitlines(), 1):
-        words = line.partition("#")[0].split()
+        words = _COMMENT.sub("", line).split()
         if words and words[0].startswith(":"):
             section = words[0].lower()
             if section in sections:
@@ -256,7 +260,7 @@ def _raise_fault(text: str, skeleton: Skeleton, name: str) -> NoReturn:
 
     lines = text.splitlines()
     for number, line in enumerate(lines, 1):
-        words = line.partition("#")[0].split()
+        words = _COMMENT.sub("", line).split()
         if not words or words[0].startswith(":"):
             continue
         if len(words) == 1 and words[0].isdecimal():
@@ -288,8 +292,8 @@ def _raise_fault(text: str, skeleton: Skeleton, name: str) -> NoReturn:
 def parse_amc(text: str, skeleton: Skeleton, name: str = "amc") -> dict[str, np.ndarray]:
     """Reads a motion.
 
-    Every frame must give the same bones in the same order, as the files of recordings do. That lets whole
-    columns be read at once instead of frames one by one.
+    Every frame must give the same bones in the same order, as the files of recordings do. That lets
+    whole columns be read at once instead of frames one by one.
 
     Args:
         text: The content of an .amc file.
@@ -297,13 +301,14 @@ def parse_amc(text: str, skeleton: Skeleton, name: str = "amc") -> dict[str, np.
         name: What to call the file in errors.
 
     Returns:
-        By bone, and for "root", `[t, channels]` values in the order of the skeleton's channels: angles in
-        radians, the root's position in units of the file.
+        By bone, and for "root", `[t, channels]` values in the order of the skeleton's channels:
+        angles in radians, the root's position in units of the file.
 
     Raises:
-        ValueError: If the file is not whole or does not fit the skeleton; names the line, frame and bone.
+        ValueError: If the file is not whole or does not fit the skeleton; names the line, frame and
+            bone.
     """
-    body = re.sub(r"#[^\n]*", "", text) if "#" in text else text
+    body = _COMMENT.sub("", text)
     header = re.match(r"(?:\s*:[^\n]*)*", body)
     assert header is not None
     keywords = header.group().lower().split()
@@ -349,8 +354,9 @@ def parse_amc(text: str, skeleton: Skeleton, name: str = "amc") -> dict[str, np.
 def forward_kinematics(skeleton: Skeleton, motion: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Places the joints.
 
-    A bone with local axes C and rotation M in them turns by C M C^-1 relative to its parent. Rotations are
-    applied in the order of `axis` (X first for XYZ), whatever the order of the channels in the file.
+    A bone with local axes C and rotation M in them turns by C M C^-1 relative to its parent.
+    Rotations are applied in the order of `axis` (X first for XYZ), whatever the order of the
+    channels in the file.
 
     Args:
         skeleton: The skeleton.

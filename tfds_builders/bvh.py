@@ -19,7 +19,8 @@ class Joint:
         name: Its name; an end site is named after its joint: "Head end".
         parent: The index of its parent, which comes before it; -1 for a root.
         offset: `[3]`, from its parent in the rest pose, in units of the file.
-        channels: What the motion gives for it, in the order of the file, lower case: "xposition", ...
+        channels: What the motion gives for it, in the order of the file, lower case: "xposition",
+            ...
     """
 
     name: str
@@ -135,8 +136,8 @@ def parse_bvh(text: str, name: str = "bvh") -> Recording:
         The recording.
 
     Raises:
-        ValueError: If the file is not whole or not understood; names the line, and the frame and joint
-            where the fault is in the motion.
+        ValueError: If the file is not whole or not understood; names the line, and the frame and
+            joint where the fault is in the motion.
     """
     joints, start = _joints(_Tokens(text, name))
     lines = [
@@ -153,8 +154,8 @@ def parse_bvh(text: str, name: str = "bvh") -> Recording:
             value = math.nan
         if not (value > 0 and math.isfinite(value)):
             raise ValueError(
-                f"{name}, line {line}: expected '{' '.join(keywords)}' and a positive number, found "
-                f"{' '.join(words)!r}"
+                f"{name}, line {line}: expected '{' '.join(keywords)}' and a positive number, "
+                f"found {' '.join(words)!r}"
             )
         return value
 
@@ -162,7 +163,8 @@ def parse_bvh(text: str, name: str = "bvh") -> Recording:
     frame_time = header(["Frame", "Time:"])
     if len(lines) != frames:
         raise ValueError(
-            f"{name}: 'Frames:' promises {frames:g} frames, the file holds {len(lines)}; is it whole?"
+            f"{name}: 'Frames:' promises {frames:g} frames, the file holds {len(lines)}; "
+            "is it whole?"
         )
 
     columns = [(joint.name, channel) for joint in joints for channel in joint.channels]
@@ -191,8 +193,8 @@ def parse_bvh(text: str, name: str = "bvh") -> Recording:
 def forward_kinematics(recording: Recording) -> dict[str, np.ndarray]:
     """Places the joints.
 
-    Rotations multiply from the left to the right in the order of the channels: Z X Y turns about Y first.
-    A position channel replaces its part of the joint's offset.
+    Rotations multiply from the left to the right in the order of the channels: Z X Y turns about Y
+    first. A position channel replaces its part of the joint's offset.
 
     Args:
         recording: What `parse_bvh` returns, of t frames.

@@ -10,8 +10,8 @@ import tensorflow_datasets as tfds
 from tfds_builders import archive, bvh
 from tfds_builders.mocap.take import Take
 
-# The joints of the files whose place (their mean, where there are two) is the joint of Human3.6M. The
-# top of the head is not among them and is reckoned from the head.
+# The joints of the files whose place (their mean, where there are two) is the joint of Human3.6M.
+# The top of the head is not among them and is reckoned from the head.
 JOINTS = (
     ("UpperLeg_L", "UpperLeg_R"),
     ("UpperLeg_R",),
@@ -67,9 +67,9 @@ class Builder(archive.ArchiveBuilder):
     RELEASE_NOTES: ClassVar[dict[str, str]] = {"1.0.0": "First version."}
     MANUAL_DOWNLOAD_INSTRUCTIONS = (
         "Download dataset/Bandai-Namco-Research-Motiondataset-2 of "
-        "https://github.com/BandaiNamcoResearchInc/Bandai-Namco-Research-Motiondataset (or take any "
-        "part of it) and give its data.zip, or the folder that it is extracted to, as the source. It "
-        "must hold files such as dataset-2_walk_normal_003.bvh."
+        "https://github.com/BandaiNamcoResearchInc/Bandai-Namco-Research-Motiondataset (or take "
+        "any part of it) and give its data.zip, or the folder that it is extracted to, as the "
+        "source. It must hold files such as dataset-2_walk_normal_003.bvh."
     )
     PATTERN = re.compile(
         r"(.*/)?(?P<name>dataset-2_(?P<motion>[^_/]+)_(?P<style>[^_/]+)_(?P<take>\d+))\.bvh"

@@ -14,8 +14,8 @@ from tfds_builders.mocap.take import Take
 
 URL = "http://mocap.cs.cmu.edu/allasfamc.zip"
 
-# The bones whose ends (their mean, where there are two) are the joints of Human3.6M. The root of the
-# files is not the pelvis: it lies about 11 cm above and behind the line of the hips.
+# The bones whose ends (their mean, where there are two) are the joints of Human3.6M. The root of
+# the files is not the pelvis: it lies about 11 cm above and behind the line of the hips.
 BONES = (
     ("lhipjoint", "rhipjoint"),
     ("rhipjoint",),
@@ -46,7 +46,8 @@ def joints_of(skeleton: asf_amc.Skeleton, motion: dict[str, np.ndarray]) -> np.n
         motion: A motion of t frames.
 
     Returns:
-        `[t, 17, 3]`, metres, Y up. Lengths are in inches once divided by the skeleton's unit of length.
+        `[t, 17, 3]`, metres, Y up. Lengths are in inches once divided by the skeleton's unit of
+        length.
 
     Raises:
         ValueError: If the skeleton lacks a bone.
@@ -124,8 +125,8 @@ class Builder(archive.ArchiveBuilder):
                 yield Take(name, subject, trial.action, trial.fps, joints)
             if unlisted:
                 logging.warning(
-                    "cmu_mocap, subject %s: the frame rate of %d trials is not known and taken to be "
-                    "%g; list them in trials.csv (see the README)",
+                    "cmu_mocap, subject %s: the frame rate of %d trials is not known and taken to "
+                    "be %g; list them in trials.csv (see the README)",
                     subject,
                     unlisted,
                     trials.UNLISTED.fps,

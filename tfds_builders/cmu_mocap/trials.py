@@ -21,7 +21,8 @@ class Trial:
 # The rate of most of the database (2,109 of 2,435 trials); the others are 60.
 UNLISTED = Trial(fps=120.0)
 
-# The trials whose frame rate is verified, with the motion after the database's own index in few words.
+# The trials whose frame rate is verified, with the motion after the database's own index in few
+# words.
 LISTED = {
     name: Trial(fps=120.0, action=action)
     for action, names in {
@@ -43,7 +44,8 @@ def read_trials(path: pathlib.Path) -> dict[str, Trial]:
     """Reads a user's list of trials.
 
     Args:
-        path: A CSV file with the header `trial,fps,action`, one line for each trial: `09_01,120,run`.
+        path: A CSV file with the header `trial,fps,action`, one line for each trial:
+            `09_01,120,run`.
 
     Returns:
         The trials by name.
@@ -66,7 +68,7 @@ def read_trials(path: pathlib.Path) -> dict[str, Trial]:
                     raise ValueError
             except ValueError:
                 raise ValueError(
-                    f"{path}, line {rows.line_num}: expected a trial, its frames per second and its "
-                    f"action, such as 09_01,120,run; found {','.join(row)!r}"
+                    f"{path}, line {rows.line_num}: expected a trial, its frames per second and "
+                    f"its action, such as 09_01,120,run; found {','.join(row)!r}"
                 ) from None
     return trials
