@@ -22,6 +22,8 @@ flags.mark_flags_as_required(["config", "workdir"])
 
 def main(argv: list[str]) -> None:
     """Runs the mode that the flags ask for."""
+    if not FLAGS["verbosity"].present:
+        logging.set_verbosity(logging.WARNING)  # Orbax tells every step of a save
     if len(argv) > 1:
         raise app.UsageError(f"There are arguments that are not flags: {argv[1:]}")
     if "JAX_COORDINATOR_ADDRESS" in os.environ or "SLURM_JOB_ID" in os.environ:

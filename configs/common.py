@@ -104,15 +104,15 @@ def learned(config: ConfigDict) -> None:
 
 
 def small(config: ConfigDict) -> None:
-    """A model of 1.1 million parameters on 81 frames."""
-    config.model.update({"frames": 81, "width": 96, "depth": 3, "heads": 6, "mlp_ratio": 2})
+    """A model of 0.9 million parameters on 81 frames."""
+    config.model.update({"frames": 81, "width": 96, "depth": 3, "heads": 3, "mlp_ratio": 2})
     config.model.representation = 192
     config.data.update({"frames": 81, "stride": 27})
 
 
 def tiny(config: ConfigDict) -> None:
-    """A model of 0.2 million parameters on 27 frames."""
-    config.model.update({"frames": 27, "width": 64, "depth": 2, "heads": 4, "mlp_ratio": 2})
+    """A model of 0.3 million parameters on 27 frames."""
+    config.model.update({"frames": 27, "width": 64, "depth": 2, "heads": 2, "mlp_ratio": 2})
     config.model.representation = 128
     config.data.update({"frames": 27, "stride": 9})
 

@@ -10,7 +10,6 @@ import contextlib
 import dataclasses
 import functools
 import json
-import logging
 import math
 import pathlib
 import signal
@@ -292,7 +291,7 @@ def train_and_evaluate(config: Experiment, workdir: pathlib.Path) -> evaluate.Ta
     if info := checkpoints.info("latest"):
         train_state = checkpoints.restore("latest", train_state)
         best = (checkpoints.info("best") or {}).get("mpjpe", math.inf)
-        logging.info("Resuming after step %d.", info["step"])
+        print(f"Resuming after step {info['step']} ({checkpoints.path('latest')}).")
     step, last = int(train_state.step), config.train.epochs * run.steps_per_epoch
     primary = jax.process_index() == 0
     writer = MetricWriter(workdir, resumed_step=step) if primary else None

@@ -22,6 +22,11 @@ def layer_norm(width: int, *, rngs: nnx.Rngs, epsilon: float = 1e-6) -> nnx.Laye
     )
 
 
+def gelu(x: Float[Array, "..."]) -> Float[Array, "..."]:
+    """The exact GELU by the error function, which is faster on CPU than JAX's by its complement."""
+    return 0.5 * x * (1.0 + jax.lax.erf(x * 0.5**0.5))
+
+
 def dropout(x: Float[Array, "..."], rate: float, key: PRNGKeyArray | None) -> Float[Array, "..."]:
     """Zeroes a share `rate` of the elements and rescales the rest; the identity without a key."""
     if key is None or rate == 0.0:
@@ -72,9 +77,9 @@ class Attention(nnx.Module):
         rngs: nnx.Rngs,
     ):
         self.heads, self.drop = heads, drop
-        # From [b, t, j, (qkv), h, d] to [(qkv), b, rest, h, n, d]: the axis that is attended over
-        # comes next to last, so that both products are plain batched matrix products.
-        self.order = {"joints": (3, 0, 1, 4, 2, 5), "frames": (3, 0, 2, 4, 1, 5)}[over]
+        # From [b, t, j, h, d] to [b, rest, h, n, d]: the axis that is attended over comes next to
+        # last, so that both products are plain batched matrix products.
+        self.order = {"joints": (0, 1, 3, 2, 4), "frames": (0, 2, 3, 1, 4)}[over]
         self.back = {"joints": (0, 1, 3, 2, 4), "frames": (0, 3, 1, 2, 4)}[over]
         self.qkv = linear(width, 3 * width, dtype=dtype, rngs=rngs)
         self.out = linear(width, width, dtype=dtype, rngs=rngs)
@@ -83,10 +88,16 @@ class Attention(nnx.Module):
         self, x: Float[Array, "b t j c"], key: PRNGKeyArray | None = None
     ) -> Float[Array, "b t j c"]:
         """Mixes the tokens along the axis."""
-        split = self.qkv(x).reshape(*x.shape[:3], 3, self.heads, x.shape[3] // self.heads)
-        query, keys_, value = jnp.transpose(split, self.order)
-        mixed = attend(query, keys_, value, self.drop, key)
-        return self.out(jnp.transpose(mixed, self.back).reshape(x.shape))
+        # Linear maps on flat tokens and a split before the transposition: half the time of the
+        # backward pass on CPU, where the other order pads and copies all three gradients.
+        width = x.shape[-1]
+        heads = (*x.shape[:-1], self.heads, width // self.heads)
+        query, keys_, value = (
+            jnp.transpose(part.reshape(heads), self.order)
+            for part in jnp.split(self.qkv(x.reshape(-1, width)), 3, axis=-1)
+        )
+        mixed = jnp.transpose(attend(query, keys_, value, self.drop, key), self.back)
+        return self.out(mixed.reshape(-1, width)).reshape(x.shape)
 
 
 class MLP(nnx.Module):
@@ -104,5 +115,6 @@ class MLP(nnx.Module):
     ) -> Float[Array, "*b c"]:
         """Maps every token by itself."""
         first, second = keys(key, 2)
-        hidden = jax.nn.gelu(self.fc1(x), approximate=False)
-        return dropout(self.fc2(dropout(hidden, self.drop, first)), self.drop, second)
+        hidden = gelu(self.fc1(x.reshape(-1, x.shape[-1])))
+        out = self.fc2(dropout(hidden, self.drop, first)).reshape(x.shape)
+        return dropout(out, self.drop, second)

@@ -1,0 +1,21 @@
+"""CMU motion capture: some subjects train, others test.
+
+    python -m repose_jax.prepare cmu_mocap --source=allasfamc.zip
+    python main.py --config=configs/cmu_mocap.py --workdir=runs/cmu_mocap
+
+The paper's model and recipe on 243 frames at 30 frames per second; `:small` and `:tiny` are less,
+`:baseline`, `:spatial` and `:temporal` ablate the relational losses.
+"""
+
+from ml_collections import ConfigDict
+
+from configs import common
+
+
+def get_config(variant: str = "") -> ConfigDict:
+    """Returns the experiment; variants are those of `configs.common`."""
+    config = common.base()
+    config.data.train = ("cmu_mocap/30fps:train",)
+    config.data.test = ("cmu_mocap/30fps:test",)
+    common.apply(config, variant)
+    return config
