@@ -39,7 +39,7 @@ def test_a_data_set_that_is_not_prepared_says_how_to_prepare_it(tmp_path):
 def test_a_preparation_that_was_broken_off_is_not_read(tmp_path, data_dir):
     folder = tmp_path / "small" / "30fps"
     shutil.copytree(data_dir / "small" / "30fps", folder)
-    shutil.copytree(folder / "1.0.0", folder / "1.0.0.incompleteZ5D2PC")
+    shutil.copytree(folder / "1.0.0", folder / "incomplete.Z5D2PC_1.0.0")
     assert dataset.load((small_data.TEST,), str(tmp_path)).names
     shutil.rmtree(folder / "1.0.0")
     with pytest.raises(FileNotFoundError, match="is not prepared"):
