@@ -25,7 +25,7 @@ class Checkpoints:
         }
 
     def save(self, kind: str, step: int, state: Any, info: dict[str, Any]) -> None:
-        """Writes a state in the background, with what is to be known about it.
+        """Writes a state in the background, after those begun before, with what to know about it.
 
         Args:
             kind: "latest" or "best".
@@ -35,6 +35,8 @@ class Checkpoints:
         """
         manager = self._managers[kind]
         if manager.latest_step() != step:
+            # One save at a time: two would confuse the barriers at which Orbax's processes meet.
+            self.wait()
             args = ocp.args.Composite(
                 state=ocp.args.StandardSave(state), info=ocp.args.JsonSave(info)
             )
