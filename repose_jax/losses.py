@@ -240,8 +240,8 @@ def _mean(values, valid):
 def _norm(vectors):
     """Euclidean length over the last axis, with gradient 0 at 0 instead of NaN."""
     square = jnp.sum(vectors**2, axis=-1)
-    positive = square > 0
-    return jnp.where(positive, jnp.sqrt(jnp.where(positive, square, 1)), 0)
+    zero = square == 0  # not of NaN, which has to show
+    return jnp.where(zero, 0, jnp.sqrt(jnp.where(zero, 1, square)))
 
 
 def _both_frames(valid):

@@ -120,6 +120,12 @@ def test_masked_trailing_frames_are_as_if_cut_off_whatever_they_hold(name, predi
 
 
 @every_loss
+def test_what_is_not_a_number_shows_in_the_loss(name, prediction, target):
+    broken = prediction.at[0, 2, 3].set(jnp.nan)
+    assert jnp.isnan(everything(broken, target)[name][0])
+
+
+@every_loss
 def test_a_masked_joint_has_no_influence(name, prediction, target):
     elbow = HUMAN36M.joints.index("left_elbow")
     mask = jnp.ones((2, 27, 17), bool).at[:, :, elbow].set(False)
