@@ -282,7 +282,8 @@ def train_and_evaluate(config: Experiment, workdir: pathlib.Path) -> evaluate.Ta
     Raises:
         ValueError: a configuration that cannot be, or a workdir of another one.
         FileNotFoundError: a dataset is not prepared.
-        FloatingPointError: the loss is not finite; names step, clips and last good checkpoint.
+        FloatingPointError: the loss or its gradient is not finite; names step, clips and last good
+            checkpoint.
         Interrupted: SIGINT or SIGTERM; the state is saved.
     """
     run, train_state = setup(config, workdir)
@@ -330,7 +331,8 @@ def train_and_evaluate(config: Experiment, workdir: pathlib.Path) -> evaluate.Ta
         if metrics is None:
             return
         values = {key: float(value) for key, value in jax.device_get(metrics).items()}
-        if not math.isfinite(values["loss"]):
+        # The gradient too: the loss may still be finite when the parameters no longer are.
+        if not all(map(math.isfinite, values.values())):
             raise FloatingPointError(_not_finite(run, values, at, checkpoints))
         if at % config.train.log_every == 0 or at == last:
             values["clips_per_s"] = logged.rate(at) * config.train.batch_size
@@ -509,9 +511,9 @@ def _precision(name: str):
 def _not_finite(run: Run, values: dict[str, float], at: int, checkpoints: Checkpoints) -> str:
     train = run.config.train
     index = clips_lib.batch_index(len(run.train), train.batch_size, train.seed, at - 1)
-    bad = [name for name, value in values.items() if not math.isfinite(value)]
+    bad = [f"{name} is {value}" for name, value in values.items() if not math.isfinite(value)]
     return (
-        f"The loss of step {at} is {values['loss']} (not finite: {', '.join(bad)}). "
+        f"Not finite at step {at}: {', '.join(bad)}. "
         f"Its batch was the training clips {index.tolist()}. "
         f"The last good checkpoint is {checkpoints.path('latest') or 'none'}. "
         "A lower learning rate, a longer warm-up or a smaller config.optim.clip_norm may help."
