@@ -4,9 +4,13 @@ Most of its time would go into compiling: so code is compiled quickly instead of
 compiled is kept for the session, for the processes that tests start too.
 """
 
+import contextlib
+import dataclasses
+import io
 import os
 import pathlib
 import tempfile
+from typing import Any
 
 import pytest
 
@@ -31,3 +35,28 @@ def data_dir(tmp_path_factory) -> pathlib.Path:
     directory = tmp_path_factory.mktemp("data")
     small_data.prepare(directory)
     return directory
+
+
+@dataclasses.dataclass(frozen=True)
+class Trained:
+    """The run of `small_config`, to the end; tests that go on with it take a copy."""
+
+    config: Any
+    workdir: pathlib.Path
+    tally: Any
+    printed: str
+
+
+@pytest.fixture(scope="session")
+def trained(data_dir, tmp_path_factory) -> Trained:
+    """A run that was never interrupted, with a picture."""
+    import small_data
+
+    from repose_jax import train
+
+    workdir = tmp_path_factory.mktemp("trained")
+    config = small_data.experiment(data_dir, eval={"pictures": 1})
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        tally = train.train_and_evaluate(config, workdir)
+    return Trained(config, workdir, tally, printed.getvalue())

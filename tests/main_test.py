@@ -1,0 +1,78 @@
+import shutil
+import signal
+import time
+
+import processes
+import pytest
+from small_run import records
+
+
+@pytest.mark.parametrize(
+    ("flags", "config", "message"),
+    [
+        (
+            ["--config.optim.lrr=1"],
+            "tests/small_config.py",
+            "no such key: 'lrr' Did you mean \"lr\"",
+        ),
+        (
+            ["--config.optm.lr=1"],
+            "tests/small_config.py",
+            "no such key: 'optm' Did you mean \"optim\"",
+        ),
+        (["--config.optim.lr=fast"], "tests/small_config.py", "could not convert string to float"),
+        (["--config.train.epochs=0"], "tests/small_config.py", "train.epochs must be at least 1"),
+        (["--wrkdir=x"], "tests/small_config.py", "Did you mean: workdir"),
+        (["quickstart"], "tests/small_config.py", "are not flags: ['quickstart']"),
+        ([], "configs/quickstart.py:tinny", "There is no variant 'tinny'; there are baseline, "),
+        ([], "configs/absent.py", "No such file or directory: 'configs/absent.py'"),
+    ],
+)
+def test_a_wrong_command_line_says_what_is_wrong(flags, config, message, tmp_path):
+    status, printed = processes.run(f"--workdir={tmp_path}", *flags, config=config)
+    assert status != 0
+    assert message in printed
+    # That of an unknown variant is ml_collections', which shows where the error comes from.
+    assert "Traceback" not in printed or "tinny" in config
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_data_set_that_is_not_prepared_ends_in_one_error(tmp_path):
+    flags = (f"--workdir={tmp_path / 'run'}", f"--config.data.data_dir={tmp_path}")
+    status, printed = processes.run(*flags)
+    assert status == 2
+    assert f"error: The dataset small/30fps is not prepared in {tmp_path}." in printed
+    assert "Traceback" not in printed
+
+
+def test_a_run_that_is_told_to_stop_saves_and_the_same_command_finishes_it(
+    trained, data_dir, tmp_path
+):
+    workdir = shutil.copytree(trained.workdir, tmp_path / "run")
+    flags = (
+        f"--workdir={workdir}",
+        f"--config.data.data_dir={data_dir}",
+        "--config.train.epochs=60",
+        "--config.train.eval_every=60",
+    )
+    process = processes.start(*flags)
+    while records(workdir)[-1]["step"] <= 6:
+        time.sleep(0.02)
+        assert not process.has_ended(), processes.finish(process)
+    process.process.send_signal(signal.SIGTERM)
+    ((status, printed),) = processes.finish(process)
+    assert status == 128 + signal.SIGTERM
+    (saved,) = (workdir / "checkpoints" / "latest").iterdir()
+    assert 6 < int(saved.name) < 120
+    assert f"Stopped by SIGTERM after step {saved.name} of 120; saved {saved}" in printed
+    assert "Traceback" not in printed
+    status, printed = processes.run(*flags)
+    assert status == 0, printed
+    assert f"Resuming after step {saved.name}" in printed
+    assert [record["step"] for record in records(workdir, "train")] == list(range(1, 121))
+    score = f"{records(workdir, 'test')[-1]['mpjpe']:.2f}"
+    status, evaluated = processes.run(*flags, "--mode=eval", "--checkpoint=latest")
+    assert status == 0, evaluated
+    table = printed[printed.index("\nall ") : printed.index("Written")]
+    assert score in table
+    assert table in evaluated

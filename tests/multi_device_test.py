@@ -1,0 +1,57 @@
+"""One device gives what eight give."""
+
+import jax
+import numpy as np
+import pytest
+from jax.sharding import AxisType
+from small_run import assert_close, records, restore
+
+from repose_jax import devices, train
+
+
+def one_device():
+    return jax.make_mesh((1,), ("data",), axis_types=(AxisType.Auto,), devices=jax.devices()[:1])
+
+
+@pytest.fixture(scope="module")
+def alone(trained, tmp_path_factory):
+    """The workdir and the results of the same run on one device."""
+    workdir = tmp_path_factory.mktemp("alone")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(devices, "data_mesh", one_device)
+        return workdir, train.train_and_evaluate(trained.config, workdir)
+
+
+def test_the_state_is_on_every_device_and_the_batch_is_split(trained, tmp_path):
+    run, state = train.setup(trained.config, tmp_path)
+    for leaf in jax.tree.leaves(state):
+        assert leaf.sharding.is_fully_replicated
+        assert len(leaf.sharding.device_set) == 8
+    batch = devices.put_rows({"inputs": np.zeros((8, 9, 17, 3))}, run.mesh)["inputs"]
+    assert [shard.data.shape[0] for shard in batch.addressable_shards] == [1] * 8
+
+
+def test_one_and_eight_devices_give_the_same_losses_at_every_step(trained, alone):
+    eight, one = records(trained.workdir), records(alone[0])
+    assert len(eight) == len(one)
+    for a, b in zip(eight, one, strict=True):
+        assert a.keys() == b.keys()
+        assert (a["step"], a["split"]) == (b["step"], b["split"])
+        if a["split"] == "train":
+            for key in ("loss", "mpjpe", "spatial_depth", "temporal_depth", "grad_norm"):
+                np.testing.assert_allclose(a[key], b[key], rtol=1e-4, atol=1e-7, err_msg=key)
+
+
+def test_one_and_eight_devices_train_the_same_parameters(trained, alone, tmp_path):
+    _, like = train.setup(trained.config, tmp_path)
+    eight, one = restore(trained.workdir, like), restore(alone[0], like)
+    assert_close(eight.params, one.params, rtol=1e-3, atol=2e-5)
+    assert_close(eight.ema, one.ema, rtol=1e-3, atol=2e-5)
+
+
+def test_one_and_eight_devices_give_the_same_tally(trained, alone):
+    for name, weights in trained.tally.weights.items():
+        np.testing.assert_allclose(weights, alone[1].weights[name])
+    for name in ("mpjpe", "pa_mpjpe", "n_mpjpe", "mpjve", "acceleration_error"):
+        totals = trained.tally.totals[name]
+        np.testing.assert_allclose(totals, alone[1].totals[name], rtol=1e-3, atol=0.1)

@@ -1,0 +1,333 @@
+import dataclasses
+import functools
+import json
+import math
+import os
+import re
+import shutil
+import signal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import small_data
+from small_run import assert_close, records, restore
+
+from repose_jax import clips as clips_lib
+from repose_jax import devices, optim, train
+from repose_jax.metrics import METRICS
+
+STEPS = 6  # 3 epochs of 2
+
+
+@pytest.fixture(scope="module")
+def started(trained, tmp_path_factory):
+    """The run before its first step, and its state, which must not be donated."""
+    return train.setup(trained.config, tmp_path_factory.mktemp("started"))
+
+
+@pytest.fixture
+def copy(trained, tmp_path):
+    """A copy of the finished run's workdir."""
+    return shutil.copytree(trained.workdir, tmp_path / "copy")
+
+
+def change_batch(monkeypatch, step, change) -> None:
+    """Calls `change` with the batch of a step when it is made."""
+    make = clips_lib.train_batch
+
+    def train_batch(*args, **kwargs):
+        batch = make(*args, **kwargs)
+        if kwargs["step"] == step:
+            change(batch)
+        return batch
+
+    monkeypatch.setattr(clips_lib, "train_batch", train_batch)
+
+
+def jit_step(run: train.Run):
+    """The training step as `train_and_evaluate` compiles it."""
+    return jax.jit(
+        functools.partial(
+            train.train_step,
+            graph=run.graph,
+            objective=run.objective,
+            optimizer=run.optimizer,
+            ema=run.config.optim.ema,
+            seed=run.config.train.seed,
+        ),
+        donate_argnums=0,
+    )
+
+
+def batch_of(run: train.Run, step: int):
+    batch = clips_lib.train_batch(run.train, run.config.train.batch_size, seed=0, step=step)
+    return devices.put_rows(batch, run.mesh)
+
+
+# One step
+
+
+def test_training_on_one_batch_lowers_its_loss_and_compiles_once(started):
+    run, first = started
+    step, state = jit_step(run), jax.tree.map(jnp.copy, first)
+    batch, losses = batch_of(run, 0), []
+    for _ in range(80):
+        state, metrics = step(state, batch)
+        losses.append(float(metrics["mpjpe"]))
+    assert step._cache_size() == 1  # pyright: ignore[reportFunctionMemberAccess]
+    assert int(state.step) == 80
+    assert losses[-1] < 0.5 * losses[0]
+    for name, log_variance in state.params["log_variances"].items():
+        assert first.params["log_variances"][name] == 0
+        assert log_variance != 0
+
+
+def test_the_average_follows_the_parameters_and_faster_early_on(started):
+    run, first = started
+    step, state, wanted = jit_step(run), jax.tree.map(jnp.copy, first), first.ema
+    for decay in (1 / 10, 2 / 11, 3 / 12):  # not yet the 0.9 of the configuration
+        state, _ = step(state, batch_of(run, 0))
+        follow = functools.partial(lambda old, new, d: d * old + (1 - d) * new, d=decay)
+        wanted = jax.tree.map(follow, wanted, state.params["model"])
+        assert_close(state.ema, wanted, rtol=1e-5, atol=1e-6)
+    state = dataclasses.replace(state, step=state.step + 1000)
+    average = jax.tree.map(np.asarray, state.ema)
+    state, _ = step(state, batch_of(run, 0))
+    wanted = jax.tree.map(lambda old, new: 0.9 * old + 0.1 * new, average, state.params["model"])
+    assert_close(state.ema, wanted, rtol=1e-5, atol=1e-6)
+
+
+def test_bfloat16_without_average_or_learned_weights_trains_float32_parameters(data_dir, tmp_path):
+    config = small_data.experiment(
+        data_dir,
+        model={"dtype": "bfloat16"},
+        optim={"ema": 0.0},
+        objective={"learn_weights": False, "weights": {"mpjpe": 1.0}},
+    )
+    run, state = train.setup(config, tmp_path)
+    assert state.ema is None
+    assert state.params["log_variances"] == {}
+    step, losses = jit_step(run), []
+    for _ in range(10):
+        state, metrics = step(state, batch_of(run, 0))
+        losses.append(float(metrics["loss"]))
+    assert losses[-1] < losses[0]
+    for leaf in jax.tree.leaves(state.params):
+        assert leaf.dtype == jnp.float32
+        assert bool(jnp.isfinite(leaf).all())
+    assert set(metrics) == {"loss", "mpjpe", "grad_norm"}
+
+
+# A whole run
+
+
+def test_a_run_leaves_its_configuration_metrics_results_pictures_and_checkpoints(trained):
+    workdir = trained.workdir
+    saved = json.loads((workdir / "config.json").read_text())
+    assert saved["config"] == json.loads(json.dumps(trained.config.to_dict()))
+    found = [(record["step"], record["split"]) for record in records(workdir)]
+    assert found == [
+        (0, "mean_pose"),
+        (0, "untrained"),
+        *((step, "train") for step in (1, 2, 3, 4)),
+        (4, "test"),
+        *((step, "train") for step in (5, 6)),
+        (6, "test"),
+    ]
+    assert (workdir / "evaluation.csv").exists()
+    (still,) = (workdir / "pictures").glob("*.png")
+    assert still.with_suffix(".gif").exists()
+    assert (workdir / "checkpoints" / "latest" / "6").is_dir()
+    best = min(records(workdir, "test"), key=lambda record: record["mpjpe"])
+    assert (workdir / "checkpoints" / "best" / str(best["step"])).is_dir()
+
+
+def test_the_record_of_a_step_has_the_loss_its_parts_and_its_learning_rate(trained):
+    rate = optim.schedule(trained.config.optim, 2)
+    for number, record in enumerate(records(trained.workdir, "train")):
+        assert record["lr"] == pytest.approx(float(rate(number)))
+        assert record["grad_norm"] > 0
+        total = record["mpjpe"]
+        for name in ("spatial_depth", "temporal_depth"):
+            assert record[name] >= 0
+            # The weight of the step before this update: 0 at first.
+            if number == 0:
+                total += record[name]
+        if number == 0:
+            assert record["loss"] == pytest.approx(total)
+
+
+def test_the_results_are_those_of_the_last_evaluation(trained):
+    summary = trained.tally.summary()
+    (*_, last) = records(trained.workdir, "test")
+    assert {name: last[name] for name in METRICS} == summary
+    content = json.loads((trained.workdir / "evaluation.json").read_text())
+    assert content["results"]["all"]["all"] == summary
+    assert (content["step"], content["checkpoint"]) == (STEPS, "latest")
+    assert content["baselines"] == {
+        name.replace("_", " "): {key: record[key] for key in METRICS}
+        for name in ("mean_pose", "untrained")
+        for record in records(trained.workdir, name)
+    }
+    assert "for comparison" in trained.printed
+
+
+def test_evaluating_the_latest_checkpoint_gives_what_training_gave(trained, copy, capsys):
+    before = (copy / "evaluation.json").read_text()
+    (copy / "evaluation.json").unlink()
+    shutil.rmtree(copy / "pictures")
+    tally = train.evaluate_checkpoint(trained.config, copy, "latest")
+    assert tally.summary() == trained.tally.summary()
+    assert (copy / "evaluation.json").read_text() == before
+    assert len(list((copy / "pictures").iterdir())) == 2
+    tables = trained.printed[trained.printed.index("\nall ") : trained.printed.index("Written")]
+    assert tables in capsys.readouterr().out
+
+
+def test_evaluating_the_best_checkpoint_gives_its_score(trained, copy):
+    tally = train.evaluate_checkpoint(trained.config, copy, "best")
+    assert tally.mean("mpjpe") == min(r["mpjpe"] for r in records(copy, "test"))
+
+
+# Interruptions
+
+
+def test_a_run_that_was_stopped_twice_ends_bit_by_bit_as_one_that_was_not(
+    trained, started, tmp_path, monkeypatch
+):
+    handlers = [signal.getsignal(signum) for signum in (signal.SIGTERM, signal.SIGINT)]
+    # Both in the middle of an epoch.
+    for signum, stop in ((signal.SIGTERM, 3), (signal.SIGINT, 5)):
+        with monkeypatch.context() as patch:
+            change_batch(patch, stop - 1, lambda _: os.kill(os.getpid(), signum))  # noqa: B023
+            with pytest.raises(train.Interrupted) as stopped:
+                train.train_and_evaluate(trained.config, tmp_path)
+        assert stopped.value.signum == signum
+        folder = tmp_path / "checkpoints" / "latest" / str(stop)
+        assert folder.is_dir()
+        assert str(stopped.value) == (
+            f"Stopped by {signum.name} after step {stop} of 6; saved {folder}. "
+            "The same command goes on from there."
+        )
+        assert records(tmp_path)[-1]["step"] == stop
+        assert handlers == [signal.getsignal(s) for s in (signal.SIGTERM, signal.SIGINT)]
+    tally = train.train_and_evaluate(trained.config, tmp_path)
+    assert tally.summary() == trained.tally.summary()
+    for kind in ("latest", "best"):
+        states = [restore(workdir, started[1], kind) for workdir in (tmp_path, trained.workdir)]
+        assert states[0].ema is not None
+        assert states[0].params["log_variances"]
+        assert_close(*states)
+    assert records(tmp_path) == records(trained.workdir)
+    first, second = ((w / "evaluation.json").read_text() for w in (tmp_path, trained.workdir))
+    assert first == second
+
+
+def test_a_finished_run_can_go_on_for_longer_and_compiles_its_step_once(
+    trained, copy, data_dir, monkeypatch
+):
+    traced = []
+    step = train.train_step
+
+    @functools.wraps(step)
+    def counted(*args, **kwargs):
+        traced.append(1)
+        return step(*args, **kwargs)
+
+    monkeypatch.setattr(train, "train_step", counted)
+    longer = small_data.experiment(data_dir, train={"epochs": 4, "eval_every": 3})
+    train.train_and_evaluate(longer, copy)
+    assert len(traced) == 1
+    assert [record["step"] for record in records(copy, "train")] == list(range(1, 9))
+    assert records(copy)[: STEPS + 4] == records(trained.workdir)
+    assert [record["step"] for record in records(copy, "test")] == [4, 6, 8]
+    assert json.loads((copy / "config.json").read_text())["config"]["train"]["epochs"] == 4
+
+
+def test_a_loss_that_is_not_finite_stops_the_run_and_says_where_to_look(
+    trained, copy, data_dir, monkeypatch
+):
+    change_batch(monkeypatch, 7, lambda batch: batch["targets"].fill(np.nan))
+    longer = small_data.experiment(data_dir, train={"epochs": 5})
+    with pytest.raises(FloatingPointError) as error:
+        train.train_and_evaluate(longer, copy)
+    message = str(error.value)
+    assert message.startswith("Not finite at step 8: ")
+    assert "loss is nan" in message
+    index = clips_lib.batch_index(17, 8, seed=0, step=7).tolist()
+    assert f"Its batch was the training clips {index}." in message
+    folder = copy / "checkpoints" / "latest" / "6"
+    assert f"The last good checkpoint is {folder}." in message
+    assert folder.is_dir()
+    assert records(copy)[-1]["step"] == 7
+    assert all(math.isfinite(record["loss"]) for record in records(copy, "train"))
+
+
+# What cannot be
+
+
+def test_a_workdir_of_another_configuration_is_refused_with_what_differs(trained, copy, data_dir):
+    before = (copy / "config.json").read_text()
+    other = small_data.experiment(data_dir, optim={"lr": 0.5}, train={"epochs": 9, "seed": 3})
+    with pytest.raises(ValueError, match="belongs to another configuration") as error:
+        train.train_and_evaluate(other, copy)
+    lines = str(error.value).splitlines()
+    assert lines[1:-1] == [
+        "  config.optim.lr: 0.01 there, 0.5 now",
+        "  config.train.seed: 0 there, 3 now",
+    ]
+    assert (copy / "config.json").read_text() == before
+    with pytest.raises(ValueError, match="belongs to another configuration"):
+        train.evaluate_checkpoint(other, copy, "latest")
+
+
+def test_a_key_that_one_configuration_has_and_the_other_has_not_differs(trained, copy):
+    path = copy / "config.json"
+    content = json.loads(path.read_text())
+    del content["config"]["model"]["depth"]
+    path.write_text(json.dumps(content))
+    with pytest.raises(ValueError, match="config.model.depth: None there, 1 now"):
+        train.claim_workdir(trained.config, copy)
+
+
+def test_what_only_says_how_long_and_how_often_may_change(trained, copy, data_dir):
+    other = small_data.experiment(
+        data_dir,
+        data={"data_dir": "elsewhere"},
+        train={"epochs": 99, "eval_every": 9, "log_every": 7},
+        eval={"batch_size": 16, "flip": False, "pictures": 5},
+    )
+    train.claim_workdir(other, copy)
+    content = json.loads((copy / "config.json").read_text())
+    assert content["config"] == json.loads(json.dumps(other.to_dict()))
+
+
+def test_a_missing_data_set_says_how_to_prepare_it_and_leaves_no_workdir(tmp_path):
+    config = small_data.experiment(tmp_path / "nothing")
+    with pytest.raises(FileNotFoundError, match="small/30fps is not prepared in .*nothing"):
+        train.train_and_evaluate(config, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"data": {"frames": 10}}, "config.data.frames is 10, more than config.model.frames, 9"),
+        ({"train": {"batch_size": 12}}, "batch of 12 clips cannot be split over 8 devices"),
+        ({"eval": {"batch_size": 4}}, "batch of 4 clips cannot be split over 8 devices"),
+        ({"objective": {"weights": {"mpjp": 1.0}}}, "unknown loss 'mpjp' (did you mean 'mpjpe'?)"),
+        ({"model": {"widht": 4}}, "Model 'repose' has no 'widht'. Did you mean 'width'?"),
+        ({"data": {"train": ("small",)}}, "'small' is not of the form dataset/config:split"),
+    ],
+)
+def test_a_configuration_that_cannot_be_is_refused(changes, message, data_dir, tmp_path):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        train.setup(small_data.experiment(data_dir, **changes), tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["best", "latest"])
+def test_a_workdir_without_a_run_cannot_be_evaluated(kind, trained, tmp_path):
+    with pytest.raises(FileNotFoundError, match="holds no run"):
+        train.evaluate_checkpoint(trained.config, tmp_path, kind)
