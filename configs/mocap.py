@@ -4,7 +4,7 @@
     python -m repose_jax.prepare bandai_namco --source=data.zip
     python main.py --config=configs/mocap.py --workdir=runs/mocap
 
-Variants: the sizes and losses of `configs.common`; `bandai` trains on Bandai Namco alone, so that the
+Variants: the sizes and losses of `configs.common`; `bandai` trains on Bandai Namco alone, so the
 test is a person and a laboratory never seen; `budget` is the short training of the README's table
 (with `tiny`).
 """

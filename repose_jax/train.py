@@ -144,6 +144,23 @@ def train_step(
     return new_state, metrics
 
 
+def jit_step(run: Run):
+    """Returns the compiled `train_step` of a run, (state, batch) -> (state, metrics).
+
+    The state is donated. Batches come split over the devices, so that the only communication is the
+    reduction of the gradients.
+    """
+    step = functools.partial(
+        train_step,
+        graph=run.graph,
+        objective=run.objective,
+        optimizer=run.optimizer,
+        ema=run.config.optim.ema,
+        seed=run.config.train.seed,
+    )
+    return jax.jit(step, donate_argnums=0)
+
+
 def setup(config: Experiment, workdir: pathlib.Path) -> tuple[Run, state.TrainState]:
     """Loads the data and makes the model; nothing is written.
 
@@ -295,17 +312,7 @@ def train_and_evaluate(config: Experiment, workdir: pathlib.Path) -> evaluate.Ta
     step, last = int(train_state.step), config.train.epochs * run.steps_per_epoch
     primary = jax.process_index() == 0
     writer = MetricWriter(workdir, resumed_step=step) if primary else None
-    jitted = jax.jit(
-        functools.partial(
-            train_step,
-            graph=run.graph,
-            objective=run.objective,
-            optimizer=run.optimizer,
-            ema=config.optim.ema,
-            seed=config.train.seed,
-        ),
-        donate_argnums=0,
-    )
+    jitted = jit_step(run)
     rows = devices.process_rows(config.train.batch_size)
     tally = None
     baselines = {}
