@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import tensorflow_datasets as tfds
 from jaxtyping import Float, Int, Int8
+from tensorflow_datasets.core import constants
 
 _TENSORS = ("keypoints_2d", "confidence", "joints_3d", "visibility")
 
@@ -89,7 +90,7 @@ def _records(spec: str, data_dir: str | None):
             f"{spec!r} is not of the form dataset/config:split (cmu_mocap/30fps:train)."
         )
     name, config = path.split("/")
-    root = pathlib.Path(data_dir or tfds.core.constants.DATA_DIR).expanduser()
+    root = pathlib.Path(data_dir or constants.DATA_DIR).expanduser()
     versions = [p.parent for p in (root / path).glob("*/dataset_info.json")]
     if not versions:
         raise FileNotFoundError(
@@ -101,4 +102,4 @@ def _records(spec: str, data_dir: str | None):
     builder = tfds.builder_from_directory(latest)
     if split not in builder.info.splits:
         raise ValueError(f"{path} has no split {split!r}; it has {', '.join(builder.info.splits)}.")
-    return builder.as_data_source(split=split)
+    return builder.as_data_source(split)

@@ -22,7 +22,7 @@ from repose_jax import devices
 from repose_jax.metrics import METRICS
 from repose_jax.skeleton import HUMAN36M
 
-Predictor = Callable[[Float[Array, "b t j cin"]], Float[Array, "b t j 3"]]
+Predictor = Callable[[Any], Float[Array, "b t j 3"]]  # inputs [b, t, j, 3] to poses, metres
 VISIBILITY = ("unknown", "occluded", "visible")  # of values -1, 0, 1
 
 

@@ -184,10 +184,11 @@ def setup(config: Experiment, workdir: pathlib.Path) -> tuple[Run, state.TrainSt
         devices.process_rows(size)  # refuses what cannot be split
     sizes = {key: value for key, value in config.model.items() if key != "name"}
     create = functools.partial(models.create, config.model["name"], **sizes)
-    model_frames = nnx.eval_shape(create).config.frames
-    if data.frames > model_frames:
+    abstract: Any = nnx.eval_shape(create)
+    if data.frames > abstract.config.frames:
         raise ValueError(
-            f"config.data.frames is {data.frames}, more than config.model.frames, {model_frames}."
+            f"config.data.frames is {data.frames}, more than config.model.frames, "
+            f"{abstract.config.frames}."
         )
     cut = functools.partial(
         clips_lib.make, frames=data.frames, depth_reference=data.depth_reference
@@ -339,7 +340,7 @@ def train_and_evaluate(config: Experiment, workdir: pathlib.Path) -> evaluate.Ta
             raise FloatingPointError(_not_finite(run, values, at, checkpoints))
         if at % config.train.log_every == 0 or at == last:
             values["clips_per_s"] = logged.rate(at) * config.train.batch_size
-            rate = optim.schedule(config.optim, run.steps_per_epoch)(at - 1)
+            rate: Any = optim.schedule(config.optim, run.steps_per_epoch)(at - 1)
             if writer:
                 writer.write(at, "train", values | {"lr": float(rate)})
             shown = {"loss": values["loss"], **{n: values[n] for n, _ in run.objective.weights}}
