@@ -4,6 +4,7 @@ import dataclasses
 import functools
 import pathlib
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow_datasets as tfds
@@ -99,7 +100,7 @@ def _records(spec: str, data_dir: str | None):
             f"--data_dir={root}\nor say where it is with --config.data.data_dir=DIR."
         )
     latest = max(versions, key=lambda p: tuple(int(part) for part in p.name.split(".")))
-    builder = tfds.builder_from_directory(latest)
+    builder: Any = tfds.builder_from_directory(latest)
     if split not in builder.info.splits:
         raise ValueError(f"{path} has no split {split!r}; it has {', '.join(builder.info.splits)}.")
     return builder.as_data_source(split)
