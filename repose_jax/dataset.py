@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import pathlib
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -92,7 +93,9 @@ def _records(spec: str, data_dir: str | None):
         )
     name, config = path.split("/")
     root = pathlib.Path(data_dir or constants.DATA_DIR).expanduser()
-    versions = [p.parent for p in (root / path).glob("*/dataset_info.json")]
+    # TFDS writes to a folder of another name first, which a preparation that is killed leaves.
+    found = [p.parent for p in (root / path).glob("*/dataset_info.json")]
+    versions = [p for p in found if re.fullmatch(r"\d+\.\d+\.\d+", p.name)]
     if not versions:
         raise FileNotFoundError(
             f"The dataset {path} is not prepared in {root}. Prepare it with\n"

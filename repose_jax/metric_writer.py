@@ -9,18 +9,19 @@ import tensorboardX
 
 
 class MetricWriter:
-    """Appends records; on resuming, first removes those after the step that is resumed from."""
+    """Appends records; on resuming, first removes those after the step that is resumed from.
+
+    From step 0 nothing is resumed: what is there is removed.
+    """
 
     def __init__(self, workdir: pathlib.Path, resumed_step: int = 0):
         path = workdir / "metrics.jsonl"
         kept = []
-        if path.exists():
+        if resumed_step and path.exists():
             for line in path.read_text().splitlines():
                 try:
                     record = json.loads(line)
-                except (
-                    json.JSONDecodeError
-                ):  # a line that was being written when the run was killed
+                except json.JSONDecodeError:  # was being written when the run was killed
                     continue
                 if record["step"] <= resumed_step:
                     kept.append(line + "\n")

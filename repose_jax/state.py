@@ -23,7 +23,7 @@ class TrainState:
         ema: moving average of the model's parameters; None where none is kept.
     """
 
-    step: jax.Array
+    step: Any  # an array; but like every leaf, whatever a tree map or Orbax puts in its place
     params: Params
     opt_state: optax.OptState
     ema: Any

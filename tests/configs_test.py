@@ -1,0 +1,112 @@
+"""Every file of `configs` with every one of its variants makes an experiment that can start."""
+
+import functools
+import importlib
+import pathlib
+import re
+import subprocess
+import sys
+
+import pytest
+from flax import nnx
+
+from repose_jax import config, models, objective
+
+FILES = sorted(
+    path.stem
+    for path in (pathlib.Path(__file__).parents[1] / "configs").glob("*.py")
+    if path.stem not in ("__init__", "common")
+)
+
+
+def get(name: str, variant: str = "") -> config.Experiment:
+    values = importlib.import_module(f"configs.{name}").get_config(variant)
+    return config.from_mapping(values.to_dict())
+
+
+def variants(name: str) -> list[str]:
+    """What the error message about an unknown variant lists."""
+    with pytest.raises(ValueError, match="There is no variant 'nonsense'") as error:
+        get(name, "nonsense")
+    listed = re.fullmatch(r".*there are (.*)\.", str(error.value))
+    assert listed
+    return listed[1].split(", ")
+
+
+@functools.cache
+def _parameters(**model) -> int:
+    return models.parameter_count(nnx.eval_shape(lambda: models.create(**model)))
+
+
+def parameters(experiment: config.Experiment) -> int:
+    return _parameters(**experiment.model)
+
+
+def test_there_are_configurations():
+    assert {"h36m", "cmu_mocap", "quickstart"} <= set(FILES)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_every_variant_of_every_configuration_can_start(name):
+    plain = get(name)
+    listed = variants(name)
+    assert {"baseline", "spatial", "temporal", "learned", "small", "tiny"} <= set(listed)
+    for variant in ["", *listed]:
+        experiment = get(name, variant)
+        # The quickstart is tiny as it is.
+        assert variant in ("", "tiny") or experiment != plain
+        assert experiment.data.train
+        assert experiment.data.test
+        assert experiment.data.frames == experiment.model["frames"]
+        objective.make_objective(
+            experiment.objective.weights,
+            learn_weights=experiment.objective.learn_weights,
+            reduction=experiment.objective.reduction,
+        )
+        assert parameters(experiment) > 0
+
+
+def test_the_human36m_configuration_is_the_papers():
+    experiment = get("h36m")
+    assert experiment.data.frames == 243
+    assert parameters(experiment) == 16_001_549
+    optim, train = experiment.optim, experiment.train
+    assert (optim.lr, optim.decay, optim.weight_decay) == (5e-4, 0.99, 0.01)
+    assert (optim.warmup_steps, optim.ema) == (0, 0)
+    assert (train.epochs, train.batch_size, train.epoch_steps) == (100, 32, None)
+    assert experiment.data.flip_share == 0.5
+    assert experiment.eval.flip
+    weights = {name: value for name, value in experiment.objective.weights.items() if value}
+    assert weights == dict(objective.EQUATION_4)
+    assert experiment.objective.reduction == "mean"
+
+
+def test_the_ablations_leave_out_what_they_say():
+    def kept(variant):
+        weights = get("h36m", variant).objective.weights
+        return {name for name, value in weights.items() if value}
+
+    assert kept("baseline") == {"mpjpe"}
+    assert kept("spatial") == {"mpjpe", "spatial_depth"}
+    assert kept("temporal") == {"mpjpe", "temporal_depth"}
+
+
+def test_variants_can_be_combined():
+    experiment = get("h36m", "small,spatial")
+    assert experiment.data.frames == 81
+    assert experiment.objective.weights["temporal_depth"] == 0
+    assert parameters(get("h36m", "small")) == pytest.approx(0.9e6, rel=0.1)
+    assert parameters(get("h36m", "tiny")) == pytest.approx(0.3e6, rel=0.1)
+
+
+def test_a_configuration_imports_nothing_heavy():
+    imports = "\n".join(f"import configs.{name}" for name in FILES)
+    code = f"{imports}\nimport sys\nprint({{'jax', 'flax', 'repose_jax'}} & set(sys.modules))"
+    result = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=pathlib.Path(__file__).parents[1],
+    )
+    assert result.stdout.strip() == "set()"

@@ -1,0 +1,162 @@
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import small_data
+from flax import nnx
+
+from repose_jax import clips as clips_lib
+from repose_jax import devices, evaluate, report
+from repose_jax.metrics import METRICS
+from repose_jax.skeleton import HUMAN36M
+
+FRAMES = 9
+MOTION = small_data.motion((23, 9, 30, 5, 17))
+RELATIVE = MOTION.joints_3d - MOTION.joints_3d[:, HUMAN36M.root, None]  # mm
+MESH = devices.data_mesh()
+
+
+def with_answers() -> clips_lib.Clips:
+    """Test clips whose inputs are their targets, so that a predictor can be off as it likes."""
+    clips = clips_lib.make(MOTION, frames=FRAMES, stride=FRAMES)
+    return dataclasses.replace(clips, inputs=(RELATIVE / 1000).astype(np.float32))
+
+
+CLIPS = with_answers()
+
+
+def score(predictor, clips=CLIPS, batch_size=8) -> evaluate.Tally:
+    return evaluate.evaluate(predictor, clips, MOTION.actions, batch_size=batch_size, mesh=MESH)
+
+
+def stretched(inputs):
+    """Every joint a tenth too far from the root: the error is a tenth of its distance."""
+    return inputs * 1.1
+
+
+@pytest.fixture(scope="module")
+def tally() -> evaluate.Tally:
+    return score(stretched)
+
+
+def test_a_known_error_is_found():
+    def fifty_mm_off(inputs):
+        offset = jnp.where(jnp.arange(17)[:, None] == HUMAN36M.root, 0, jnp.array([0.03, 0, -0.04]))
+        return inputs + offset
+
+    tally = score(fifty_mm_off)
+    np.testing.assert_allclose(tally.mean("mpjpe"), 50 * 16 / 17, rtol=1e-4)
+    np.testing.assert_allclose(tally.mean("mpjpe", joint=3), 50, rtol=1e-4)
+    np.testing.assert_allclose(tally.mean("mpjpe", joint=HUMAN36M.root), 0, atol=1e-4)
+    np.testing.assert_allclose(tally.mean("pck"), 100)
+    np.testing.assert_allclose(tally.mean("mpjve"), 0, atol=1e-3)
+
+
+def test_where_the_root_is_predicted_does_not_matter(tally):
+    moved = score(lambda inputs: stretched(inputs) + jnp.array([1.0, 2.0, 3.0]))
+    np.testing.assert_allclose(moved.mean("mpjpe"), tally.mean("mpjpe"), rtol=1e-5)
+
+
+def test_every_frame_counts_once_whatever_clips_and_batches_cover_it(tally):
+    error = 0.1 * np.linalg.norm(RELATIVE, axis=-1)
+    assert tally.weights["mpjpe"].sum() == error.size
+    np.testing.assert_allclose(tally.mean("mpjpe"), error.mean(), rtol=1e-5)
+    np.testing.assert_allclose(tally.mean("pck"), 100 * (error < 150).mean(), rtol=1e-5)
+
+
+def test_neither_the_batch_size_nor_what_fills_up_the_last_batch_changes_a_number():
+    def skewed(inputs):
+        return inputs * jnp.array([1.1, 0.7, 0.9])
+
+    assert len(CLIPS) % 8
+    assert len(CLIPS) % 16
+    tallies = [score(skewed, batch_size=batch_size) for batch_size in (8, 16)]
+    # All clips at once, and no filling.
+    batch = clips_lib.gather(CLIPS, np.arange(len(CLIPS)))
+    prediction, target = skewed(batch["targets"]) * 1000, batch["targets"] * 1000
+    mask = np.broadcast_to(batch["counted"], batch["visibility"].shape)
+    for name, metric in METRICS.items():
+        whole = jax.jit(metric)(prediction, target, mask)
+        for found in tallies:
+            np.testing.assert_allclose(found.weights[name].sum(), whole.weight.sum())
+            np.testing.assert_allclose(found.totals[name].sum(), whole.total.sum(), rtol=1e-4)
+
+
+def test_the_groups_are_those_of_action_joint_and_visibility(tally):
+    error = 0.1 * np.linalg.norm(RELATIVE, axis=-1)
+    action = np.repeat(MOTION.actions, MOTION.lengths)
+    for name in ("walk", "wave"):
+        wanted = error[action == name].mean()
+        np.testing.assert_allclose(tally.mean("mpjpe", action=name), wanted, rtol=1e-5)
+    for joint in range(17):
+        found = tally.mean("mpjpe", joint=joint)
+        np.testing.assert_allclose(found, error[:, joint].mean(), rtol=1e-5)
+    for value, name in ((-1, "unknown"), (0, "occluded"), (1, "visible")):
+        wanted = error[MOTION.visibility == value].mean()
+        np.testing.assert_allclose(tally.mean("mpjpe", visibility=name), wanted, rtol=1e-5)
+    wanted = error[action == "wave"][MOTION.visibility[action == "wave"][:, 4] == 0, 4].mean()
+    found = tally.mean("mpjpe", action="wave", joint=4, visibility="occluded")
+    np.testing.assert_allclose(found, wanted, rtol=1e-5)
+
+
+def test_groups_of_visibility_are_empty_where_it_is_not_known():
+    unknown = dataclasses.replace(CLIPS, visibility=np.full_like(CLIPS.visibility, -1))
+    tally = score(stretched, unknown)
+    assert np.isnan(tally.mean("mpjpe", visibility="visible"))
+    assert np.isnan(tally.mean("mpjpe", visibility="occluded"))
+    assert report.groups(tally)["visibility"] == {}
+
+
+def test_evaluation_takes_depth_relative_to_the_root_of_each_frame(tally):
+    travelling = dataclasses.replace(CLIPS, depth_reference="first_frame")
+    np.testing.assert_allclose(
+        score(stretched, travelling).mean("mpjpe"), tally.mean("mpjpe"), rtol=1e-4
+    )
+
+
+def test_the_mean_pose_is_that_of_all_training_frames():
+    prediction = evaluate.mean_pose_predictor(CLIPS)(jnp.zeros((2, 3, 17, 3)))
+    wanted = np.broadcast_to(RELATIVE.mean(axis=0) / 1000, (2, 3, 17, 3))
+    np.testing.assert_allclose(prediction, wanted, atol=1e-6)
+
+
+# Models and flips
+
+
+class PerJoint(nnx.Module):
+    """Scales each joint along each axis."""
+
+    def __init__(self, scale):
+        self.scale = nnx.Param(jnp.asarray(scale, jnp.float32))
+
+    def __call__(self, x):
+        return x * self.scale[...]
+
+
+def run(scale, inputs, *, flip):
+    graph, params = nnx.split(PerJoint(scale), nnx.Param)
+    return np.asarray(evaluate.model_predictor(graph, params, flip=flip)(inputs))
+
+
+INPUTS = np.random.default_rng(0).normal(size=(8, 2, 17, 3)).astype(np.float32)
+
+
+def test_averaging_over_flips_changes_nothing_for_a_model_that_knows_no_left_and_right():
+    scale = np.tile([2.0, 3.0, 4.0], (17, 1))
+    plain = run(scale, INPUTS, flip=False)
+    np.testing.assert_array_equal(plain, INPUTS * np.float32([2, 3, 4]))
+    np.testing.assert_allclose(run(scale, INPUTS, flip=True), plain, rtol=1e-6)
+
+
+def test_averaging_over_flips_averages_the_scales_of_left_and_right():
+    scale = np.random.default_rng(1).normal(size=(17, 3)).astype(np.float32)
+    wanted = INPUTS * (scale + scale[list(HUMAN36M.flip)]) / 2
+    np.testing.assert_allclose(run(scale, INPUTS, flip=True), wanted, rtol=1e-5, atol=1e-6)
+
+
+def test_one_clip_is_predicted_as_in_the_evaluation():
+    predicted = evaluate.predict_clip(stretched, CLIPS, 2, batch_size=8, mesh=MESH)
+    start = CLIPS.windows.start[2]
+    np.testing.assert_allclose(predicted, 1.1 * RELATIVE[start : start + FRAMES], rtol=1e-4)
