@@ -449,41 +449,41 @@ def conclude(
 
 
 def draw(run: Run, params: Any) -> list[pathlib.Path]:
-    """Draws test clips, spread over the sequences: stills and animations, in `WORKDIR/pictures`."""
+    """Draws the middle of some test sequences: stills and animations, in `WORKDIR/pictures`."""
     from repose_jax import picture  # matplotlib is slow to import
 
     written = []
     directory = run.workdir / "pictures"
-    count = min(run.config.eval.pictures, len(run.test))
-    for index in np.linspace(0, len(run.test) - 1, count + 2).astype(int)[1:-1]:
-        sequence = int(run.test.windows.sequence[index])
-        start, length = int(run.test.windows.start[index]), int(run.test.windows.length[index])
-        prediction = evaluate.predict_clip(
+    motion = run.test_motion
+    count = min(run.config.eval.pictures, len(motion.names))
+    for sequence in np.linspace(0, len(motion.names), count + 2).astype(int)[1:-1].tolist():
+        prediction = evaluate.predict_sequence(
             run.predictor(params),
             run.test,
-            int(index),
+            sequence,
             batch_size=run.config.eval.batch_size,
             mesh=run.mesh,
         )
-        motion, rows = run.test_motion, slice(start, start + length)
+        fps, length = float(motion.fps[sequence]), len(prediction)
+        frames = min(round(_PICTURE_SECONDS * fps), length)
+        first = (length - frames) // 2
+        start = int(motion.offsets[sequence]) + first
+        rows = slice(start, start + frames)
         width, height = motion.image_size[sequence].tolist()
         clip = picture.Clip(
             keypoints_2d=motion.keypoints_2d[rows],
             confidence=motion.confidence[rows],
-            prediction=prediction[:length],
+            prediction=prediction[first : first + frames],
             image_size=(width, height),
             target=motion.joints_3d[rows],
             visibility=motion.visibility[rows],
         )
         directory.mkdir(exist_ok=True)
-        first = start - int(motion.offsets[sequence])
-        stem = f"{motion.names[sequence].replace('/', '_')}_{first}"
+        stem = directory / motion.names[sequence].replace("/", "_")
         title = f"{motion.names[sequence]} ({motion.actions[sequence]}), frames from {first}"
-        picture.still(directory / f"{stem}.png", clip, title=title)
-        picture.animation(
-            directory / f"{stem}.gif", clip, fps=float(motion.fps[sequence]), title=title
-        )
-        written += [directory / f"{stem}.png", directory / f"{stem}.gif"]
+        picture.still(stem.with_suffix(".png"), clip, title=title)
+        picture.animation(stem.with_suffix(".gif"), clip, fps=fps, title=title)
+        written += [stem.with_suffix(".png"), stem.with_suffix(".gif")]
     return written
 
 
