@@ -7,6 +7,7 @@ python main.py --config=configs/quickstart.py --workdir=runs/quickstart --mode=e
 import os
 import pathlib
 import sys
+from typing import Any
 
 import jax
 from absl import app, flags, logging
@@ -20,14 +21,38 @@ flags.DEFINE_enum("checkpoint", "best", ["best", "latest"], "What --mode=eval ev
 flags.mark_flags_as_required(["config", "workdir"])
 
 
+def parse_flags(argv: list[str]) -> list[str]:
+    """Parses the command line; an override of what the configuration has not ends in one line."""
+    try:
+        return app.parse_flags_with_usage(argv)
+    except (AttributeError, KeyError) as error:  # of ml_collections, the one around the other
+        cause: Any = error
+        while isinstance(cause.args[0], Exception):
+            cause = cause.args[0]
+        sys.exit(f"error: --config has no such key: {' '.join(cause.args[0].split())}")
+
+
+def join_processes() -> None:
+    """Joins the processes of one run, if the environment tells of several.
+
+    Under Slurm's `srun` JAX finds the others by itself. Elsewhere each process is told by
+    JAX_COORDINATOR_ADDRESS (HOST:PORT of the first), JAX_NUM_PROCESSES and JAX_PROCESS_ID.
+    """
+    if "JAX_COORDINATOR_ADDRESS" in os.environ or "SLURM_STEP_NODELIST" in os.environ:
+        count, index = (os.environ.get(f"JAX_{key}") for key in ("NUM_PROCESSES", "PROCESS_ID"))
+        jax.distributed.initialize(
+            num_processes=None if count is None else int(count),
+            process_id=None if index is None else int(index),
+        )
+
+
 def main(argv: list[str]) -> None:
     """Runs the mode that the flags ask for."""
     if not FLAGS["verbosity"].present:
         logging.set_verbosity(logging.WARNING)  # Orbax tells every step of a save
     if len(argv) > 1:
         raise app.UsageError(f"There are arguments that are not flags: {argv[1:]}")
-    if "JAX_COORDINATOR_ADDRESS" in os.environ or "SLURM_JOB_ID" in os.environ:
-        jax.distributed.initialize()
+    join_processes()
     from repose_jax import config, train  # after JAX knows its processes
 
     try:
@@ -40,11 +65,11 @@ def main(argv: list[str]) -> None:
     except train.Interrupted as stop:
         print(f"\n{stop}", file=sys.stderr)
         sys.exit(128 + stop.signum)
-    except (ValueError, FileNotFoundError, FloatingPointError) as error:
+    except (ValueError, OSError, FloatingPointError) as error:
         logging.debug("", exc_info=True)
         print(f"\nerror: {error}", file=sys.stderr)
         sys.exit(2)
 
 
 if __name__ == "__main__":
-    app.run(main)
+    app.run(main, flags_parser=parse_flags)

@@ -91,7 +91,8 @@ def prepare_embedded(specs: Sequence[str], data_dir: str | None) -> None:
         specs: what training reads, each `dataset/config:split`.
         data_dir: where prepared data sets live; None for TFDS's default.
     """
-    for name, config in {tuple(spec.partition(":")[0].split("/", 1)) for spec in specs}:
+    for path in dict.fromkeys(spec.partition(":")[0] for spec in specs):
+        name, _, config = path.partition("/")
         if DATASETS.get(name) is False and (match := re.fullmatch(r"([\d.]+)fps", config)):
             prepare(name, data_dir=data_dir, fps=float(match[1]))
 

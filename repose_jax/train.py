@@ -44,9 +44,8 @@ MAY_CHANGE = {
     "eval.flip",
     "eval.pictures",
 }
-_STOP_SYNC_STEPS = (
-    10  # between two rounds in which processes tell each other that one was signalled
-)
+_PICTURE_SECONDS = 3.0
+_STOP_SYNC_STEPS = 10  # between two rounds in which processes tell each other of a signal
 
 
 class Interrupted(Exception):
@@ -223,7 +222,7 @@ def setup(config: Experiment, workdir: pathlib.Path) -> tuple[Run, state.TrainSt
 
 
 def claim_workdir(config: Experiment, workdir: pathlib.Path) -> None:
-    """Writes the resolved configuration and version, or checks the one that is there.
+    """Writes the resolved configuration and version, if those that are there agree with it.
 
     Raises:
         ValueError: the workdir belongs to another configuration; names what differs.
@@ -243,6 +242,7 @@ def claim_workdir(config: Experiment, workdir: pathlib.Path) -> None:
                 + "\n".join(differing)
                 + "\nGive another --workdir, or the same configuration to go on with it."
             )
+    multihost_utils.sync_global_devices("the workdir is checked")  # by all, before one writes
     if jax.process_index() == 0:
         workdir.mkdir(parents=True, exist_ok=True)
         content = {"version": repose_jax.__version__, "config": wanted}
@@ -302,22 +302,23 @@ def train_and_evaluate(config: Experiment, workdir: pathlib.Path) -> evaluate.Ta
         FloatingPointError: the loss is not finite; names step, clips and last good checkpoint.
         Interrupted: SIGINT or SIGTERM; the state is saved.
     """
-    claim_workdir(config, workdir)
     run, train_state = setup(config, workdir)
+    claim_workdir(config, workdir)  # not for a configuration that cannot even start
+    primary = jax.process_index() == 0
     checkpoints = Checkpoints(workdir)
-    best = math.inf
+    best, baselines = math.inf, {}
     if info := checkpoints.info("latest"):
         train_state = checkpoints.restore("latest", train_state)
         best = (checkpoints.info("best") or {}).get("mpjpe", math.inf)
-        print(f"Resuming after step {info['step']} ({checkpoints.path('latest')}).")
+        baselines = info["baselines"]
+        if primary:
+            print(f"Resuming after step {info['step']} ({checkpoints.path('latest')}).")
     step, last = int(train_state.step), config.train.epochs * run.steps_per_epoch
-    primary = jax.process_index() == 0
     writer = MetricWriter(workdir, resumed_step=step) if primary else None
     jitted = jit_step(run)
     rows = devices.process_rows(config.train.batch_size)
     tally = None
-    baselines = {}
-    if step == 0:
+    if not info:
         for name, predictor in (
             ("mean pose", evaluate.mean_pose_predictor(run.train)),
             ("untrained", run.predictor(train_state.eval_params)),
@@ -375,18 +376,19 @@ def train_and_evaluate(config: Experiment, workdir: pathlib.Path) -> evaluate.Ta
                     summary = tally.summary()
                     if writer:
                         writer.write(step, "test", summary)
-                    bar.write(
-                        f"epoch {epoch}: MPJPE {summary['mpjpe']:.2f} mm, "
-                        f"PA-MPJPE {summary['pa_mpjpe']:.2f} mm"
-                    )
-                    saved = {"step": step, "epoch": epoch, **summary}
+                        bar.write(
+                            f"epoch {epoch}: MPJPE {summary['mpjpe']:.2f} mm, "
+                            f"PA-MPJPE {summary['pa_mpjpe']:.2f} mm"
+                        )
+                    saved = {"step": step, "epoch": epoch, "baselines": baselines, **summary}
                     checkpoints.save("latest", step, train_state, saved)
                     if summary["mpjpe"] < best:
                         best = summary["mpjpe"]
                         checkpoints.save("best", step, train_state, saved)
                     logged.restart(step)
                 elif stop:
-                    checkpoints.save("latest", step, train_state, {"step": step, "epoch": epoch})
+                    saved = {"step": step, "epoch": epoch, "baselines": baselines}
+                    checkpoints.save("latest", step, train_state, saved)
                 if stop:
                     raise Interrupted(
                         stop,
@@ -399,8 +401,7 @@ def train_and_evaluate(config: Experiment, workdir: pathlib.Path) -> evaluate.Ta
             writer.close()
     if tally is None:  # everything was trained before
         tally = run.score(run.predictor(train_state.eval_params))
-    if primary:
-        conclude(run, tally, train_state.eval_params, step, "latest", baselines)
+    conclude(run, tally, train_state.eval_params, step, "latest", baselines)
     return tally
 
 
@@ -417,10 +418,10 @@ def evaluate_checkpoint(config: Experiment, workdir: pathlib.Path, kind: str) ->
     run, train_state = setup(config, workdir)
     checkpoints = Checkpoints(workdir)
     train_state = checkpoints.restore(kind, train_state)
+    baselines = (checkpoints.info(kind) or {})["baselines"]
     checkpoints.close()
     tally = run.score(run.predictor(train_state.eval_params))
-    if jax.process_index() == 0:
-        conclude(run, tally, train_state.eval_params, int(train_state.step), kind, {})
+    conclude(run, tally, train_state.eval_params, int(train_state.step), kind, baselines)
     return tally
 
 
@@ -432,10 +433,15 @@ def conclude(
     kind: str,
     baselines: dict[str, dict[str, float]],
 ) -> None:
-    """Prints the tables and writes them and the pictures to the workdir."""
+    """Prints the tables and writes them and the pictures to the workdir.
+
+    All processes take part, for they predict together; the first prints and writes.
+    """
+    pictures = draw(run, params)
+    if jax.process_index() > 0:
+        return
     print("\n" + report.full_table(tally))
-    if baselines:
-        print("\n" + report.table({**baselines, "trained": tally.summary()}, head="for comparison"))
+    print("\n" + report.table({**baselines, "trained": tally.summary()}, head="for comparison"))
     info = {
         "version": repose_jax.__version__,
         "step": step,
@@ -443,8 +449,7 @@ def conclude(
         "test": list(run.config.data.test),
         "baselines": baselines,
     }
-    written = report.write(run.workdir, tally, info)
-    written += draw(run, params)
+    written = report.write(run.workdir, tally, info) + pictures
     print("\nWritten: " + ", ".join(str(path) for path in written))
 
 
@@ -464,6 +469,8 @@ def draw(run: Run, params: Any) -> list[pathlib.Path]:
             batch_size=run.config.eval.batch_size,
             mesh=run.mesh,
         )
+        if jax.process_index() > 0:
+            continue
         fps, length = float(motion.fps[sequence]), len(prediction)
         frames = min(round(_PICTURE_SECONDS * fps), length)
         first = (length - frames) // 2
@@ -479,11 +486,12 @@ def draw(run: Run, params: Any) -> list[pathlib.Path]:
             visibility=motion.visibility[rows],
         )
         directory.mkdir(exist_ok=True)
-        stem = directory / motion.names[sequence].replace("/", "_")
+        name = motion.names[sequence].replace("/", "_")
+        still, animation = directory / f"{name}.png", directory / f"{name}.gif"
         title = f"{motion.names[sequence]} ({motion.actions[sequence]}), frames from {first}"
-        picture.still(stem.with_suffix(".png"), clip, title=title)
-        picture.animation(stem.with_suffix(".gif"), clip, fps=fps, title=title)
-        written += [stem.with_suffix(".png"), stem.with_suffix(".gif")]
+        picture.still(still, clip, title=title)
+        picture.animation(animation, clip, fps=fps, title=title)
+        written += [still, animation]
     return written
 
 

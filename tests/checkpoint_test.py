@@ -1,3 +1,4 @@
+import functools
 import pathlib
 
 import jax
@@ -8,8 +9,9 @@ import pytest
 from repose_jax import checkpoint, devices, models, optim, state
 
 
-def states(count: int = 3) -> list[state.TrainState]:
-    """States of a run that has all a state can hold, on all devices."""
+@functools.cache
+def states() -> list[state.TrainState]:
+    """Three states of a run that has all a state can hold, on all devices."""
     model = models.create("repose", frames=3, width=4, depth=1, heads=2, representation=4)
     optimizer = optim.optimizer(optim.OptimConfig(), 10)
     _, first = state.create(model, {"spatial_depth": jnp.zeros(())}, optimizer, ema=True)
@@ -21,10 +23,7 @@ def states(count: int = 3) -> list[state.TrainState]:
         values = [rng.normal(0, 9, leaf.shape).astype(leaf.dtype) for leaf in leaves]
         return jax.tree.unflatten(structure, jax.device_put(values, replicated))
 
-    return [another() for _ in range(count)]
-
-
-STATES = states()
+    return [another() for _ in range(3)]
 
 
 def assert_same(a, b) -> None:
@@ -40,7 +39,7 @@ def workdir(tmp_path_factory) -> pathlib.Path:
     """The second state is the best, the third the latest."""
     directory = tmp_path_factory.mktemp("run")
     checkpoints = checkpoint.Checkpoints(directory)
-    for step, train_state in zip((10, 20, 30), STATES, strict=True):
+    for step, train_state in zip((10, 20, 30), states(), strict=True):
         checkpoints.save("latest", step, train_state, {"step": step, "epoch": step // 10})
         if step < 30:
             checkpoints.save("best", step, train_state, {"step": step, "mpjpe": 100.0 / step})
@@ -51,10 +50,10 @@ def workdir(tmp_path_factory) -> pathlib.Path:
 @pytest.mark.parametrize(("kind", "number"), [("latest", 2), ("best", 1)])
 def test_a_state_comes_back_bit_by_bit_with_its_types_and_shardings(workdir, kind, number):
     checkpoints = checkpoint.Checkpoints(workdir)
-    restored = checkpoints.restore(kind, STATES[0])
+    restored = checkpoints.restore(kind, states()[0])
     checkpoints.close()
     assert isinstance(restored, state.TrainState)
-    assert_same(restored, STATES[number])
+    assert_same(restored, states()[number])
 
 
 def test_what_is_known_about_a_state_comes_back_too(workdir):
@@ -73,9 +72,9 @@ def test_one_of_each_kind_is_kept(workdir):
 
 def test_saving_a_step_again_changes_nothing(tmp_path):
     checkpoints = checkpoint.Checkpoints(tmp_path)
-    checkpoints.save("latest", 5, STATES[0], {"step": 5})
-    checkpoints.save("latest", 5, STATES[1], {"step": 5})
-    assert_same(checkpoints.restore("latest", STATES[2]), STATES[0])
+    checkpoints.save("latest", 5, states()[0], {"step": 5})
+    checkpoints.save("latest", 5, states()[1], {"step": 5})
+    assert_same(checkpoints.restore("latest", states()[2]), states()[0])
     checkpoints.close()
 
 
@@ -85,13 +84,13 @@ def test_a_run_without_a_checkpoint_says_so(tmp_path):
         assert checkpoints.info(kind) is None
         assert checkpoints.path(kind) is None
         with pytest.raises(FileNotFoundError, match=f"no checkpoint in .*checkpoints/{kind}"):
-            checkpoints.restore(kind, STATES[0])
+            checkpoints.restore(kind, states()[0])
     checkpoints.close()
 
 
 def test_a_checkpoint_that_was_being_written_when_the_run_was_killed_is_ignored(tmp_path):
     checkpoints = checkpoint.Checkpoints(tmp_path)
-    checkpoints.save("latest", 5, STATES[0], {"step": 5})
+    checkpoints.save("latest", 5, states()[0], {"step": 5})
     checkpoints.close()
     kept = tmp_path / "checkpoints" / "latest" / "5"
     begun = kept.with_name("10.orbax-checkpoint-tmp-1")
@@ -99,7 +98,7 @@ def test_a_checkpoint_that_was_being_written_when_the_run_was_killed_is_ignored(
     checkpoints = checkpoint.Checkpoints(tmp_path)
     assert checkpoints.path("latest") == kept
     assert checkpoints.info("latest") == {"step": 5}
-    assert_same(checkpoints.restore("latest", STATES[1]), STATES[0])
-    checkpoints.save("latest", 10, STATES[1], {"step": 10})
+    assert_same(checkpoints.restore("latest", states()[1]), states()[0])
+    checkpoints.save("latest", 10, states()[1], {"step": 10})
     assert checkpoints.path("latest") == kept.with_name("10")
     checkpoints.close()

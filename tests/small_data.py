@@ -1,4 +1,4 @@
-"""A dataset of a few made-up sequences and an experiment on it that trains in seconds."""
+"""A dataset of a few made-up sequences; `small_config` is an experiment on it."""
 
 import functools
 import pathlib
@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import small_config
 import tensorflow_datasets as tfds
 
 from repose_jax import config
@@ -81,40 +82,11 @@ def prepare(data_dir: pathlib.Path) -> None:
     Small(config="30fps", data_dir=data_dir, file_format="array_record").download_and_prepare()
 
 
-def values(data_dir: pathlib.Path) -> dict[str, Any]:
-    """The experiment's values: 17 training clips, so 2 steps of 8 in each of 3 epochs.
-
-    It has all that a state can hold (a moving average, learned weights) and all that is drawn at
-    random (flips, drops).
-    """
-    return {
-        "model": {
-            "name": "repose",
-            "frames": 9,
-            "width": 8,
-            "depth": 1,
-            "heads": 2,
-            "mlp_ratio": 2,
-            "representation": 8,
-            "attention_dropout": 0.1,
-        },
-        "data": {
-            "train": (TRAIN,),
-            "test": (TEST,),
-            "data_dir": str(data_dir),
-            "frames": 9,
-            "stride": 4,
-        },
-        "objective": {"learn_weights": True},
-        "optim": {"lr": 1e-2, "ema": 0.9, "warmup_steps": 3},
-        "train": {"epochs": 3, "batch_size": 8, "eval_every": 2, "log_every": 1},
-        "eval": {"batch_size": 8, "pictures": 0},
-    }
-
-
 def experiment(data_dir: pathlib.Path, **changes: dict[str, Any]) -> config.Experiment:
-    """The experiment, with changes by section, such as `train={"epochs": 1}`."""
-    sections = values(data_dir)
+    """The experiment of `small_config`, with changes by section, such as `train={"epochs": 1}`."""
+    values = small_config.get_config()
+    values.data.data_dir = str(data_dir)
+    sections = values.to_dict()
     return config.from_mapping(
         {name: section | changes.get(name, {}) for name, section in sections.items()}
     )
