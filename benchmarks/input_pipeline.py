@@ -16,7 +16,7 @@ from typing import Any
 import jax
 
 from benchmarks import runs
-from repose_jax import clips, config, devices, train
+from repose_jax import clips, config, devices, run, train
 
 
 def load_config(spec: str) -> Any:
@@ -41,14 +41,14 @@ def main() -> None:
     values = load_config(args.config)
     values.data.data_dir = args.data_dir
     experiment = config.from_mapping(values.to_dict())
-    run, state = train.setup(experiment, pathlib.Path("unused"))
-    step = train.jit_step(run)
+    work, state = run.setup(experiment, pathlib.Path("unused"))
+    step = train.jit_step(work)
     batch_size = experiment.train.batch_size
     batch_s, step_s = [], []
     for i in range(args.steps + 2):
         begin = time.perf_counter()
-        rows = clips.train_batch(run.train, batch_size, seed=0, step=i)
-        batch = jax.block_until_ready(devices.put_rows(rows, run.mesh))
+        rows = clips.train_batch(work.train, batch_size, seed=0, step=i)
+        batch = jax.block_until_ready(devices.put_rows(rows, work.mesh))
         made = time.perf_counter()
         state, metrics = step(state, batch)
         jax.block_until_ready((state, metrics))
