@@ -53,7 +53,7 @@ def main(argv: list[str]) -> None:
     if len(argv) > 1:
         raise app.UsageError(f"There are arguments that are not flags: {argv[1:]}")
     join_processes()
-    from repose_jax import config, train  # after JAX knows its processes
+    from repose_jax import config, results, train  # after JAX knows its processes
 
     try:
         experiment = config.from_mapping(FLAGS.config.to_dict())
@@ -61,7 +61,7 @@ def main(argv: list[str]) -> None:
         if FLAGS.mode == "train":
             train.train_and_evaluate(experiment, workdir)
         else:
-            train.evaluate_checkpoint(experiment, workdir, FLAGS.checkpoint)
+            results.evaluate_checkpoint(experiment, workdir, FLAGS.checkpoint)
     except train.Interrupted as stop:
         print(f"\n{stop}", file=sys.stderr)
         sys.exit(128 + stop.signum)

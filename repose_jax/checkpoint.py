@@ -48,7 +48,7 @@ class Checkpoints:
         step = manager.latest_step()
         if step is None:
             return None
-        return manager.restore(step, args=ocp.args.Composite(info=ocp.args.JsonRestore())).info
+        return manager.restore(step, args=ocp.args.Composite(info=ocp.args.JsonRestore()))["info"]
 
     def restore(self, kind: str, like: T) -> T:
         """Reads a state into the structure, types and shardings of `like`.
@@ -62,7 +62,7 @@ class Checkpoints:
             raise FileNotFoundError(f"There is no checkpoint in {self.directory / kind}.")
         abstract = jax.tree.map(ocp.utils.to_shape_dtype_struct, like)
         args = ocp.args.Composite(state=ocp.args.StandardRestore(abstract))
-        return manager.restore(step, args=args).state
+        return manager.restore(step, args=args)["state"]
 
     def path(self, kind: str) -> pathlib.Path | None:
         """Returns where the newest checkpoint of a kind lies, or None."""

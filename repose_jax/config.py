@@ -80,7 +80,7 @@ class EvalConfig:
     Attributes:
         batch_size: clips in a batch, over all devices.
         flip: average with the prediction for the mirrored clip (test-time augmentation).
-        pictures: clips to draw at the end.
+        pictures: test sequences to draw at the end.
     """
 
     batch_size: int = 32

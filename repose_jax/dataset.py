@@ -5,10 +5,12 @@ import functools
 import pathlib
 import re
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow_datasets as tfds
 from jaxtyping import Float, Int, Int8
+from tensorflow_datasets.core import constants
 
 _TENSORS = ("keypoints_2d", "confidence", "joints_3d", "visibility")
 
@@ -90,7 +92,7 @@ def _records(spec: str, data_dir: str | None):
             f"{spec!r} is not of the form dataset/config:split (cmu_mocap/30fps:train)."
         )
     name, config = path.split("/")
-    root = pathlib.Path(data_dir or tfds.core.constants.DATA_DIR).expanduser()
+    root = pathlib.Path(data_dir or constants.DATA_DIR).expanduser()
     # TFDS writes to a folder of another name first, which a preparation that is killed leaves.
     found = [p.parent for p in (root / path).glob("*/dataset_info.json")]
     versions = [p for p in found if re.fullmatch(r"\d+\.\d+\.\d+", p.name)]
@@ -101,7 +103,7 @@ def _records(spec: str, data_dir: str | None):
             f"--data_dir={root}\nor say where it is with --config.data.data_dir=DIR."
         )
     latest = max(versions, key=lambda p: tuple(int(part) for part in p.name.split(".")))
-    builder = tfds.builder_from_directory(latest)
+    builder: Any = tfds.builder_from_directory(latest)
     if split not in builder.info.splits:
         raise ValueError(f"{path} has no split {split!r}; it has {', '.join(builder.info.splits)}.")
-    return builder.as_data_source(split=split)
+    return builder.as_data_source(split)

@@ -22,7 +22,7 @@ from repose_jax import devices
 from repose_jax.metrics import METRICS
 from repose_jax.skeleton import HUMAN36M
 
-Predictor = Callable[[Float[Array, "b t j cin"]], Float[Array, "b t j 3"]]
+Predictor = Callable[[Any], Float[Array, "b t j 3"]]  # inputs [b, t, j, 3] to poses, metres
 VISIBILITY = ("unknown", "occluded", "visible")  # of values -1, 0, 1
 
 
@@ -155,13 +155,23 @@ def evaluate(
     return Tally(actions=names, totals=totals, weights=weights)
 
 
-def predict_clip(
-    predictor: Predictor, clips: clips_lib.Clips, index: int, *, batch_size: int, mesh: Mesh
+def predict_sequence(
+    predictor: Predictor, clips: clips_lib.Clips, sequence: int, *, batch_size: int, mesh: Mesh
 ) -> Float[np.ndarray, "t j 3"]:
-    """Returns the prediction for one clip in mm, computed in a batch of the evaluation's shape."""
+    """Predicts a whole sequence, each frame in the first clip that covers it.
+
+    Returns:
+        `[t, j, 3]` poses in mm, relative to what the clips' depth reference is.
+    """
     rows = devices.process_rows(batch_size)
-    inputs = clips_lib.gather(clips, np.full(batch_size, index))["inputs"][rows]
-    with jax.default_matmul_precision("highest"):
-        prediction = predictor(devices.put_rows(inputs, mesh))
-    gathered = multihost_utils.process_allgather(prediction, tiled=True)
-    return np.asarray(gathered[0]) / clips_lib.METRES
+    parts = []
+    mine = np.flatnonzero(clips.windows.sequence == sequence)
+    for first in range(0, len(mine), batch_size):
+        index = np.resize(mine[first : first + batch_size], batch_size)  # one shape: one program
+        batch = clips_lib.gather(clips, index)
+        with jax.default_matmul_precision("highest"):
+            prediction = predictor(devices.put_rows(batch["inputs"][rows], mesh))
+        gathered = np.asarray(multihost_utils.process_allgather(prediction, tiled=True))
+        real = len(mine[first : first + batch_size])
+        parts.append(gathered[:real][batch["counted"][:real, :, 0]])
+    return np.concatenate(parts) / clips_lib.METRES

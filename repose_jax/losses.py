@@ -1,8 +1,7 @@
 """Training losses: the relational depth losses of RePOSE and the usual companions.
 
 Every loss is `loss(prediction, target, mask=None) -> scalar`, jittable, on poses `[*b, t, j, 3]` of
-any leading batch axes, in whatever unit the model predicts (the published weights belong to
-normalised coordinates: image width = 2). `docs/losses.md` has the equations.
+any leading batch axes, in whatever unit the model predicts. `docs/losses.md` has the equations.
 
 `mask` is boolean, `[*b, t, j]` or `[*b, t, 1]`, true where a joint of a frame counts. Means are
 over what counts: a bone needs both ends, an angle both bones, a pair both members, a velocity both

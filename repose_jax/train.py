@@ -7,9 +7,7 @@ save it as the best if it is.
 """
 
 import contextlib
-import dataclasses
 import functools
-import json
 import math
 import pathlib
 import signal
@@ -24,29 +22,16 @@ import numpy as np
 import optax
 from flax import nnx
 from jax.experimental import multihost_utils
-from jax.sharding import Mesh
 from tqdm import tqdm
 
-import repose_jax
 from repose_jax import clips as clips_lib
-from repose_jax import dataset, devices, evaluate, models, objective, optim, prepare, report, state
+from repose_jax import devices, evaluate, objective, optim, results, state
 from repose_jax.checkpoint import Checkpoints
 from repose_jax.config import Experiment
 from repose_jax.metric_writer import MetricWriter
+from repose_jax.run import Run, claim_workdir, setup
 
-# What may change between two runs in one workdir: how long, how often, and where the data lie.
-MAY_CHANGE = {
-    "data.data_dir",
-    "train.epochs",
-    "train.eval_every",
-    "train.log_every",
-    "eval.batch_size",
-    "eval.flip",
-    "eval.pictures",
-}
-_STOP_SYNC_STEPS = (
-    10  # between two rounds in which processes tell each other that one was signalled
-)
+_STOP_SYNC_STEPS = 10  # between two rounds in which processes tell each other of a signal
 
 
 class Interrupted(Exception):
@@ -55,49 +40,6 @@ class Interrupted(Exception):
     def __init__(self, signum: int, message: str):
         super().__init__(message)
         self.signum = signum
-
-
-@dataclasses.dataclass(frozen=True)
-class Run:
-    """Everything that training and evaluation need, made once from a configuration.
-
-    Attributes:
-        config: the experiment.
-        workdir: where its files go.
-        mesh: the devices.
-        train: training clips.
-        test: test clips.
-        test_motion: the sequences of the test clips.
-        graph: the model's static half.
-        optimizer: the update rule.
-        objective: what is minimised.
-        steps_per_epoch: steps that count as an epoch.
-    """
-
-    config: Experiment
-    workdir: pathlib.Path
-    mesh: Mesh
-    train: clips_lib.Clips
-    test: clips_lib.Clips
-    test_motion: dataset.Motion
-    graph: Any
-    optimizer: optax.GradientTransformation
-    objective: objective.Objective
-    steps_per_epoch: int
-
-    def score(self, predictor: evaluate.Predictor) -> evaluate.Tally:
-        """Scores a predictor on the test clips."""
-        return evaluate.evaluate(
-            predictor,
-            self.test,
-            self.test_motion.actions,
-            batch_size=self.config.eval.batch_size,
-            mesh=self.mesh,
-        )
-
-    def predictor(self, params: Any) -> evaluate.Predictor:
-        """Returns the model's predictor with some parameters."""
-        return evaluate.model_predictor(self.graph, params, flip=self.config.eval.flip)
 
 
 def train_step(
@@ -144,100 +86,21 @@ def train_step(
     return new_state, metrics
 
 
-def setup(config: Experiment, workdir: pathlib.Path) -> tuple[Run, state.TrainState]:
-    """Loads the data and makes the model; nothing is written.
+def jit_step(run: Run):
+    """Returns the compiled `train_step` of a run, (state, batch) -> (state, metrics).
 
-    Returns:
-        The run and its state before the first step, on all devices.
-
-    Raises:
-        ValueError: the configuration asks for what cannot be.
-        FileNotFoundError: a dataset is not prepared.
+    The state is donated. Batches come split over the devices, so that the only communication is the
+    reduction of the gradients.
     """
-    data, train_config = config.data, config.train
-    if jax.process_index() == 0:
-        prepare.prepare_embedded((*data.train, *data.test), data.data_dir)
-    multihost_utils.sync_global_devices("datasets are prepared")
-    make_objective = objective.make_objective(
-        config.objective.weights,
-        learn_weights=config.objective.learn_weights,
-        reduction=config.objective.reduction,
+    step = functools.partial(
+        train_step,
+        graph=run.graph,
+        objective=run.objective,
+        optimizer=run.optimizer,
+        ema=run.config.optim.ema,
+        seed=run.config.train.seed,
     )
-    for size in (train_config.batch_size, config.eval.batch_size):
-        devices.process_rows(size)  # refuses what cannot be split
-    sizes = {key: value for key, value in config.model.items() if key != "name"}
-    create = functools.partial(models.create, config.model["name"], **sizes)
-    model_frames = nnx.eval_shape(create).config.frames
-    if data.frames > model_frames:
-        raise ValueError(
-            f"config.data.frames is {data.frames}, more than config.model.frames, {model_frames}."
-        )
-    cut = functools.partial(
-        clips_lib.make, frames=data.frames, depth_reference=data.depth_reference
-    )
-    train_clips = cut(dataset.load(data.train, data.data_dir), stride=data.stride)
-    test_motion = dataset.load(data.test, data.data_dir)
-    steps_per_epoch = train_config.epoch_steps or max(
-        len(train_clips) // train_config.batch_size, 1
-    )
-    optimizer = optim.optimizer(config.optim, steps_per_epoch)
-    model = create(rngs=nnx.Rngs(train_config.seed))
-    graph, train_state = state.create(
-        model,
-        objective.init_log_variances(make_objective),
-        optimizer,
-        ema=config.optim.ema > 0,
-    )
-    mesh = devices.data_mesh()
-    run = Run(
-        config=config,
-        workdir=workdir,
-        mesh=mesh,
-        train=train_clips,
-        test=cut(test_motion, stride=data.frames),
-        test_motion=test_motion,
-        graph=graph,
-        optimizer=optimizer,
-        objective=make_objective,
-        steps_per_epoch=steps_per_epoch,
-    )
-    return run, jax.device_put(train_state, devices.replicated(mesh))
-
-
-def claim_workdir(config: Experiment, workdir: pathlib.Path) -> None:
-    """Writes the resolved configuration and version, if those that are there agree with it.
-
-    Raises:
-        ValueError: the workdir belongs to another configuration; names what differs.
-    """
-    path = workdir / "config.json"
-    wanted = json.loads(json.dumps(config.to_dict()))
-    if path.exists():
-        found = json.loads(path.read_text())["config"]
-        differing = [
-            f"  config.{where}: {old!r} there, {new!r} now"
-            for where, old, new in _differences(found, wanted)
-            if where not in MAY_CHANGE
-        ]
-        if differing:
-            raise ValueError(
-                f"{workdir} belongs to another configuration:\n"
-                + "\n".join(differing)
-                + "\nGive another --workdir, or the same configuration to go on with it."
-            )
-    multihost_utils.sync_global_devices("the workdir is checked")  # by all, before one writes
-    if jax.process_index() == 0:
-        workdir.mkdir(parents=True, exist_ok=True)
-        content = {"version": repose_jax.__version__, "config": wanted}
-        path.write_text(json.dumps(content, indent=2) + "\n")
-
-
-def _differences(a: Any, b: Any, where: str = "") -> Iterator[tuple[str, Any, Any]]:
-    if isinstance(a, dict) and isinstance(b, dict):
-        for key in [*a, *(key for key in b if key not in a)]:
-            yield from _differences(a.get(key), b.get(key), f"{where}.{key}" if where else str(key))
-    elif a != b:
-        yield where, a, b
+    return jax.jit(step, donate_argnums=0)
 
 
 @contextlib.contextmanager
@@ -282,8 +145,8 @@ def train_and_evaluate(config: Experiment, workdir: pathlib.Path) -> evaluate.Ta
     Raises:
         ValueError: a configuration that cannot be, or a workdir of another one.
         FileNotFoundError: a dataset is not prepared.
-        FloatingPointError: the loss or its gradient is not finite; names step, clips and last good
-            checkpoint.
+        FloatingPointError: the loss or its gradient is not finite; names the step, its clips and
+            the last good checkpoint.
         Interrupted: SIGINT or SIGTERM; the state is saved.
     """
     run, train_state = setup(config, workdir)
@@ -299,17 +162,7 @@ def train_and_evaluate(config: Experiment, workdir: pathlib.Path) -> evaluate.Ta
             print(f"Resuming after step {info['step']} ({checkpoints.path('latest')}).")
     step, last = int(train_state.step), config.train.epochs * run.steps_per_epoch
     writer = MetricWriter(workdir, resumed_step=step) if primary else None
-    jitted = jax.jit(
-        functools.partial(
-            train_step,
-            graph=run.graph,
-            objective=run.objective,
-            optimizer=run.optimizer,
-            ema=config.optim.ema,
-            seed=config.train.seed,
-        ),
-        donate_argnums=0,
-    )
+    jitted = jit_step(run)
     rows = devices.process_rows(config.train.batch_size)
     tally = None
     if not info:
@@ -331,12 +184,11 @@ def train_and_evaluate(config: Experiment, workdir: pathlib.Path) -> evaluate.Ta
         if metrics is None:
             return
         values = {key: float(value) for key, value in jax.device_get(metrics).items()}
-        # The gradient too: the loss may still be finite when the parameters no longer are.
-        if not all(map(math.isfinite, values.values())):
+        if not all(map(math.isfinite, values.values())):  # the gradient too: it is in the state
             raise FloatingPointError(_not_finite(run, values, at, checkpoints))
         if at % config.train.log_every == 0 or at == last:
             values["clips_per_s"] = logged.rate(at) * config.train.batch_size
-            rate = optim.schedule(config.optim, run.steps_per_epoch)(at - 1)
+            rate: Any = optim.schedule(config.optim, run.steps_per_epoch)(at - 1)
             if writer:
                 writer.write(at, "train", values | {"lr": float(rate)})
             shown = {"loss": values["loss"], **{n: values[n] for n, _ in run.objective.weights}}
@@ -396,97 +248,8 @@ def train_and_evaluate(config: Experiment, workdir: pathlib.Path) -> evaluate.Ta
             writer.close()
     if tally is None:  # everything was trained before
         tally = run.score(run.predictor(train_state.eval_params))
-    conclude(run, tally, train_state.eval_params, step, "latest", baselines)
+    results.conclude(run, tally, train_state.eval_params, step, "latest", baselines)
     return tally
-
-
-def evaluate_checkpoint(config: Experiment, workdir: pathlib.Path, kind: str) -> evaluate.Tally:
-    """Evaluates the "best" or the "latest" checkpoint of a workdir.
-
-    Raises:
-        FileNotFoundError: there is no checkpoint, or a dataset is not prepared.
-        ValueError: the workdir belongs to another configuration.
-    """
-    if not (workdir / "config.json").exists():
-        raise FileNotFoundError(f"{workdir} holds no run (no config.json); train one first.")
-    claim_workdir(config, workdir)
-    run, train_state = setup(config, workdir)
-    checkpoints = Checkpoints(workdir)
-    train_state = checkpoints.restore(kind, train_state)
-    baselines = (checkpoints.info(kind) or {})["baselines"]
-    checkpoints.close()
-    tally = run.score(run.predictor(train_state.eval_params))
-    conclude(run, tally, train_state.eval_params, int(train_state.step), kind, baselines)
-    return tally
-
-
-def conclude(
-    run: Run,
-    tally: evaluate.Tally,
-    params: Any,
-    step: int,
-    kind: str,
-    baselines: dict[str, dict[str, float]],
-) -> None:
-    """Prints the tables and writes them and the pictures to the workdir.
-
-    All processes take part, for they predict together; the first prints and writes.
-    """
-    pictures = draw(run, params)
-    if jax.process_index() > 0:
-        return
-    print("\n" + report.full_table(tally))
-    print("\n" + report.table({**baselines, "trained": tally.summary()}, head="for comparison"))
-    info = {
-        "version": repose_jax.__version__,
-        "step": step,
-        "checkpoint": kind,
-        "test": list(run.config.data.test),
-        "baselines": baselines,
-    }
-    written = report.write(run.workdir, tally, info) + pictures
-    print("\nWritten: " + ", ".join(str(path) for path in written))
-
-
-def draw(run: Run, params: Any) -> list[pathlib.Path]:
-    """Draws test clips, spread over the sequences: stills and animations, in `WORKDIR/pictures`."""
-    from repose_jax import picture  # matplotlib is slow to import
-
-    written = []
-    directory = run.workdir / "pictures"
-    count = min(run.config.eval.pictures, len(run.test))
-    for index in np.linspace(0, len(run.test) - 1, count + 2).astype(int)[1:-1]:
-        sequence = int(run.test.windows.sequence[index])
-        start, length = int(run.test.windows.start[index]), int(run.test.windows.length[index])
-        prediction = evaluate.predict_clip(
-            run.predictor(params),
-            run.test,
-            int(index),
-            batch_size=run.config.eval.batch_size,
-            mesh=run.mesh,
-        )
-        if jax.process_index() > 0:
-            continue
-        motion, rows = run.test_motion, slice(start, start + length)
-        width, height = motion.image_size[sequence].tolist()
-        clip = picture.Clip(
-            keypoints_2d=motion.keypoints_2d[rows],
-            confidence=motion.confidence[rows],
-            prediction=prediction[:length],
-            image_size=(width, height),
-            target=motion.joints_3d[rows],
-            visibility=motion.visibility[rows],
-        )
-        directory.mkdir(exist_ok=True)
-        first = start - int(motion.offsets[sequence])
-        stem = f"{motion.names[sequence].replace('/', '_')}_{first}"
-        title = f"{motion.names[sequence]} ({motion.actions[sequence]}), frames from {first}"
-        picture.still(directory / f"{stem}.png", clip, title=title)
-        picture.animation(
-            directory / f"{stem}.gif", clip, fps=float(motion.fps[sequence]), title=title
-        )
-        written += [directory / f"{stem}.png", directory / f"{stem}.gif"]
-    return written
 
 
 class _Throughput:

@@ -96,7 +96,7 @@ def test_variants_can_be_combined():
     assert experiment.data.frames == 81
     assert experiment.objective.weights["temporal_depth"] == 0
     assert parameters(get("h36m", "small")) == pytest.approx(0.9e6, rel=0.1)
-    assert parameters(get("h36m", "tiny")) == pytest.approx(0.3e6, rel=0.1)
+    assert parameters(get("h36m", "tiny")) == pytest.approx(0.15e6, rel=0.1)
 
 
 def test_a_configuration_imports_nothing_heavy():

@@ -7,6 +7,7 @@ from jax.sharding import AxisType
 from small_run import assert_close, records, restore
 
 from repose_jax import devices, train
+from repose_jax.run import setup
 
 
 def one_device():
@@ -23,7 +24,7 @@ def alone(trained, tmp_path_factory):
 
 
 def test_the_state_is_on_every_device_and_the_batch_is_split(trained, tmp_path):
-    run, state = train.setup(trained.config, tmp_path)
+    run, state = setup(trained.config, tmp_path)
     for leaf in jax.tree.leaves(state):
         assert leaf.sharding.is_fully_replicated
         assert len(leaf.sharding.device_set) == 8
@@ -43,7 +44,7 @@ def test_one_and_eight_devices_give_the_same_losses_at_every_step(trained, alone
 
 
 def test_one_and_eight_devices_train_the_same_parameters(trained, alone, tmp_path):
-    _, like = train.setup(trained.config, tmp_path)
+    _, like = setup(trained.config, tmp_path)
     eight, one = restore(trained.workdir, like), restore(alone[0], like)
     assert_close(eight.params, one.params, rtol=1e-3, atol=2e-5)
     assert_close(eight.ema, one.ema, rtol=1e-3, atol=2e-5)

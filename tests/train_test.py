@@ -15,8 +15,9 @@ import small_data
 from small_run import assert_close, records, restore
 
 from repose_jax import clips as clips_lib
-from repose_jax import devices, optim, train
+from repose_jax import devices, optim, results, train
 from repose_jax.metrics import METRICS
+from repose_jax.run import Run, claim_workdir, setup
 
 STEPS = 6  # 3 epochs of 2
 
@@ -24,7 +25,12 @@ STEPS = 6  # 3 epochs of 2
 @pytest.fixture(scope="module")
 def started(trained, tmp_path_factory):
     """The run before its first step, and its state, which must not be donated."""
-    return train.setup(trained.config, tmp_path_factory.mktemp("started"))
+    return setup(trained.config, tmp_path_factory.mktemp("started"))
+
+
+@pytest.fixture(scope="module")
+def step(started):
+    return train.jit_step(started[0])
 
 
 @pytest.fixture
@@ -46,22 +52,7 @@ def change_batch(monkeypatch, step, change) -> None:
     monkeypatch.setattr(clips_lib, "train_batch", train_batch)
 
 
-def jit_step(run: train.Run):
-    """The training step as `train_and_evaluate` compiles it."""
-    return jax.jit(
-        functools.partial(
-            train.train_step,
-            graph=run.graph,
-            objective=run.objective,
-            optimizer=run.optimizer,
-            ema=run.config.optim.ema,
-            seed=run.config.train.seed,
-        ),
-        donate_argnums=0,
-    )
-
-
-def batch_of(run: train.Run, step: int):
+def batch_of(run: Run, step: int):
     batch = clips_lib.train_batch(run.train, run.config.train.batch_size, seed=0, step=step)
     return devices.put_rows(batch, run.mesh)
 
@@ -69,9 +60,9 @@ def batch_of(run: train.Run, step: int):
 # One step
 
 
-def test_training_on_one_batch_lowers_its_loss_and_compiles_once(started):
+def test_training_on_one_batch_lowers_its_loss_and_compiles_once(started, step):
     run, first = started
-    step, state = jit_step(run), jax.tree.map(jnp.copy, first)
+    state = jax.tree.map(jnp.copy, first)
     batch, losses = batch_of(run, 0), []
     for _ in range(80):
         state, metrics = step(state, batch)
@@ -84,9 +75,9 @@ def test_training_on_one_batch_lowers_its_loss_and_compiles_once(started):
         assert log_variance != 0
 
 
-def test_the_average_follows_the_parameters_and_faster_early_on(started):
+def test_the_average_follows_the_parameters_and_faster_early_on(started, step):
     run, first = started
-    step, state, wanted = jit_step(run), jax.tree.map(jnp.copy, first), first.ema
+    state, wanted = jax.tree.map(jnp.copy, first), first.ema
     for decay in (1 / 10, 2 / 11, 3 / 12):  # not yet the 0.9 of the configuration
         state, _ = step(state, batch_of(run, 0))
         follow = functools.partial(lambda old, new, d: d * old + (1 - d) * new, d=decay)
@@ -106,10 +97,10 @@ def test_bfloat16_without_average_or_learned_weights_trains_float32_parameters(d
         optim={"ema": 0.0},
         objective={"learn_weights": False, "weights": {"mpjpe": 1.0}},
     )
-    run, state = train.setup(config, tmp_path)
+    run, state = setup(config, tmp_path)
     assert state.ema is None
     assert state.params["log_variances"] == {}
-    step, losses = jit_step(run), []
+    step, losses = train.jit_step(run), []
     for _ in range(10):
         state, metrics = step(state, batch_of(run, 0))
         losses.append(float(metrics["loss"]))
@@ -178,7 +169,7 @@ def test_evaluating_the_latest_checkpoint_gives_what_training_gave(trained, copy
     before = (copy / "evaluation.json").read_text()
     (copy / "evaluation.json").unlink()
     shutil.rmtree(copy / "pictures")
-    tally = train.evaluate_checkpoint(trained.config, copy, "latest")
+    tally = results.evaluate_checkpoint(trained.config, copy, "latest")
     assert tally.summary() == trained.tally.summary()
     assert (copy / "evaluation.json").read_text() == before
     assert len(list((copy / "pictures").iterdir())) == 2
@@ -187,7 +178,7 @@ def test_evaluating_the_latest_checkpoint_gives_what_training_gave(trained, copy
 
 
 def test_evaluating_the_best_checkpoint_gives_its_score(trained, copy):
-    tally = train.evaluate_checkpoint(trained.config, copy, "best")
+    tally = results.evaluate_checkpoint(trained.config, copy, "best")
     assert tally.mean("mpjpe") == min(r["mpjpe"] for r in records(copy, "test"))
 
 
@@ -280,7 +271,7 @@ def test_a_workdir_of_another_configuration_is_refused_with_what_differs(trained
     ]
     assert (copy / "config.json").read_text() == before
     with pytest.raises(ValueError, match="belongs to another configuration"):
-        train.evaluate_checkpoint(other, copy, "latest")
+        results.evaluate_checkpoint(other, copy, "latest")
 
 
 def test_a_key_that_one_configuration_has_and_the_other_has_not_differs(trained, copy):
@@ -289,7 +280,7 @@ def test_a_key_that_one_configuration_has_and_the_other_has_not_differs(trained,
     del content["config"]["model"]["depth"]
     path.write_text(json.dumps(content))
     with pytest.raises(ValueError, match="config.model.depth: None there, 1 now"):
-        train.claim_workdir(trained.config, copy)
+        claim_workdir(trained.config, copy)
 
 
 def test_what_only_says_how_long_and_how_often_may_change(trained, copy, data_dir):
@@ -299,7 +290,7 @@ def test_what_only_says_how_long_and_how_often_may_change(trained, copy, data_di
         train={"epochs": 99, "eval_every": 9, "log_every": 7},
         eval={"batch_size": 16, "flip": False, "pictures": 5},
     )
-    train.claim_workdir(other, copy)
+    claim_workdir(other, copy)
     content = json.loads((copy / "config.json").read_text())
     assert content["config"] == json.loads(json.dumps(other.to_dict()))
 
@@ -324,10 +315,10 @@ def test_a_missing_data_set_says_how_to_prepare_it_and_leaves_no_workdir(tmp_pat
 )
 def test_a_configuration_that_cannot_be_is_refused(changes, message, data_dir, tmp_path):
     with pytest.raises(ValueError, match=re.escape(message)):
-        train.setup(small_data.experiment(data_dir, **changes), tmp_path)
+        setup(small_data.experiment(data_dir, **changes), tmp_path)
 
 
 @pytest.mark.parametrize("kind", ["best", "latest"])
 def test_a_workdir_without_a_run_cannot_be_evaluated(kind, trained, tmp_path):
     with pytest.raises(FileNotFoundError, match="holds no run"):
-        train.evaluate_checkpoint(trained.config, tmp_path, kind)
+        results.evaluate_checkpoint(trained.config, tmp_path, kind)

@@ -1,0 +1,55 @@
+"""The paper's Table 4 on real motion capture: no relational loss, spatial, temporal, both.
+
+    python -m benchmarks.ablation --out=runs/ablation
+
+Trains `configs/mocap.py:tiny,budget` on CMU and Bandai Namco, and once more on Bandai Namco alone;
+tests on the CMU subjects of the test split. Every finished run is kept, so the same command goes
+on. Other flags, such as `--config.data.data_dir=DIR`, go to `main.py`.
+"""
+
+import argparse
+import pathlib
+
+from benchmarks import runs
+
+LOSSES = {"none": "baseline", "spatial": "spatial", "temporal": "temporal", "both": ""}
+TRAINING = {"CMU and Bandai Namco": "", "Bandai Namco": "bandai"}
+
+
+def main() -> None:
+    """Runs the ablation and prints a table for each training set."""
+    parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
+    parser.add_argument("--out", type=pathlib.Path, required=True, help="folder of the runs")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--sizes", default="tiny,budget", help="variants of size and budget")
+    parser.add_argument("--json", type=pathlib.Path, help="where to write the result")
+    args, extra = parser.parse_known_args()
+    tables = {}
+    for data, data_variant in TRAINING.items():
+        settings = {
+            name: (
+                "configs/mocap.py:" + ",".join(filter(None, [args.sizes, data_variant, variant])),
+                [],
+            )
+            for name, variant in LOSSES.items()
+        }
+        folder = args.out / (data_variant or "both")
+        tables[data] = runs.sweep(settings, seeds=args.seeds, out=folder, extra=extra)
+        print(f"\nTrained on {data}, {args.seeds} seeds, mean ± standard deviation\n")
+        print(runs.markdown(tables[data]))
+    if args.json:
+        values = {
+            data: {
+                name: [
+                    {f"{m}/{g}": runs.value(e, m, g) for m, g, _ in runs.COLUMNS}
+                    for e in evaluations
+                ]
+                for name, evaluations in results.items()
+            }
+            for data, results in tables.items()
+        }
+        runs.save(args.json, seeds=args.seeds, results=values)
+
+
+if __name__ == "__main__":
+    main()

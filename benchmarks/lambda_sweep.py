@@ -1,0 +1,34 @@
+"""Chooses lambda_S and lambda_T, which the paper leaves open.
+
+    python -m benchmarks.lambda_sweep --config=configs/h36m.py --out=runs/lambda
+
+Trains the configuration once for every weight of the spatial loss with the temporal one at its
+default, then the other way round, and prints a table. Every finished run is kept. Other flags go
+to `main.py`.
+"""
+
+import argparse
+import pathlib
+
+from benchmarks import runs
+
+
+def main() -> None:
+    """Runs the sweep."""
+    parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
+    parser.add_argument("--config", required=True, help="what to train, with its variants")
+    parser.add_argument("--out", type=pathlib.Path, required=True, help="folder of the runs")
+    parser.add_argument("--values", type=float, nargs="+", default=[0.1, 0.3, 1.0, 3.0, 10.0])
+    parser.add_argument("--seeds", type=int, default=1)
+    args, extra = parser.parse_known_args()
+    settings = {
+        f"{loss} {weight:g}": (args.config, [f"--config.objective.weights.{loss}={weight}"])
+        for loss in ("spatial_depth", "temporal_depth")
+        for weight in args.values
+    }
+    results = runs.sweep(settings, seeds=args.seeds, out=args.out, extra=extra)
+    print(runs.markdown(results))
+
+
+if __name__ == "__main__":
+    main()

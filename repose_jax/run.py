@@ -1,0 +1,170 @@
+"""What training and evaluation work with: data, model, devices, all made from a configuration."""
+
+import dataclasses
+import functools
+import json
+import pathlib
+from collections.abc import Iterator
+from typing import Any
+
+import jax
+import optax
+from flax import nnx
+from jax.experimental import multihost_utils
+from jax.sharding import Mesh
+
+import repose_jax
+from repose_jax import clips as clips_lib
+from repose_jax import dataset, devices, evaluate, models, objective, optim, prepare, state
+from repose_jax.config import Experiment
+
+# What may change between two runs in one workdir: how long, how often, and where the data lie.
+MAY_CHANGE = {
+    "data.data_dir",
+    "train.epochs",
+    "train.eval_every",
+    "train.log_every",
+    "eval.batch_size",
+    "eval.flip",
+    "eval.pictures",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """Everything that training and evaluation need, made once from a configuration.
+
+    Attributes:
+        config: the experiment.
+        workdir: where its files go.
+        mesh: the devices.
+        train: training clips.
+        test: test clips.
+        test_motion: the sequences of the test clips.
+        graph: the model's static half.
+        optimizer: the update rule.
+        objective: what is minimised.
+        steps_per_epoch: steps that count as an epoch.
+    """
+
+    config: Experiment
+    workdir: pathlib.Path
+    mesh: Mesh
+    train: clips_lib.Clips
+    test: clips_lib.Clips
+    test_motion: dataset.Motion
+    graph: Any
+    optimizer: optax.GradientTransformation
+    objective: objective.Objective
+    steps_per_epoch: int
+
+    def score(self, predictor: evaluate.Predictor) -> evaluate.Tally:
+        """Scores a predictor on the test clips."""
+        return evaluate.evaluate(
+            predictor,
+            self.test,
+            self.test_motion.actions,
+            batch_size=self.config.eval.batch_size,
+            mesh=self.mesh,
+        )
+
+    def predictor(self, params: Any) -> evaluate.Predictor:
+        """Returns the model's predictor with some parameters."""
+        return evaluate.model_predictor(self.graph, params, flip=self.config.eval.flip)
+
+
+def setup(config: Experiment, workdir: pathlib.Path) -> tuple[Run, state.TrainState]:
+    """Loads the data and makes the model; nothing is written.
+
+    Returns:
+        The run and its state before the first step, on all devices.
+
+    Raises:
+        ValueError: the configuration asks for what cannot be.
+        FileNotFoundError: a dataset is not prepared.
+    """
+    data, train_config = config.data, config.train
+    if jax.process_index() == 0:
+        prepare.prepare_embedded((*data.train, *data.test), data.data_dir)
+    multihost_utils.sync_global_devices("datasets are prepared")
+    make_objective = objective.make_objective(
+        config.objective.weights,
+        learn_weights=config.objective.learn_weights,
+        reduction=config.objective.reduction,
+    )
+    for size in (train_config.batch_size, config.eval.batch_size):
+        devices.process_rows(size)  # refuses what cannot be split
+    sizes = {key: value for key, value in config.model.items() if key != "name"}
+    create = functools.partial(models.create, config.model["name"], **sizes)
+    abstract: Any = nnx.eval_shape(create)
+    if data.frames > abstract.config.frames:
+        raise ValueError(
+            f"config.data.frames is {data.frames}, more than config.model.frames, "
+            f"{abstract.config.frames}."
+        )
+    cut = functools.partial(
+        clips_lib.make, frames=data.frames, depth_reference=data.depth_reference
+    )
+    train_clips = cut(dataset.load(data.train, data.data_dir), stride=data.stride)
+    test_motion = dataset.load(data.test, data.data_dir)
+    steps_per_epoch = train_config.epoch_steps or max(
+        len(train_clips) // train_config.batch_size, 1
+    )
+    optimizer = optim.optimizer(config.optim, steps_per_epoch)
+    model = create(rngs=nnx.Rngs(train_config.seed))
+    graph, train_state = state.create(
+        model,
+        objective.init_log_variances(make_objective),
+        optimizer,
+        ema=config.optim.ema > 0,
+    )
+    mesh = devices.data_mesh()
+    run = Run(
+        config=config,
+        workdir=workdir,
+        mesh=mesh,
+        train=train_clips,
+        test=cut(test_motion, stride=data.frames),
+        test_motion=test_motion,
+        graph=graph,
+        optimizer=optimizer,
+        objective=make_objective,
+        steps_per_epoch=steps_per_epoch,
+    )
+    return run, jax.device_put(train_state, devices.replicated(mesh))
+
+
+def claim_workdir(config: Experiment, workdir: pathlib.Path) -> None:
+    """Writes the resolved configuration and version, if those that are there agree with it.
+
+    Raises:
+        ValueError: the workdir belongs to another configuration; names what differs.
+    """
+    path = workdir / "config.json"
+    wanted = json.loads(json.dumps(config.to_dict()))
+    if path.exists():
+        found = json.loads(path.read_text())["config"]
+        differing = [
+            f"  config.{where}: {old!r} there, {new!r} now"
+            for where, old, new in _differences(found, wanted)
+            if where not in MAY_CHANGE
+        ]
+        if differing:
+            raise ValueError(
+                f"{workdir} belongs to another configuration:\n"
+                + "\n".join(differing)
+                + "\nGive another --workdir, or the same configuration to go on with it."
+            )
+    multihost_utils.sync_global_devices("the workdir is checked")  # by all, before one writes
+    if jax.process_index() == 0:
+        workdir.mkdir(parents=True, exist_ok=True)
+        content = {"version": repose_jax.__version__, "config": wanted}
+        path.write_text(json.dumps(content, indent=2) + "\n")
+
+
+def _differences(a: Any, b: Any, where: str = "") -> Iterator[tuple[str, Any, Any]]:
+    if isinstance(a, dict) and isinstance(b, dict):
+        for key in [*a, *(key for key in b if key not in a)]:
+            yield from _differences(a.get(key), b.get(key), f"{where}.{key}" if where else str(key))
+    elif a != b:
+        yield where, a, b
