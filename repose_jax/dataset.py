@@ -97,9 +97,12 @@ def _records(spec: str, data_dir: str | None):
     found = [p.parent for p in (root / path).glob("*/dataset_info.json")]
     versions = [p for p in found if re.fullmatch(r"\d+\.\d+\.\d+", p.name)]
     if not versions:
+        # "30fps_views8_seed1" is what `prepare` makes of --fps=30 --views=8 --seed=1.
+        settings = re.findall(r"_(views|seed)(\d+)", config)
+        options = [f"--fps={config.split('fps')[0]}", *(f"--{k}={v}" for k, v in settings)]
         raise FileNotFoundError(
             f"The dataset {path} is not prepared in {root}. Prepare it with\n"
-            f"  python -m repose_jax.prepare {name} --fps={config.split('fps')[0]} "
+            f"  python -m repose_jax.prepare {name} {' '.join(options)} "
             f"--data_dir={root}\nor say where it is with --config.data.data_dir=DIR."
         )
     latest = max(versions, key=lambda p: tuple(int(part) for part in p.name.split(".")))

@@ -80,7 +80,7 @@ def train_step(
         # Early on the average follows faster, so that it does not remember the initialisation.
         decay = jnp.minimum(ema, (1.0 + train_state.step) / (10.0 + train_state.step))
         average = optax.incremental_update(params["model"], average, 1.0 - decay)
-    metrics = {"loss": loss, **parts, "grad_norm": optax.global_norm(grads)}
+    metrics = {"loss": loss, **parts, "grad_norm": optax.tree.norm(grads)}
     metrics |= {f"log_variance/{k}": v for k, v in params["log_variances"].items()}
     new_state = state.TrainState(train_state.step + 1, params, opt_state, average)
     return new_state, metrics

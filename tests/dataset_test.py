@@ -36,6 +36,11 @@ def test_a_data_set_that_is_not_prepared_says_how_to_prepare_it(tmp_path):
     assert command in str(error.value)
 
 
+def test_the_command_that_prepares_it_has_all_settings_that_the_name_tells(tmp_path):
+    with pytest.raises(FileNotFoundError, match="--fps=30 --views=8 --seed=1 --data_dir"):
+        dataset.load(("cmu_mocap/30fps_views8_seed1:train",), str(tmp_path))
+
+
 def test_a_preparation_that_was_broken_off_is_not_read(tmp_path, data_dir):
     folder = tmp_path / "small" / "30fps"
     shutil.copytree(data_dir / "small" / "30fps", folder)
