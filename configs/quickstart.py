@@ -16,8 +16,8 @@ def get_config(variant: str = "") -> ConfigDict:
     common.tiny(config)
     config.data.train = ("synthetic_motion/30fps:train",)
     config.data.test = ("synthetic_motion/30fps:test",)
-    config.optim.update({"lr": 1e-3, "decay": 0.75, "warmup_steps": 20, "ema": 0.99})
-    config.train.update({"epochs": 10, "epoch_steps": 100, "batch_size": 8, "log_every": 20})
-    config.train.eval_every = 5
+    config.optim.update({"lr": 1e-3, "decay": 0.7, "warmup_steps": 20, "ema": 0.99})
+    config.train.update({"epochs": 9, "epoch_steps": 50, "batch_size": 8, "log_every": 20})
+    config.train.eval_every = 9
     common.apply(config, variant)
     return config
