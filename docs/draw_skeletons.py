@@ -58,17 +58,15 @@ it is made of, so it is absent as soon as one of those is.
 Where the target joint is not among the source joints, it is a guess, with a bias to know of:
 
 - **head** from COCO and BODY_25 lies on the line from between the shoulders through between the
-  ears, prolonged by 0.7 of its length. Compared with the top of the head as found by two detectors
-  that do return it, on two videos, the median distance is 5 to 6 % of the torso (2 to 3 cm); the
-  middle of the eyes, often used instead, is 20 to 32 % of the torso (10 to 15 cm) away and moves
-  with the face. It needs both ears: where one is not detected, confidence is 0.
+  ears, prolonged by 0.7 of its length. The middle of the eyes, often used instead, is far below the
+  top of the head and moves with the face. It needs both ears: where one is not detected,
+  confidence is 0.
 - **neck** is the nose in all detector formats. The joint of Human3.6M lies further back, inside
   the head.
 - **thorax** is the midpoint of the shoulders, or for Halpe and BODY_25 the neck. BODY_25 defines
-  its neck as that midpoint; Halpe's neck is higher, in one video by 14 % of the torso (6 to 7 cm).
+  its neck as that midpoint; Halpe's neck is higher.
 - **spine** is the midpoint of thorax and pelvis, on a straight line where real backs bend.
-- **pelvis** is the midpoint of the hips where the format has none. Halpe's own is higher, in the
-  same video by 6 % of the torso (3 cm).
+- **pelvis** is the midpoint of the hips where the format has none. Halpe's own is higher.
 - **hips** are where annotators of images saw them; those of Human3.6M are centres of rotation.
 
 A model that was trained with one 2D detector therefore loses some accuracy with another; the

@@ -1,10 +1,10 @@
 from functools import partial
-from pathlib import Path
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from golden_files import arrays
 
 from repose_jax import losses
 from repose_jax.losses import LOSSES
@@ -35,8 +35,7 @@ everything = jax.jit(
 
 @pytest.fixture(scope="module")
 def golden():
-    with np.load(Path(__file__).parent / "golden" / "losses.npz") as arrays:
-        return dict(arrays)
+    return arrays("losses")
 
 
 @pytest.fixture(scope="module")

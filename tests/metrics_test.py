@@ -1,9 +1,8 @@
-from pathlib import Path
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from golden_files import arrays
 
 from repose_jax import metrics
 from repose_jax.metrics import METRICS, Score
@@ -17,8 +16,7 @@ evaluate = {name: jax.jit(metric) for name, metric in METRICS.items()}
 
 @pytest.fixture(scope="module")
 def golden():
-    with np.load(Path(__file__).parent / "golden" / "losses.npz") as arrays:
-        return dict(arrays)
+    return arrays("losses")
 
 
 @pytest.fixture(scope="module")
