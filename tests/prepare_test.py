@@ -43,7 +43,7 @@ def files_of(folder: pathlib.Path) -> list[str]:
 
 def test_a_data_set_is_prepared_where_it_says(tmp_path, archive):
     folder = prepare.prepare("bandai_namco", source=archive, data_dir=tmp_path / "data")
-    assert folder == tmp_path / "data" / "bandai_namco" / "30fps" / "1.0.0"
+    assert folder == tmp_path / "data" / "bandai_namco" / "30fps" / "1.1.0"
     builder = tfds.builder_from_directory(folder)
     assert builder.info.splits["train"].num_examples == 8
     assert builder.info.splits["test"].num_examples == 4
@@ -59,7 +59,7 @@ def test_each_rate_number_of_views_and_seed_has_a_folder_of_its_own(tmp_path, ar
     folder = prepare.prepare(
         "bandai_namco", source=archive, data_dir=tmp_path / "data", fps=15, views=2, seed=7
     )
-    assert folder == tmp_path / "data" / "bandai_namco" / "15fps_views2_seed7" / "1.0.0"
+    assert folder == tmp_path / "data" / "bandai_namco" / "15fps_views2_seed7" / "1.1.0"
     records = tfds.builder_from_directory(folder).as_data_source(split="train")
     assert len(records) == 4
     assert records[0]["fps"] == 15
@@ -71,7 +71,7 @@ def test_a_failed_preparation_leaves_nothing_behind(tmp_path, archive):
         file.writestr("data/dataset-2_walk_normal_004.bvh", bvh()[:-20])
     with pytest.raises(ValueError, match=r"walk_normal_004.bvh: 'Frames:' promises 30 frames"):
         prepare.prepare("bandai_namco", source=archive, data_dir=tmp_path / "data")
-    assert not (tmp_path / "data" / "bandai_namco" / "30fps" / "1.0.0").exists()
+    assert not (tmp_path / "data" / "bandai_namco" / "30fps" / "1.1.0").exists()
     assert files_of(tmp_path / "data") == []
 
 

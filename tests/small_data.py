@@ -2,7 +2,7 @@
 
 import functools
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,8 @@ import tensorflow_datasets as tfds
 
 from repose_jax import config
 from repose_jax.dataset import Motion
-from tfds_builders.mocap.features import features, make_record
+from tfds_builders.builder import RecordBuilder, Shard
+from tfds_builders.records import features, make_record
 
 # Frames of the sequences of each split. Clips have 9 frames: some sequences are shorter than one,
 # and some leave a tail.
@@ -44,6 +45,11 @@ def record(split: str, number: int, length: int) -> dict[str, Any]:
     )
 
 
+def records(split: str) -> Iterator[dict[str, Any]]:
+    """All records of a split."""
+    return (record(split, number, length) for number, length in enumerate(LENGTHS[split]))
+
+
 def motion(lengths: Sequence[int]) -> Motion:
     """Sequences of these lengths, as if read from a dataset."""
     records = [record("train", number, length) for number, length in enumerate(lengths)]
@@ -59,7 +65,7 @@ def motion(lengths: Sequence[int]) -> Motion:
     )
 
 
-class Small(tfds.core.ShardBasedBuilder):
+class Small(RecordBuilder):
     """The records, as a dataset `small`."""
 
     VERSION = tfds.core.Version("1.0.0")
@@ -68,18 +74,13 @@ class Small(tfds.core.ShardBasedBuilder):
     def _info(self):
         return tfds.core.DatasetInfo(builder=self, features=features(), disable_shuffling=True)
 
-    def _shard_iterators_per_split(self, dl_manager):
-        return {split: [functools.partial(self._records, split)] for split in LENGTHS}
-
-    def _records(self, split):
-        for number, length in enumerate(LENGTHS[split]):
-            example = record(split, number, length)
-            yield example["name"], example
+    def _shards(self, dl_manager):
+        return {split: [Shard(functools.partial(records, split))] for split in LENGTHS}
 
 
 def prepare(data_dir: pathlib.Path) -> None:
     """Writes the dataset to `data_dir/small/30fps/1.0.0`."""
-    Small(config="30fps", data_dir=data_dir, file_format="array_record").download_and_prepare()
+    Small(config="30fps", data_dir=data_dir).download_and_prepare()
 
 
 def experiment(data_dir: pathlib.Path, **changes: dict[str, Any]) -> config.Experiment:

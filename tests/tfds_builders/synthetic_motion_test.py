@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from tfds_builders.mocap.builder import mocap_config
-from tfds_builders.mocap.take import JOINTS, PARENTS, Take
+from tfds_builders.mocap.take import Take
+from tfds_builders.records import JOINTS, PARENTS
 from tfds_builders.synthetic_motion import body, motion
 from tfds_builders.synthetic_motion import synthetic_motion_dataset_builder as dataset
 

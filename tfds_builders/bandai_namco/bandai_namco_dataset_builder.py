@@ -63,8 +63,11 @@ def joints_of(recording: bvh.Recording) -> np.ndarray:
 class Builder(archive.ArchiveBuilder):
     """The second Bandai Namco data set; takes 3, 13, 23, ... are the test split."""
 
-    VERSION = tfds.core.Version("1.0.0")
-    RELEASE_NOTES: ClassVar[dict[str, str]] = {"1.0.0": "First version."}
+    VERSION = tfds.core.Version("1.1.0")
+    RELEASE_NOTES: ClassVar[dict[str, str]] = {
+        "1.0.0": "First version.",
+        "1.1.0": "Records tell valid frames, activities and the distortion of the lens.",
+    }
     MANUAL_DOWNLOAD_INSTRUCTIONS = (
         "Download dataset/Bandai-Namco-Research-Motiondataset-2 of "
         "https://github.com/BandaiNamcoResearchInc/Bandai-Namco-Research-Motiondataset (or take "

@@ -63,8 +63,11 @@ def joints_of(skeleton: asf_amc.Skeleton, motion: dict[str, np.ndarray]) -> np.n
 class Builder(archive.ArchiveBuilder):
     """The CMU database; subjects 02, 07, 12, ... are the test split."""
 
-    VERSION = tfds.core.Version("1.0.0")
-    RELEASE_NOTES: ClassVar[dict[str, str]] = {"1.0.0": "First version."}
+    VERSION = tfds.core.Version("1.1.0")
+    RELEASE_NOTES: ClassVar[dict[str, str]] = {
+        "1.0.0": "First version.",
+        "1.1.0": "Records tell valid frames, activities and the distortion of the lens.",
+    }
     MANUAL_DOWNLOAD_INSTRUCTIONS = (
         f"Download {URL} (or take any part of it) and give the archive, or the folder that it is "
         "extracted to, as the source. It must hold files such as subjects/02/02.asf and "

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tfds_builders.mocap.take import JOINTS, PARENTS
+from tfds_builders.records import JOINTS, PARENTS
 
 ANKLES = (3, 6)
 # From the floor to the top of the head, as the bones of one leg and the spine go.

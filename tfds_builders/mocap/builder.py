@@ -8,7 +8,7 @@ from typing import Any
 
 import tensorflow_datasets as tfds
 
-from tfds_builders.mocap.features import features
+from tfds_builders.builder import RecordBuilder, Shard
 from tfds_builders.mocap.take import Take
 from tfds_builders.mocap.views import views_of
 
@@ -55,41 +55,30 @@ def mocap_config(fps: float = 30, views: int = 4, seed: int = 0) -> MocapConfig:
     )
 
 
-class MocapBuilder(tfds.core.ShardBasedBuilder):
+class MocapBuilder(RecordBuilder):
     """Turns takes into records of 2D and 3D joints; a dataset only has to say where its takes are.
 
     Each take is seen by `views` virtual cameras. In the split "train" each view draws a body of its
     own; in every other split the person keeps the recorded one. Records keep the order of the
-    takes. Files are array_record, which needs no TensorFlow; nor does a split of any size, which
-    the shuffling `GeneratorBasedBuilder` would need from 1 GB on.
+    takes.
     """
 
     BUILDER_CONFIGS = [mocap_config(30), mocap_config(50)]  # noqa: RUF012 (as TFDS declares it)
-
-    def __init__(self, *, file_format: str | None = None, **kwargs: Any):
-        super().__init__(file_format=file_format or "array_record", **kwargs)
 
     @abc.abstractmethod
     def _takes(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Iterable[Take]]:
         """Returns the takes of each split, best lazily; names are unique within a split."""
 
-    def _info(self) -> tfds.core.DatasetInfo:
-        return self.dataset_info_from_configs(features=features(), disable_shuffling=True)
-
-    def _shard_iterators_per_split(self, dl_manager: tfds.download.DownloadManager):
+    def _shards(self, dl_manager: tfds.download.DownloadManager) -> dict[str, list[Shard]]:
         return {
-            split: [functools.partial(self._records, split, takes)]
+            split: [Shard(functools.partial(self._records, split, takes))]
             for split, takes in self._takes(dl_manager).items()
         }
 
-    def _records(self, split: str, takes: Iterable[Take]) -> Iterator[tuple[str, dict[str, Any]]]:
+    def _records(self, split: str, takes: Iterable[Take]) -> Iterator[dict[str, Any]]:
         config = self.builder_config
         assert isinstance(config, MocapConfig)
-        names = set()
         for take in takes:
-            if take.name in names:
-                raise ValueError(f"{self.name}, split {split!r}: two takes are named {take.name!r}")
-            names.add(take.name)
             yield from views_of(
                 take,
                 dataset=self.name,
@@ -98,5 +87,3 @@ class MocapBuilder(tfds.core.ShardBasedBuilder):
                 seed=config.seed,
                 train=split == "train",
             )
-        if not names:
-            raise ValueError(f"{self.name}, split {split!r}: no takes were found")

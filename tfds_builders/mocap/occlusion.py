@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from tfds_builders.mocap.take import JOINTS
+from tfds_builders.records import JOINTS
 
 _CHUNK = 256  # frames at a time; some MB, which stay in the processor's cache
 

@@ -5,28 +5,7 @@ import math
 
 import numpy as np
 
-# The 17 joints of Human3.6M. `neck` is between the neck and the nose, `head` the top of the head
-# and `thorax` the base of the neck.
-JOINTS = (
-    "pelvis",
-    "right_hip",
-    "right_knee",
-    "right_ankle",
-    "left_hip",
-    "left_knee",
-    "left_ankle",
-    "spine",
-    "thorax",
-    "neck",
-    "head",
-    "left_shoulder",
-    "left_elbow",
-    "left_wrist",
-    "right_shoulder",
-    "right_elbow",
-    "right_wrist",
-)
-PARENTS = (-1, 0, 1, 2, 0, 4, 5, 0, 7, 8, 9, 8, 11, 12, 8, 14, 15)
+from tfds_builders.records import JOINTS
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

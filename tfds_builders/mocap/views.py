@@ -9,9 +9,9 @@ import numpy as np
 from tfds_builders.mocap import body
 from tfds_builders.mocap.cameras import draw_azimuths, draw_camera, project, world_to_camera
 from tfds_builders.mocap.detector import DetectorModel, detect
-from tfds_builders.mocap.features import make_record
 from tfds_builders.mocap.occlusion import visible
 from tfds_builders.mocap.take import Take, resample
+from tfds_builders.records import make_record
 
 
 def _generator(seed: int, *names: str) -> np.random.Generator:
@@ -29,8 +29,8 @@ def views_of(
     seed: int,
     train: bool,
     detector: DetectorModel = DetectorModel(),  # noqa: B008 (frozen)
-) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yields (name, record) of each view of a take.
+) -> Iterator[dict[str, Any]]:
+    """Yields the record of each view of a take.
 
     For each view a body (only where `train`), a camera and a detector's errors are drawn from the
     seed, the names of dataset and take, and the view; nothing else plays a part, so records do not
@@ -50,7 +50,6 @@ def views_of(
     take = resample(take, fps)
     azimuths = draw_azimuths(_generator(seed, dataset, take.name), views)
     for view, azimuth in enumerate(azimuths):
-        name = f"{take.name}/view{view}"
         rng = _generator(seed, dataset, take.name, f"view{view}")
         joints = body.randomise_body(rng, take.joints) if train else take.joints
         camera = draw_camera(rng, joints, azimuth)
@@ -59,8 +58,8 @@ def views_of(
         keypoints, confidence = detect(
             rng, project(camera.intrinsics, joints_3d), visibility, fps, detector
         )
-        record = make_record(
-            name=name,
+        yield make_record(
+            name=f"{take.name}/view{view}",
             subject=take.subject,
             action=take.action,
             camera=f"view{view}",
@@ -71,7 +70,7 @@ def views_of(
             joints_3d=joints_3d,
             visibility=visibility,
             intrinsics=camera.intrinsics,
+            distortion=np.zeros(5),
             rotation=camera.rotation,
             translation=camera.translation,
         )
-        yield name, record

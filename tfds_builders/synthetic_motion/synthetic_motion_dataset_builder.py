@@ -50,8 +50,11 @@ def takes(split: str, seed: int = 0) -> Iterator[Take]:
 class Builder(MocapBuilder):
     """Generated motion; subjects S11 and S12 are the test split."""
 
-    VERSION = tfds.core.Version("1.0.0")
-    RELEASE_NOTES: ClassVar[dict[str, str]] = {"1.0.0": "First version."}
+    VERSION = tfds.core.Version("1.1.0")
+    RELEASE_NOTES: ClassVar[dict[str, str]] = {
+        "1.0.0": "First version.",
+        "1.1.0": "Records tell valid frames, activities and the distortion of the lens.",
+    }
 
     def _takes(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Iterable[Take]]:
         del dl_manager  # nothing to download

@@ -12,7 +12,7 @@ from tfds_builders.mocap.body import (
     scale_bones,
     stature,
 )
-from tfds_builders.mocap.take import PARENTS
+from tfds_builders.records import PARENTS
 
 
 def _draw(seed):

@@ -43,7 +43,7 @@ def test_a_dataset_is_built_and_read_back_without_tensorflow(tmp_path):
         made = views_of(
             _take(names[0]), dataset="tiny_mocap", fps=30, views=4, seed=0, train=split == "train"
         )
-        for record, (_, original) in zip(records, made, strict=False):
+        for record, original in zip(records, made, strict=False):
             for key, value in original.items():
                 found = record[key].decode() if isinstance(value, str) else record[key]
                 np.testing.assert_array_equal(found, value)
@@ -103,7 +103,7 @@ def test_a_split_without_takes_is_an_error(tmp_path):
     class NoTakes(TinyMocap):
         TAKES: ClassVar[dict[str, list[str]]] = {"train": []}
 
-    with pytest.raises(ValueError, match=r"no_takes, split 'train': no takes"):
+    with pytest.raises(ValueError, match=r"no_takes, split 'train': there is nothing"):
         NoTakes(data_dir=tmp_path).download_and_prepare()
 
 
@@ -111,5 +111,5 @@ def test_takes_that_share_a_name_are_an_error(tmp_path):
     class TwiceTheSame(TinyMocap):
         TAKES: ClassVar[dict[str, list[str]]] = {"train": ["02_01", "02_01"]}
 
-    with pytest.raises(ValueError, match="two takes are named '02_01'"):
+    with pytest.raises(ValueError, match="two records are named '02_01/view0'"):
         TwiceTheSame(data_dir=tmp_path).download_and_prepare()

@@ -5,7 +5,7 @@ from mocap.person import arms_spread, standing
 from tfds_builders.mocap import occlusion
 from tfds_builders.mocap.cameras import look_at
 from tfds_builders.mocap.occlusion import visible
-from tfds_builders.mocap.take import JOINTS
+from tfds_builders.records import JOINTS
 
 
 def _hidden(joints, azimuth, distance=5.0, height=1.0, **kwargs):

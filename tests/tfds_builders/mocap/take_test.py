@@ -3,7 +3,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from tfds_builders.mocap.take import JOINTS, PARENTS, Take, resample
+from tfds_builders.mocap.take import Take, resample
+from tfds_builders.records import JOINTS, PARENTS
 
 
 def _take(fps, frames, motion):

@@ -13,7 +13,7 @@ TAKE = Take("02_01", "02", "walk", 120.0, walking(121, 120))
 
 def _views(take=TAKE, **changes):
     settings = {"dataset": "test", "fps": 30.0, "views": 4, "seed": 0, "train": True} | changes
-    return dict(views_of(take, **settings))
+    return {record["name"]: record for record in views_of(take, **settings)}
 
 
 def _same(first, second):

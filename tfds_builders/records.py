@@ -5,7 +5,28 @@ from typing import Any
 import numpy as np
 import tensorflow_datasets as tfds
 
-from tfds_builders.mocap.take import JOINTS
+# The 17 joints of Human3.6M. `neck` is between the neck and the nose, `head` the top of the head
+# and `thorax` the base of the neck.
+JOINTS = (
+    "pelvis",
+    "right_hip",
+    "right_knee",
+    "right_ankle",
+    "left_hip",
+    "left_knee",
+    "left_ankle",
+    "spine",
+    "thorax",
+    "neck",
+    "head",
+    "left_shoulder",
+    "left_elbow",
+    "left_wrist",
+    "right_shoulder",
+    "right_elbow",
+    "right_wrist",
+)
+PARENTS = (-1, 0, 1, 2, 0, 4, 5, 0, 7, 8, 9, 8, 11, 12, 8, 14, 15)
 
 
 def features() -> tfds.features.FeaturesDict:
@@ -32,9 +53,27 @@ def features() -> tfds.features.FeaturesDict:
             "confidence": tensor(
                 (None, joints), np.float32, "Confidence of the detector in [0, 1]."
             ),
-            "joints_3d": tensor((None, joints, 3), np.float32, "True joints in camera space, mm."),
+            "joints_3d": tensor(
+                (None, joints, 3),
+                np.float32,
+                "True joints in camera space, mm; with mm_per_px in the image: x and y in px and "
+                "depth relative to the root of the frame in px of the same size.",
+            ),
+            "mm_per_px": tensor(
+                (None,),
+                np.float32,
+                "2.5D labels only (else empty): what a px of joints_3d is in each frame; NaN: not "
+                "known.",
+            ),
             "visibility": tensor((None, joints), np.int8, "1 visible, 0 occluded, -1 not known."),
+            "valid": tensor((None,), np.int8, "1 where the protocol counts the frame, else 0."),
+            "activity": tensor(
+                (None,), np.int8, "Number of what is done in each frame; 0: not known."
+            ),
             "intrinsics": tensor((3, 3), np.float32, "Pinhole matrix, px; NaN: not known."),
+            "distortion": tensor(
+                (5,), np.float32, "Of the lens, as in OpenCV: k1 k2 p1 p2 k3; NaN: not known."
+            ),
             "rotation": tensor(
                 (3, 3), np.float32, "From the world (Y up, mm) to the camera; NaN: not known."
             ),
@@ -56,8 +95,12 @@ def make_record(
     joints_3d: np.ndarray,
     subject: str = "",
     action: str = "",
+    mm_per_px: np.ndarray | None = None,
     visibility: np.ndarray | None = None,
+    valid: np.ndarray | None = None,
+    activity: np.ndarray | None = None,
     intrinsics: np.ndarray | None = None,
+    distortion: np.ndarray | None = None,
     rotation: np.ndarray | None = None,
     translation: np.ndarray | None = None,
 ) -> dict[str, Any]:
@@ -66,15 +109,20 @@ def make_record(
     Args:
         name: Unique name of the sequence.
         camera: Name of the camera.
-        fps: Frames per second.
+        fps: Frames per second; NaN where not known.
         image_size: Width and height, px.
         keypoints_2d: `[t, 17, 2]`, px.
         confidence: `[t, 17]`, in [0, 1].
-        joints_3d: `[t, 17, 3]`, mm, camera space.
+        joints_3d: `[t, 17, 3]`, mm, camera space; with `mm_per_px` 2.5D labels: x and y in px, and
+            depth relative to the root of the frame in px of the same size.
         subject: Who, "" where not known.
         action: What, "" where not known.
+        mm_per_px: `[t]`, for 2.5D labels (the "2.5D factor"), NaN where not known; else None.
         visibility: `[t, 17]` of 1, 0 or -1; None where not known.
+        valid: `[t]` of 1 where the protocol counts the frame, else 0; None for all.
+        activity: `[t]` number of what is done in each frame, from 1; None where not known.
         intrinsics: `[3, 3]`, px; None where not known.
+        distortion: `[5]`, k1 k2 p1 p2 k3 as in OpenCV; None where not known.
         rotation: `[3, 3]`, world to camera; None where not known.
         translation: `[3]`, mm; None where not known.
 
@@ -84,9 +132,8 @@ def make_record(
     """
     frames, joints = len(keypoints_2d), len(JOINTS)
 
-    def array(key, value, shape, dtype):
+    def array(key, value, shape, dtype, missing: float = np.nan, may_be_nan=False):
         if value is None:
-            missing = -1 if np.issubdtype(dtype, np.integer) else np.nan
             return np.full(shape, missing, dtype)
         value = np.asarray(value)
         if value.shape != shape:
@@ -94,10 +141,11 @@ def make_record(
                 f"record {name!r}: {key} must have shape {shape}, found {value.shape}; "
                 f"keypoints_2d has {frames} frames"
             )
-        if not np.isfinite(value).all():
+        finite = np.isfinite(value) | (may_be_nan & np.isnan(value))
+        if not finite.all():
             raise ValueError(
                 f"record {name!r}: {key} holds numbers that are not finite, the first at index "
-                f"{np.argwhere(~np.isfinite(value))[0].tolist()}"
+                f"{np.argwhere(~finite)[0].tolist()}"
             )
         return value.astype(dtype)
 
@@ -111,8 +159,18 @@ def make_record(
         "keypoints_2d": array("keypoints_2d", keypoints_2d, (frames, joints, 2), np.float32),
         "confidence": array("confidence", confidence, (frames, joints), np.float32),
         "joints_3d": array("joints_3d", joints_3d, (frames, joints, 3), np.float32),
-        "visibility": array("visibility", visibility, (frames, joints), np.int8),
+        "mm_per_px": array(
+            "mm_per_px",
+            mm_per_px,
+            (0 if mm_per_px is None else frames,),
+            np.float32,
+            may_be_nan=True,
+        ),
+        "visibility": array("visibility", visibility, (frames, joints), np.int8, missing=-1),
+        "valid": array("valid", valid, (frames,), np.int8, missing=1),
+        "activity": array("activity", activity, (frames,), np.int8, missing=0),
         "intrinsics": array("intrinsics", intrinsics, (3, 3), np.float32),
+        "distortion": array("distortion", distortion, (5,), np.float32),
         "rotation": array("rotation", rotation, (3, 3), np.float32),
         "translation": array("translation", translation, (3,), np.float32),
     }
@@ -122,11 +180,15 @@ def make_record(
             raise ValueError(f"record {name!r}: {key} must be {what}, found {record[key]}")
 
     check("name", len(name) > 0, "a non-empty text")
-    check("fps", np.isfinite(record["fps"]) and fps > 0, "positive")
+    check("fps", np.isnan(fps) or 0 < fps < np.inf, "positive")
     check("image_size", record["image_size"] > 0, "positive")
     check("confidence", (record["confidence"] >= 0) & (record["confidence"] <= 1), "in [0, 1]")
+    known = record["mm_per_px"][~np.isnan(record["mm_per_px"])]
+    check("mm_per_px", known > 0, "positive")
+    check("valid", np.isin(record["valid"], (0, 1)), "1 or 0")
+    check("activity", record["activity"] >= 0, "0 or more")
     check("visibility", np.isin(record["visibility"], (-1, 0, 1)), "1, 0 or -1")
-    if intrinsics is not None:
+    if intrinsics is not None and mm_per_px is None:
         behind = np.argwhere(record["joints_3d"][..., 2] <= 0)
         if len(behind):
             frame, joint = behind[0]

@@ -1,11 +1,12 @@
 import numpy as np
 import pytest
 
-from tfds_builders.mocap.features import features, make_record
+from tfds_builders.records import features, make_record
 
 NAMES = (
     *("name", "subject", "action", "camera", "fps", "image_size", "keypoints_2d", "confidence"),
-    *("joints_3d", "visibility", "intrinsics", "rotation", "translation"),
+    *("joints_3d", "mm_per_px", "visibility", "valid", "activity"),
+    *("intrinsics", "distortion", "rotation", "translation"),
 )
 
 
@@ -20,7 +21,10 @@ def _fields(frames=4, **changes):
         "confidence": rng.uniform(0, 1, (frames, 17)),
         "joints_3d": rng.normal(0, 300, (frames, 17, 3)) + np.array([0, 0, 5000]),
         "visibility": rng.integers(-1, 2, (frames, 17)),
+        "valid": rng.integers(0, 2, frames),
+        "activity": rng.integers(0, 8, frames),
         "intrinsics": np.array([[1145.0, 0, 512], [0, 1145, 515], [0, 0, 1]]),
+        "distortion": np.array([-0.2, 0.25, 0.001, 0.0, 0.0]),
         "rotation": np.eye(3),
         "translation": np.array([0.0, 0, 5000]),
     }
@@ -54,11 +58,16 @@ def test_a_record_survives_the_round_trip_even_without_frames(frames):
 
 
 def test_what_is_not_known_is_marked_and_stays_so():
-    missing = dict.fromkeys(("visibility", "intrinsics", "rotation", "translation"))
-    back = _round_trip(make_record(**_fields(**missing)))
+    missing = dict.fromkeys(("visibility", "valid", "activity"))
+    missing |= dict.fromkeys(("intrinsics", "distortion", "rotation", "translation"))
+    back = _round_trip(make_record(**_fields(**missing, fps=float("nan"))))
+    assert np.isnan(back["fps"])
+    np.testing.assert_array_equal(back["valid"], np.ones(4))
+    np.testing.assert_array_equal(back["activity"], np.zeros(4))
     assert back["subject"] == back["action"] == b""
     np.testing.assert_array_equal(back["visibility"], -1)
-    for name, shape in (("intrinsics", (3, 3)), ("rotation", (3, 3)), ("translation", (3,))):
+    shapes = {"intrinsics": (3, 3), "distortion": (5,), "rotation": (3, 3), "translation": (3,)}
+    for name, shape in shapes.items():
         np.testing.assert_array_equal(back[name], np.full(shape, np.nan))
 
 
@@ -73,8 +82,13 @@ def test_what_is_not_known_is_marked_and_stays_so():
         ({"confidence": np.full((4, 17), 1.5)}, r"confidence.*\[0, 1\]"),
         ({"joints_3d": np.full((4, 17, 3), np.nan)}, r"joints_3d.*not finite.*\[0, 0, 0\]"),
         ({"joints_3d": -np.ones((4, 17, 3))}, "pelvis in frame 0"),
+        ({"mm_per_px": np.zeros(4)}, "mm_per_px.*positive"),
+        ({"mm_per_px": np.ones(3)}, r"mm_per_px.*\(4,\).*\(3,\)"),
         ({"visibility": np.full((4, 17), 2)}, "visibility"),
+        ({"valid": np.full(4, 2)}, "valid"),
+        ({"activity": np.full(4, -1)}, "activity"),
         ({"intrinsics": np.full((3, 3), np.inf)}, "intrinsics"),
+        ({"distortion": np.zeros(4)}, "distortion"),
         ({"rotation": np.eye(4)}, "rotation"),
         ({"translation": np.zeros(2)}, "translation"),
     ],
@@ -91,3 +105,11 @@ def test_joints_about_the_root_are_fine_where_no_camera_is_known():
     joints = np.random.default_rng(0).normal(size=(4, 17, 3))
     record = make_record(**_fields(joints_3d=joints, intrinsics=None))
     assert (record["joints_3d"] < 0).any()
+
+
+def test_labels_in_the_image_have_a_scale_that_may_be_unknown_and_nothing_behind_a_camera():
+    labels = np.random.default_rng(0).normal(size=(4, 17, 3))
+    scale = np.array([4.5, np.nan, 4.6, np.nan])
+    record = make_record(**_fields(joints_3d=labels, mm_per_px=scale))
+    np.testing.assert_allclose(_round_trip(record)["mm_per_px"], scale)
+    assert make_record(**_fields())["mm_per_px"].shape == (0,)

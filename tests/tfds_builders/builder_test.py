@@ -1,0 +1,80 @@
+import os
+
+import numpy as np
+import pytest
+import tensorflow_datasets as tfds
+from small_data import record
+
+from tfds_builders.builder import RecordBuilder, Shard
+from tfds_builders.records import features
+
+
+class Counting(RecordBuilder):
+    """Three training shards and a test shard of two records each, which counts what it makes."""
+
+    VERSION = tfds.core.Version("1.0.0")
+    made: list[str]
+    stop_at: str | None = None
+    source = None
+
+    def _info(self):
+        return tfds.core.DatasetInfo(builder=self, features=features(), disable_shuffling=True)
+
+    def _shards(self, dl_manager):
+        self.made = []
+        return {
+            split: [Shard(lambda s=split, i=i: self._records(s, i), 20) for i in range(count)]
+            for split, count in (("train", 3), ("test", 1))
+        }
+
+    def _records(self, split, shard):
+        for number in (2 * shard, 2 * shard + 1):
+            made = record(split, number, 10)
+            if made["name"] == self.stop_at:
+                raise KeyboardInterrupt
+            self.made.append(made["name"])
+            yield made
+
+    def _sources(self, dl_manager):
+        return [self.source] if self.source else []
+
+
+def _stopped(tmp_path, **attributes):
+    builder = Counting(data_dir=tmp_path)
+    vars(builder).update({"stop_at": "train3/view0"} | attributes)
+    with pytest.raises(KeyboardInterrupt):
+        builder.download_and_prepare()
+
+
+def test_records_come_back_in_order_from_all_shards(tmp_path):
+    builder = Counting(data_dir=tmp_path)
+    builder.download_and_prepare()
+    folder = tmp_path / "counting" / "1.0.0"
+    assert len(list(folder.glob("*train*"))) == 3
+    read = tfds.builder_from_directory(folder).as_data_source("train")
+    assert [r["name"].decode() for r in read] == [f"train{n}/view0" for n in range(6)]
+    np.testing.assert_array_equal(read[4]["joints_3d"], record("train", 4, 10)["joints_3d"])
+    assert [p.name for p in (tmp_path / "counting").iterdir()] == ["1.0.0"]
+
+
+def test_a_stopped_preparation_leaves_no_dataset_and_goes_on_where_it_was(tmp_path):
+    _stopped(tmp_path)
+    assert not (tmp_path / "counting" / "1.0.0").exists()
+    builder = Counting(data_dir=tmp_path)
+    builder.download_and_prepare()
+    assert builder.made == [f"train{n}/view0" for n in range(2, 6)] + ["test0/view0", "test1/view0"]
+    read = builder.as_data_source("train")
+    assert [r["name"].decode() for r in read] == [f"train{n}/view0" for n in range(6)]
+    assert [p.name for p in (tmp_path / "counting").iterdir()] == ["1.0.0"]
+
+
+def test_it_begins_anew_when_the_files_are_others(tmp_path):
+    source = tmp_path / "source"
+    source.write_text("a")
+    _stopped(tmp_path, source=source)
+    os.utime(source, (1, 1))
+    builder = Counting(data_dir=tmp_path)
+    vars(builder)["source"] = source
+    builder.download_and_prepare()
+    assert len(builder.made) == 8
+    assert [p.name for p in (tmp_path / "counting").iterdir()] == ["1.0.0"]

@@ -1,0 +1,151 @@
+"""The TFDS builder that all datasets share: records into shards, shard by shard, resumably."""
+
+import abc
+import dataclasses
+import hashlib
+import os
+import pathlib
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import tensorflow_datasets as tfds
+from array_record.python import array_record_module  # pyright: ignore[reportAttributeAccessIssue]
+from tensorflow_datasets.core import dataset_builder, splits
+from tensorflow_datasets.core import writer as writer_lib
+from tqdm import tqdm
+
+from tfds_builders.records import features
+
+
+@dataclasses.dataclass(frozen=True)
+class Shard:
+    """One file of records to write.
+
+    Attributes:
+        records: Yields the records; not called where the file is there from a run before.
+        frames: How many frames they have in all, for the progress bar; 0 where not known.
+    """
+
+    records: Callable[[], Iterator[dict[str, Any]]]
+    frames: int = 0
+
+
+class RecordBuilder(dataset_builder.FileReaderBuilder):
+    """Writes records of `tfds_builders.records`; a dataset only has to say what its shards are.
+
+    Files are array_record, which needs no TensorFlow. Records keep their order. One record at a
+    time is in memory, besides what a dataset keeps itself.
+
+    A preparation that was stopped goes on where it was: finished shards wait in
+    `DATA_DIR/NAME/CONFIG/unfinished_VERSION_FINGERPRINT`, which no reader takes for a dataset.
+    """
+
+    def __init__(self, *, file_format: str | None = None, **kwargs: Any):
+        super().__init__(file_format=file_format or "array_record", **kwargs)
+
+    @abc.abstractmethod
+    def _shards(self, dl_manager: tfds.download.DownloadManager) -> Mapping[str, Sequence[Shard]]:
+        """Returns the shards of each split.
+
+        Names of records must be unique within a split.
+        """
+
+    def _sources(self, dl_manager: tfds.download.DownloadManager) -> Iterable[pathlib.Path]:
+        """Returns the files that are read; shards made of other files are not gone on with."""
+        del dl_manager
+        return ()
+
+    def _info(self) -> tfds.core.DatasetInfo:
+        return self.dataset_info_from_configs(features=features(), disable_shuffling=True)
+
+    def _download_and_prepare(
+        self, dl_manager: tfds.download.DownloadManager, download_config: Any = None
+    ) -> None:
+        del download_config
+        file_format = self.info.file_format
+        assert file_format is not None  # __init__ sets it
+        writer = writer_lib.ExampleWriter(file_format)
+        unfinished = self._unfinished(dl_manager)
+        plan = self._shards(dl_manager)
+        frames = sum(shard.frames for shards in plan.values() for shard in shards)
+        finished: dict[str, list[tuple[pathlib.Path, pathlib.Path]]] = {}
+        lengths: dict[str, list[int]] = {}
+        with tqdm(total=frames or None, unit="frame", unit_scale=True, desc=self.name) as bar:
+            for split, shards in plan.items():
+                template = self._get_filename_template(split_name=split)
+                names: set[str] = set()
+                for index, shard in enumerate(shards):
+                    path = template.sharded_filepath(shard_index=index, num_shards=len(shards))
+                    kept = unfinished / path.name
+                    if kept.exists():
+                        bar.update(shard.frames)
+                    else:
+                        writing = kept.with_name(f"{kept.name}.writing")
+                        examples = self._examples(split, shard, names, bar)
+                        try:
+                            writer.write(writing, examples)
+                        except BaseException:
+                            _remove(writing)
+                            raise
+                        os.replace(writing, kept)
+                    finished.setdefault(split, []).append((kept, pathlib.Path(path)))
+                    lengths.setdefault(split, []).append(_count(kept))
+                if not sum(lengths.get(split, [])):
+                    raise ValueError(f"{self.name}, split {split!r}: there is nothing in it")
+        infos = []
+        for split, moves in finished.items():
+            size = sum(kept.stat().st_size for kept, _ in moves)
+            for kept, path in moves:
+                os.replace(kept, path)
+            infos.append(
+                splits.SplitInfo(
+                    name=split,
+                    shard_lengths=lengths[split],
+                    num_bytes=size,
+                    filename_template=self._get_filename_template(split_name=split),
+                )
+            )
+        shutil.rmtree(unfinished)
+        self.info.set_splits(splits.SplitDict(infos))
+
+    def _examples(
+        self, split: str, shard: Shard, names: set[str], bar: tqdm
+    ) -> Iterator[tuple[str, bytes]]:
+        schema: Any = self.info.features
+        for record in shard.records():
+            name = record["name"]
+            if name in names:
+                raise ValueError(f"{self.name}, split {split!r}: two records are named {name!r}")
+            names.add(name)
+            yield name, schema.serialize_example(record)
+            bar.update(len(record["joints_3d"]))
+
+    def _unfinished(self, dl_manager: tfds.download.DownloadManager) -> pathlib.Path:
+        """The folder of finished shards, without those made of other files."""
+        digest = hashlib.sha256()
+        for source in sorted(self._sources(dl_manager)):
+            stat = source.stat()
+            digest.update(f"{source.absolute()}\0{stat.st_size}\0{stat.st_mtime_ns}\0".encode())
+        parent = pathlib.Path(self.data_path).parent
+        folder = parent / f"unfinished_{self.version}_{digest.hexdigest()[:16]}"
+        for other in parent.glob("unfinished_*"):
+            if other != folder:
+                shutil.rmtree(other)
+        folder.mkdir(exist_ok=True)
+        return folder
+
+
+def _remove(writing: pathlib.Path) -> None:
+    """Removes half a shard, and its folder if it was the first."""
+    writing.unlink(missing_ok=True)
+    if not any(writing.parent.iterdir()):
+        writing.parent.rmdir()
+
+
+def _count(path: pathlib.Path) -> int:
+    reader = array_record_module.ArrayRecordReader(os.fspath(path))
+    try:
+        return reader.num_records()
+    finally:
+        reader.close()
