@@ -34,6 +34,9 @@ def base() -> ConfigDict:
             "data_dir": placeholder(str),
             "frames": 243,
             "stride": 81,
+            "tails": "cover",
+            "inputs": "detected",
+            "root_relative": True,
             "depth_reference": "frame",
             "flip_share": 0.5,
         }
@@ -78,7 +81,9 @@ def base() -> ConfigDict:
             "matmul_precision": "default",
         }
     )
-    config.eval = ConfigDict({"batch_size": 32, "flip": True, "pictures": 1})
+    config.eval = ConfigDict(
+        {"batch_size": 32, "flip": True, "pictures": 1, "protocol": "every_frame"}
+    )
     return config
 
 

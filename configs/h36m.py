@@ -1,10 +1,18 @@
 """Human3.6M as in the paper: 243 frames, 16.0 million parameters, AdamW, 100 epochs, flips.
 
+    python -m repose_jax.prepare human36m --source=h36m_sh_conf_cam_source_final.pkl
     python main.py --config=configs/h36m.py --workdir=runs/h36m
 
-The paper's results (the paper's, not ours): 36.5 mm MPJPE, 30.7 mm PA-MPJPE; `:baseline` 37.9 and
-32.5, `:spatial` 36.9, `:temporal` 37.2. The dataset `human36m` is not among those that
-`python -m repose_jax.prepare` can make yet.
+Stacked-hourglass keypoints with their confidence, and 2.5D labels; evaluated by the protocol of
+MotionBERT, MotionAGFormer and RePOSE (`docs/human36m.md`). Memory and time: see
+`docs/human36m.md`.
+
+Variants after the colon, separated by commas: `baseline`, `spatial`, `temporal`, `learned` and the
+sizes of `configs.common`; `gt2d` (ground-truth keypoints as input); `camera` (VideoPose3D's files:
+CPN keypoints, joints in camera space, every frame evaluated).
+
+The paper's results, MPJPE / PA-MPJPE in mm (the paper's, not ours): 36.5 / 30.7; `:baseline`
+37.9 / 32.5; `:spatial` 36.9; `:temporal` 37.2; `:gt2d` 15.7.
 """
 
 from ml_collections import ConfigDict
@@ -12,10 +20,25 @@ from ml_collections import ConfigDict
 from configs import common
 
 
+def gt2d(config: ConfigDict) -> None:
+    """Takes the ground truth in the image as input (the paper's Table 2)."""
+    config.data.inputs = "ground_truth"
+
+
+def camera(config: ConfigDict) -> None:
+    """Trains and evaluates in camera space, as the VideoPose3D family does, on CPN keypoints."""
+    config.data.train = ("human36m/camera_cpn_ft_h36m_dbb:train",)
+    config.data.test = ("human36m/camera_cpn_ft_h36m_dbb:test",)
+    config.data.update({"tails": "cover", "root_relative": True})
+    config.eval.protocol = "human36m_camera"
+
+
 def get_config(variant: str = "") -> ConfigDict:
-    """Returns the experiment; variants are those of `configs.common`."""
+    """Returns the experiment."""
     config = common.base()
-    config.data.train = ("human36m/50fps:train",)
-    config.data.test = ("human36m/50fps:test",)
-    common.apply(config, variant)
+    config.data.train = ("human36m/2.5d:train",)
+    config.data.test = ("human36m/2.5d:test",)
+    config.data.update({"tails": "drop", "root_relative": False})
+    config.eval.protocol = "human36m_2.5d"
+    common.apply(config, variant, {**common.VARIANTS, "gt2d": gt2d, "camera": camera})
     return config

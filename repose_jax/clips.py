@@ -12,12 +12,15 @@ import jax
 import numpy as np
 from jaxtyping import Bool, Float, Int, Int8
 
+from repose_jax import cameras
 from repose_jax.dataset import Motion
 from repose_jax.skeleton import HUMAN36M
 
 AnyArray = np.ndarray | jax.Array
-METRES = 1e-3  # model targets are in metres, datasets and metrics in millimetres
+METRES = 1e-3  # camera-space targets are in metres, datasets and metrics in millimetres
 DEPTH_REFERENCES = ("frame", "first_frame")
+INPUTS = ("detected", "ground_truth")
+TAILS = ("cover", "drop")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,18 +40,29 @@ class Windows:
     counted: Int[np.ndarray, " n"]
 
 
-def windows(offsets: Int[np.ndarray, " starts"], frames: int, stride: int) -> Windows:
+def windows(
+    offsets: Int[np.ndarray, " starts"], frames: int, stride: int, tails: str = "cover"
+) -> Windows:
     """Lays windows of `frames` frames every `stride` frames over each sequence.
 
-    Every frame is covered: where the stride leaves a tail, a last window ends with the sequence.
-    A sequence shorter than `frames` gives one window.
+    Args:
+        offsets: where each sequence starts, and the end of the last.
+        frames: frames in a window.
+        stride: frames between the starts of two windows.
+        tails: what happens where the stride leaves a tail: "cover" it by a last window that ends
+            with the sequence, so that every frame is in one, or "drop" it, as the published clips
+            of Human3.6M do. A sequence shorter than `frames` gives one window in either case.
     """
+    if tails not in TAILS:
+        raise ValueError(f"tails is {tails!r}; choose from {TAILS}.")
     if not 1 <= stride <= frames:
         raise ValueError(f"stride must be 1 to {frames} (the clip length), found {stride}.")
     rows: list[tuple[int, int, int, int]] = []
     for sequence, (begin, end) in enumerate(itertools.pairwise(offsets.tolist())):
         covered = begin
-        for start in [*range(begin, max(end - frames, begin), stride), max(end - frames, begin)]:
+        last = max(end - frames, begin)
+        starts = range(begin, last + 1, stride)
+        for start in starts if tails == "drop" else sorted({*starts, last}):
             stop = min(start + frames, end)
             rows.append((sequence, start, stop - start, stop - covered))
             covered = stop
@@ -63,8 +77,12 @@ class Clips:
         windows: where the clips lie.
         frames: their length.
         inputs: `[n, j, 3]` normalised image coordinates and confidence.
-        joints: `[n, j, 3]` ground truth in camera space, metres.
+        joints: `[n, j, 3]` ground truth in the units of the model: metres in camera space, or
+            normalised image coordinates with depth in the same units (2.5D labels).
+        mm_per_unit: `[n]` what such a unit is in each frame, NaN where not known.
         visibility: `[n, j]` 1 visible, 0 occluded, -1 not known.
+        valid: `[n]` whether the dataset's protocol counts the frame.
+        root_relative: whether targets are relative to the root, rather than as they are.
         depth_reference: what depth is relative to: the root of each "frame", or of the
             "first_frame" of the clip.
     """
@@ -73,8 +91,11 @@ class Clips:
     frames: int
     inputs: Float[np.ndarray, "n j 3"]
     joints: Float[np.ndarray, "n j 3"]
+    mm_per_unit: Float[np.ndarray, " n"]
     visibility: Int8[np.ndarray, "n j"]
-    depth_reference: str
+    valid: Bool[np.ndarray, " n"]
+    root_relative: bool = True
+    depth_reference: str = "frame"
 
     def __len__(self) -> int:
         return len(self.windows.start)
@@ -89,34 +110,95 @@ def normalise(
     return (keypoints / width[..., None] * 2 - centre).astype(np.float32)
 
 
-def make(motion: Motion, *, frames: int, stride: int, depth_reference: str = "frame") -> Clips:
+def make(
+    motion: Motion,
+    *,
+    frames: int,
+    stride: int,
+    tails: str = "cover",
+    inputs: str = "detected",
+    root_relative: bool = True,
+    depth_reference: str = "frame",
+) -> Clips:
     """Cuts sequences into clips.
+
+    Labels in camera space become metres. 2.5D labels are normalised like the keypoints, and their
+    depth by the same factor, as published.
 
     Args:
         motion: the sequences.
         frames: frames in a clip.
         stride: frames between the starts of two clips.
+        tails: "cover" or "drop" what the stride leaves of a sequence; see `windows`.
+        inputs: "detected" keypoints with their confidence, or their "ground_truth": the labels'
+            place in the image, with confidence 1.
+        root_relative: targets relative to the root; else as they are, which only 2.5D labels can
+            be (RePOSE trains on these, so that a model says where in the image a person is).
         depth_reference: "frame" for depths relative to the root joint of the same frame, as the
             published 2.5D labels have them, or "first_frame" for depths relative to the root of the
             clip's first frame, which keep how the body comes nearer or goes away. The temporal
             depth loss compares depths over time, so it means another thing in each: see there.
 
     Raises:
-        ValueError: an unknown depth reference or an impossible stride.
+        ValueError: an unknown option, an impossible stride, or what the labels do not allow.
     """
-    if depth_reference not in DEPTH_REFERENCES:
-        raise ValueError(f"depth_reference is {depth_reference!r}; choose from {DEPTH_REFERENCES}.")
+    for name, value, choices in (
+        ("depth_reference", depth_reference, DEPTH_REFERENCES),
+        ("inputs", inputs, INPUTS),
+    ):
+        if value not in choices:
+            raise ValueError(f"{name} is {value!r}; choose from {choices}.")
+    in_image = motion.mm_per_px is not None
+    if in_image and depth_reference != "frame":
+        raise ValueError(
+            "2.5D labels know depth relative to the root of each frame only; "
+            'use depth_reference="frame".'
+        )
+    if not in_image and not root_relative:
+        raise ValueError("root_relative=False needs 2.5D labels; these are in camera space.")
     size = np.repeat(motion.image_size, motion.lengths, axis=0)
+    if inputs == "detected":
+        keypoints, confidence = motion.keypoints_2d, motion.confidence
+    else:
+        keypoints, confidence = true_keypoints(motion), np.ones_like(motion.confidence)
+    if in_image:
+        depth = motion.joints_3d[..., 2:] / size[:, None, :1] * 2
+        joints = np.concatenate([normalise(motion.joints_3d[..., :2], size), depth], axis=-1)
+        mm_per_unit = motion.mm_per_px * size[:, 0] / 2
+    else:
+        joints, mm_per_unit = motion.joints_3d * METRES, np.full(len(size), 1 / METRES)
     return Clips(
-        windows=windows(motion.offsets, frames, stride),
+        windows=windows(motion.offsets, frames, stride, tails),
         frames=frames,
-        inputs=np.concatenate(
-            [normalise(motion.keypoints_2d, size), motion.confidence[..., None]], axis=-1
-        ),
-        joints=(motion.joints_3d * METRES).astype(np.float32),
+        inputs=np.concatenate([normalise(keypoints, size), confidence[..., None]], axis=-1),
+        joints=joints.astype(np.float32),
+        mm_per_unit=mm_per_unit.astype(np.float32),
         visibility=motion.visibility,
+        valid=motion.valid,
+        root_relative=root_relative,
         depth_reference=depth_reference,
     )
+
+
+def true_keypoints(motion: Motion) -> Float[np.ndarray, "n j 2"]:
+    """Returns where in the image the true joints are, px.
+
+    Raises:
+        ValueError: the labels are in camera space, and the camera of a sequence is not known.
+    """
+    if motion.mm_per_px is not None:
+        return motion.joints_3d[..., :2]
+    keypoints = np.empty_like(motion.keypoints_2d)
+    for sequence, (begin, end) in enumerate(itertools.pairwise(motion.offsets)):
+        camera = motion.intrinsics[sequence], motion.distortion[sequence]
+        if not all(np.isfinite(part).all() for part in camera):
+            raise ValueError(
+                f"{motion.names[sequence]}: its camera is not known, so the true joints cannot be "
+                'projected into the image. Use inputs="detected" (those of MPI-INF-3DHP are the '
+                "ground truth already)."
+            )
+        keypoints[begin:end] = cameras.project(motion.joints_3d[begin:end], *camera)
+    return keypoints
 
 
 def flip(x: Float[AnyArray, "*b j c"]) -> Float[AnyArray, "*b j c"]:
@@ -126,29 +208,45 @@ def flip(x: Float[AnyArray, "*b j c"]) -> Float[AnyArray, "*b j c"]:
     return x[..., list(HUMAN36M.flip), :] * mirror
 
 
+def rows(clips: Clips, index: Int[np.ndarray, " b"]) -> Int[np.ndarray, "b t"]:
+    """Returns the rows of the concatenated arrays that clips consist of.
+
+    Where a sequence is shorter than the clip its last row repeats.
+    """
+    start, length = clips.windows.start[index], clips.windows.length[index]
+    return start[:, None] + np.minimum(np.arange(clips.frames), length[:, None] - 1)
+
+
+def covered(clips: Clips) -> Bool[np.ndarray, " n"]:
+    """Returns which frames of the sequences are in a clip; all of them unless tails are dropped."""
+    found = np.zeros(len(clips.joints), bool)
+    found[rows(clips, np.arange(len(clips)))] = True
+    return found
+
+
 def gather(clips: Clips, index: Int[np.ndarray, " b"]) -> dict[str, np.ndarray]:
     """Reads clips as arrays.
 
     Returns:
-        `inputs` `[b, t, j, 3]`; `targets` `[b, t, j, 3]` relative to the root, metres; `mask`
-        `[b, t, 1]` true for frames that exist; `counted` `[b, t, 1]` true for those that no earlier
-        clip covers; `visibility` `[b, t, j]`.
+        `inputs` `[b, t, j, 3]`; `targets` `[b, t, j, 3]` in the units of the model, relative to the
+        root unless `root_relative` is false; `mask` `[b, t, 1]` true for frames that exist;
+        `counted` `[b, t, 1]` true for those that no earlier clip covers.
     """
-    start, length = clips.windows.start[index], clips.windows.length[index]
-    frame = np.arange(clips.frames)
-    rows = start[:, None] + np.minimum(frame, length[:, None] - 1)
-    joints = clips.joints[rows]
-    root = joints[:, :, HUMAN36M.root, None].copy()
-    if clips.depth_reference == "first_frame":
-        root[..., 2] = root[:, :1, :, 2]
+    frame, length = np.arange(clips.frames), clips.windows.length[index]
+    taken = rows(clips, index)
+    targets = clips.joints[taken]
+    if clips.root_relative:
+        root = targets[:, :, HUMAN36M.root, None].copy()
+        if clips.depth_reference == "first_frame":
+            root[..., 2] = root[:, :1, :, 2]
+        targets -= root
     exists = frame < length[:, None]
     fresh = frame >= (length - clips.windows.counted[index])[:, None]
     return {
-        "inputs": clips.inputs[rows],
-        "targets": joints - root,
+        "inputs": clips.inputs[taken],
+        "targets": targets,
         "mask": exists[..., None],
         "counted": (exists & fresh)[..., None],
-        "visibility": clips.visibility[rows],
     }
 
 

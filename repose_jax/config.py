@@ -21,6 +21,9 @@ class DataConfig:
         data_dir: where datasets were prepared; TFDS's default if None.
         frames: frames in a clip; at most the model's.
         stride: frames between the starts of two training clips.
+        tails: "cover" what the stride leaves of a sequence, or "drop" it; see `clips.windows`.
+        inputs: "detected" keypoints or their "ground_truth"; see `clips.make`.
+        root_relative: train on targets relative to the root; false for 2.5D labels as they are.
         depth_reference: what depth is relative to, "frame" or "first_frame"; see `clips.make`.
         flip_share: share of the training clips that are mirrored.
     """
@@ -30,6 +33,9 @@ class DataConfig:
     data_dir: str | None = None
     frames: int = 243
     stride: int = 81
+    tails: str = "cover"
+    inputs: str = "detected"
+    root_relative: bool = True
     depth_reference: str = "frame"
     flip_share: float = 0.5
 
@@ -81,11 +87,13 @@ class EvalConfig:
         batch_size: clips in a batch, over all devices.
         flip: average with the prediction for the mirrored clip (test-time augmentation).
         pictures: test sequences to draw at the end.
+        protocol: how the numbers are counted; see `repose_jax.protocols`.
     """
 
     batch_size: int = 32
     flip: bool = True
     pictures: int = 1
+    protocol: str = "every_frame"
 
 
 @dataclasses.dataclass(frozen=True)

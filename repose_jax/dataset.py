@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 import tensorflow_datasets as tfds
-from jaxtyping import Float, Int, Int8
+from jaxtyping import Bool, Float, Int, Int8
 from tensorflow_datasets.core import constants
 
-_TENSORS = ("keypoints_2d", "confidence", "joints_3d", "visibility")
+_FRAMES = ("keypoints_2d", "confidence", "joints_3d", "visibility", "valid", "activity")
+_SEQUENCES = ("image_size", "intrinsics", "distortion")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,26 +23,39 @@ class Motion:
     Attributes:
         keypoints_2d: `[n, j, 2]` 2D joints as a detector gives them, px.
         confidence: `[n, j]` detector confidence in [0, 1].
-        joints_3d: `[n, j, 3]` ground truth in camera space, mm.
+        joints_3d: `[n, j, 3]` ground truth in camera space, mm; where `mm_per_px` is given 2.5D
+            labels: x and y in the image, px, and depth relative to the root of the frame in px of
+            the same size.
         visibility: `[n, j]` 1 visible, 0 occluded, -1 not known.
+        valid: `[n]` whether the dataset's protocol counts the frame.
+        activity: `[n]` number of what is done in each frame; 0 not known.
         offsets: `[s + 1]` where each sequence starts, and the number of frames in all.
         image_size: `[s, 2]` width and height, px.
-        fps: `[s]` frames per second.
+        intrinsics: `[s, 3, 3]` pinhole matrix, px; NaN where not known.
+        distortion: `[s, 5]` of the lens, k1 k2 p1 p2 k3 as in OpenCV; NaN where not known.
+        fps: `[s]` frames per second; NaN where not known.
         names: sequence names.
         actions: what is done in each sequence.
         subjects: who does it.
+        mm_per_px: `[n]` what a px of a 2.5D label is in each frame, NaN where not known; None for
+            labels in camera space.
     """
 
     keypoints_2d: Float[np.ndarray, "n j 2"]
     confidence: Float[np.ndarray, "n j"]
     joints_3d: Float[np.ndarray, "n j 3"]
     visibility: Int8[np.ndarray, "n j"]
+    valid: Bool[np.ndarray, " n"]
+    activity: Int8[np.ndarray, " n"]
     offsets: Int[np.ndarray, " starts"]
     image_size: Int[np.ndarray, "s 2"]
+    intrinsics: Float[np.ndarray, "s 3 3"]
+    distortion: Float[np.ndarray, "s 5"]
     fps: Float[np.ndarray, " s"]
     names: tuple[str, ...]
     actions: tuple[str, ...]
     subjects: tuple[str, ...]
+    mm_per_px: Float[np.ndarray, " n"] | None = None
 
     @functools.cached_property
     def lengths(self) -> Int[np.ndarray, " s"]:
@@ -60,7 +74,8 @@ def load(specs: Sequence[str], data_dir: str | None = None) -> Motion:
         All sequences of all specs, in their order.
 
     Raises:
-        ValueError: a spec that cannot be read, or a split that does not exist.
+        ValueError: a spec that cannot be read, a split that does not exist, or labels in the image
+            among labels in camera space.
         FileNotFoundError: a dataset that is not prepared; the message gives the command.
     """
     if isinstance(specs, str):
@@ -68,16 +83,22 @@ def load(specs: Sequence[str], data_dir: str | None = None) -> Motion:
     records = [record for spec in specs for record in _records(spec, data_dir)]
     if not records:
         raise ValueError(f"There is not one sequence in {list(specs)}.")
-    arrays = {key: np.concatenate([record[key] for record in records]) for key in _TENSORS}
     lengths = [len(record["joints_3d"]) for record in records]
+    labelled = [len(record["mm_per_px"]) for record in records]
+    if any(labelled) and labelled != lengths:
+        raise ValueError(f"{list(specs)} mix 2.5D labels in the image with labels in camera space.")
+    # What is laid end to end is let go: large datasets would not fit into memory twice.
+    arrays = {key: np.concatenate([record.pop(key) for record in records]) for key in _FRAMES}
+    scales = np.concatenate([record["mm_per_px"] for record in records])
 
     def text(key: str) -> tuple[str, ...]:
         return tuple(record[key].decode() for record in records)
 
     return Motion(
-        **arrays,
+        **arrays | {"valid": arrays["valid"].astype(bool)},
+        **{key: np.stack([record[key] for record in records]) for key in _SEQUENCES},
+        mm_per_px=scales if any(labelled) else None,
         offsets=np.concatenate([[0], np.cumsum(lengths)]),
-        image_size=np.stack([record["image_size"] for record in records]),
         fps=np.array([record["fps"] for record in records], np.float32),
         names=text("name"),
         actions=text("action"),
@@ -98,8 +119,11 @@ def _records(spec: str, data_dir: str | None):
     versions = [p for p in found if re.fullmatch(r"\d+\.\d+\.\d+", p.name)]
     if not versions:
         # "30fps_views8_seed1" is what `prepare` makes of --fps=30 --views=8 --seed=1.
-        settings = re.findall(r"_(views|seed)(\d+)", config)
-        options = [f"--fps={config.split('fps')[0]}", *(f"--{k}={v}" for k, v in settings)]
+        if rate := re.match(r"([\d.]+)fps", config):
+            settings = re.findall(r"_(views|seed)(\d+)", config)
+            options = [f"--fps={rate[1]}", *(f"--{k}={v}" for k, v in settings)]
+        else:
+            options = [f"--config={config}", "--source=FILES"]
         raise FileNotFoundError(
             f"The dataset {path} is not prepared in {root}. Prepare it with\n"
             f"  python -m repose_jax.prepare {name} {' '.join(options)} "
@@ -109,4 +133,10 @@ def _records(spec: str, data_dir: str | None):
     builder: Any = tfds.builder_from_directory(latest)
     if split not in builder.info.splits:
         raise ValueError(f"{path} has no split {split!r}; it has {', '.join(builder.info.splits)}.")
+    missing = [key for key in _FRAMES if key not in builder.info.features]
+    if missing:
+        raise ValueError(
+            f"{latest} was prepared by an older version (its records have no {missing[0]!r}). "
+            "Remove it and prepare it again."
+        )
     return builder.as_data_source(split)

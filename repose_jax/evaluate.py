@@ -1,12 +1,12 @@
 """Evaluation: predictions for every frame of the test sequences, scored and summed up by group.
 
-Each frame counts once, in the first clip that covers it. Predictions and targets are compared
-relative to the root of each frame, in millimetres. Metrics over time (velocity, acceleration,
-order of frames) are taken within a clip.
+Clips are predicted one by one and laid end to end; each frame is that of the first clip that covers
+it, and counts once. Then predictions and targets are compared relative to the root of each frame,
+in millimetres: velocity and acceleration along whole sequences, the order of frames within clips.
 """
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -15,51 +15,90 @@ import numpy as np
 from flax import nnx
 from jax.experimental import multihost_utils
 from jax.sharding import Mesh
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float, Int
 
 from repose_jax import clips as clips_lib
 from repose_jax import devices
+from repose_jax.dataset import Motion
 from repose_jax.metrics import METRICS
 from repose_jax.skeleton import HUMAN36M
 
-Predictor = Callable[[Any], Float[Array, "b t j 3"]]  # inputs [b, t, j, 3] to poses, metres
+Predictor = Callable[[Any], Float[Array, "b t j 3"]]  # inputs [b, t, j, 3] to model units
 VISIBILITY = ("unknown", "occluded", "visible")  # of values -1, 0, 1
+_ALONG_SEQUENCES = ("mpjve", "acceleration_error")
+_SEQUENCE_BLOCK = 1024  # sequences are filled up to a multiple, so that few lengths are compiled
+
+
+@dataclasses.dataclass(frozen=True)
+class Group:
+    """Frames that are summed up together: those of a sequence in which one thing is done.
+
+    Attributes:
+        sequence: its name.
+        subject: who.
+        action: what is done in the sequence.
+        activity: the number of what is done in these frames; 0 not known.
+    """
+
+    sequence: str
+    subject: str
+    action: str
+    activity: int
 
 
 @dataclasses.dataclass(frozen=True)
 class Tally:
-    """Sums of each metric by action, joint and visibility, from which every mean follows.
+    """Sums of each metric by group, joint and visibility, from which every mean follows.
 
     Attributes:
-        actions: the labels of the first axis.
-        totals: metric name to `[action, joint, visibility]` sum.
+        groups: the labels of the first axis.
+        totals: metric name to `[group, joint, visibility]` sum.
         weights: metric name to what the sums are divided by.
     """
 
-    actions: tuple[str, ...]
+    groups: tuple[Group, ...]
     totals: Mapping[str, np.ndarray]
     weights: Mapping[str, np.ndarray]
+
+    @property
+    def actions(self) -> tuple[str, ...]:
+        """What is done in the sequences, in alphabetical order."""
+        return tuple(sorted({group.action for group in self.groups}))
 
     def mean(
         self,
         metric: str,
         *,
-        action: str | None = None,
-        joint: int | None = None,
+        where: Callable[[Group], bool] = lambda group: True,
+        joint: int | Sequence[int] | None = None,
         visibility: str | None = None,
     ) -> float:
-        """Returns the mean of a metric over a group; NaN where the group is empty."""
-        where = (
-            slice(None) if action is None else self.actions.index(action),
-            slice(None) if joint is None else joint,
-            slice(None) if visibility is None else VISIBILITY.index(visibility),
-        )
-        weight = self.weights[metric][where].sum()
-        return float(self.totals[metric][where].sum() / weight) if weight else float("nan")
+        """Returns the mean of a metric over a choice of frames and joints; NaN where it is empty.
 
-    def summary(self, **group: Any) -> dict[str, float]:
-        """Returns the mean of every metric over a group."""
-        return {metric: self.mean(metric, **group) for metric in self.totals}
+        Args:
+            metric: its name in `METRICS`.
+            where: which groups.
+            joint: which joint or joints; None for all.
+            visibility: one of `VISIBILITY`; None for all.
+        """
+        rows = [where(group) for group in self.groups]
+        joints = slice(None) if joint is None else np.atleast_1d(joint)
+        kinds = slice(None) if visibility is None else VISIBILITY.index(visibility)
+
+        def total(sums: Mapping[str, np.ndarray]) -> float:
+            return float(sums[metric][rows][:, joints][..., kinds].sum())
+
+        weight = total(self.weights)
+        return total(self.totals) / weight if weight else float("nan")
+
+    def summary(self, **choice: Any) -> dict[str, float]:
+        """Returns the mean of every metric over a choice of frames and joints."""
+        return {metric: self.mean(metric, **choice) for metric in self.totals}
+
+    def frames(self, where: Callable[[Group], bool] = lambda group: True) -> int:
+        """Returns how many frames count."""
+        weights = self.weights["mpjpe"][[where(group) for group in self.groups]]
+        return round(weights.sum() / weights.shape[1])
 
 
 def predict(
@@ -93,85 +132,181 @@ def model_predictor(graph: Any, params: Any, *, flip: bool) -> Predictor:
 
 def mean_pose_predictor(train: clips_lib.Clips) -> Predictor:
     """Returns the predictor that answers everything with the mean pose of the training frames."""
-    joints = train.joints - train.joints[:, HUMAN36M.root, None]
+    joints = train.joints
+    if train.root_relative:
+        joints = joints - joints[:, HUMAN36M.root, None]
     mean = jnp.asarray(joints.mean(axis=0, dtype=np.float64), jnp.float32)
     return lambda inputs: jnp.broadcast_to(mean, (*inputs.shape[:-1], 3))
 
 
-@jax.jit
-def _score(prediction, targets, counted):
-    def root_relative_mm(x):
-        return (x - x[..., HUMAN36M.root, None, :]) / clips_lib.METRES
+def predict_frames(
+    predictor: Predictor, clips: clips_lib.Clips, *, batch_size: int, mesh: Mesh
+) -> Float[np.ndarray, "n j 3"]:
+    """Predicts all clips, and lays each frame where it belongs.
 
-    prediction, targets = root_relative_mm(prediction), root_relative_mm(targets)
-    mask = jnp.broadcast_to(counted, targets.shape[:-1])
-    return {name: tuple(f(prediction, targets, mask)) for name, f in METRICS.items()}
+    Args:
+        predictor: normalised inputs to poses in the units of the model.
+        clips: what to predict.
+        batch_size: clips in a batch, over all devices.
+        mesh: the devices.
+
+    Returns:
+        `[n, j, 3]` in the units of the model, each frame from the first clip that covers it; NaN
+        where none does.
+    """
+    frames = np.full(clips.joints.shape, np.nan, np.float32)
+    mine = devices.process_rows(batch_size)
+    for index, real, batch in clips_lib.eval_batches(clips, batch_size):
+        with jax.default_matmul_precision("highest"):
+            prediction = predictor(devices.put_rows(batch["inputs"][mine], mesh))
+        prediction = np.asarray(multihost_utils.process_allgather(prediction, tiled=True))
+        counted = batch["counted"][..., 0] & real[:, None]
+        frames[clips_lib.rows(clips, index)[counted]] = prediction[counted]
+    return frames
+
+
+def root_relative_mm(
+    poses: Float[np.ndarray, "n j 3"], clips: clips_lib.Clips, *, zero_root: bool = False
+) -> Float[np.ndarray, "n j 3"]:
+    """Returns poses relative to the root of each frame, in mm.
+
+    Args:
+        poses: `[n, j, 3]` in the units of the model.
+        clips: whose units.
+        zero_root: take the root to be at 0 instead of subtracting it, as the protocols do with
+            models that are trained on root-relative targets.
+    """
+    if zero_root:
+        relative = poses.copy()
+        relative[:, HUMAN36M.root] = 0
+    else:
+        relative = poses - poses[:, HUMAN36M.root, None]
+    return relative * clips.mm_per_unit[:, None, None]
+
+
+@jax.jit
+def _score_frames(prediction, target, mask):
+    metrics = {name: f for name, f in METRICS.items() if name not in _ALONG_SEQUENCES}
+    return {name: tuple(f(prediction, target, mask)) for name, f in metrics.items()}
+
+
+@jax.jit
+def _score_sequence(prediction, target, mask):
+    return {name: tuple(METRICS[name](prediction, target, mask)) for name in _ALONG_SEQUENCES}
+
+
+def score(
+    prediction: Float[np.ndarray, "n j 3"],
+    target: Float[np.ndarray, "n j 3"],
+    counted: Bool[np.ndarray, " n"],
+    clips: clips_lib.Clips,
+    motion: Motion,
+    *,
+    batch_size: int = 32,
+) -> Tally:
+    """Compares poses in mm.
+
+    Args:
+        prediction: `[n, j, 3]`, relative to the root; anything where it does not count.
+        target: `[n, j, 3]`, likewise.
+        counted: `[n]` the frames that count.
+        clips: which frames are together in a clip.
+        motion: the sequences.
+        batch_size: clips that are scored at once.
+
+    Returns:
+        Sums of every metric.
+    """
+    sequence = np.repeat(np.arange(len(motion.names)), motion.lengths)
+    kinds, group = np.unique(np.stack([sequence, motion.activity]), axis=1, return_inverse=True)
+    groups = tuple(
+        Group(motion.names[s], motion.subjects[s], motion.actions[s], int(activity))
+        for s, activity in kinds.T
+    )
+    shape = (len(groups), target.shape[1], len(VISIBILITY))
+    cell = np.ravel_multi_index(
+        (group[:, None], np.arange(shape[1]), clips.visibility.astype(np.int64) + 1), shape
+    )
+    totals = {name: np.zeros(shape) for name in METRICS}
+    weights = {name: np.zeros(shape) for name in METRICS}
+
+    def add(scores: Mapping[str, tuple[Any, Any]], rows: Int[np.ndarray, "..."]) -> None:
+        cells = cell[rows].ravel()
+        for name, parts in jax.device_get(scores).items():
+            for sums, part in zip((totals, weights), parts, strict=True):
+                counts = np.bincount(cells, part.ravel(), minlength=sums[name].size)
+                sums[name] += counts.reshape(shape)
+
+    for index, real, batch in clips_lib.eval_batches(clips, batch_size):
+        rows = clips_lib.rows(clips, index)
+        mask = (batch["counted"][..., 0] & real[:, None] & counted[rows])[..., None]
+        add(_score_frames(prediction[rows], target[rows], mask), rows)
+    for begin, end in zip(motion.offsets[:-1], motion.offsets[1:], strict=True):
+        filled = -(end - begin) % _SEQUENCE_BLOCK + end - begin
+        rows = np.minimum(np.arange(begin, begin + filled), end - 1)
+        mask = (counted[rows] & (np.arange(filled) < end - begin))[:, None]
+        add(_score_sequence(prediction[rows], target[rows], mask), rows)
+    return Tally(groups=groups, totals=totals, weights=weights)
 
 
 def evaluate(
     predictor: Predictor,
     clips: clips_lib.Clips,
-    actions: tuple[str, ...],
+    motion: Motion,
     *,
     batch_size: int,
     mesh: Mesh,
+    zero_root: bool = False,
+    scale: Float[np.ndarray, " s"] | None = None,
 ) -> Tally:
     """Evaluates a predictor on all clips, each frame once.
 
+    Frames count that a clip covers, that the dataset's protocol counts (`valid`), and whose scale
+    in mm is known.
+
     Args:
-        predictor: normalised inputs to poses in metres.
+        predictor: normalised inputs to poses in the units of the model.
         clips: test clips.
-        actions: the action of each sequence.
+        motion: the sequences that they are cut from.
         batch_size: clips in a batch, over all devices; the last one is filled up and the filling
             not counted.
         mesh: the devices.
+        zero_root: see `root_relative_mm`.
+        scale: a factor on the predictions of each sequence.
 
     Returns:
         Sums of every metric.
+
+    Raises:
+        ValueError: no frame counts.
     """
-    names = tuple(sorted(set(actions)))
-    action_of = np.array([names.index(action) for action in actions])
-    shape = (len(names), clips.joints.shape[1], len(VISIBILITY))
-    totals = {name: np.zeros(shape) for name in METRICS}
-    weights = {name: np.zeros(shape) for name in METRICS}
-    rows = devices.process_rows(batch_size)
-    joint = np.arange(shape[1])
-    for index, real, batch in clips_lib.eval_batches(clips, batch_size):
-        counted = batch["counted"] & real[:, None, None]
-        local = {
-            key: value[rows]
-            for key, value in (batch | {"counted": counted}).items()
-            if key in ("inputs", "targets", "counted")
-        }
-        arrays = devices.put_rows(local, mesh)
-        with jax.default_matmul_precision("highest"):
-            scores = _score(predictor(arrays["inputs"]), arrays["targets"], arrays["counted"])
-        scores = multihost_utils.process_allgather(scores, tiled=True)
-        action = action_of[clips.windows.sequence[index]][:, None, None]
-        group = np.broadcast_arrays(action, joint, batch["visibility"].astype(np.int64) + 1)
-        for name, (total, weight) in scores.items():
-            np.add.at(totals[name], tuple(group), np.asarray(total, np.float64))
-            np.add.at(weights[name], tuple(group), np.asarray(weight, np.float64))
-    return Tally(actions=names, totals=totals, weights=weights)
+    frames = predict_frames(predictor, clips, batch_size=batch_size, mesh=mesh)
+    counted = clips_lib.covered(clips) & clips.valid & np.isfinite(clips.mm_per_unit)
+    if not counted.any():
+        raise ValueError(
+            "Not one frame of the test sequences counts: none is valid, or the scale of their 2.5D "
+            "labels is not known (that of Human3.6M's training split is not)."
+        )
+    prediction = root_relative_mm(frames, clips, zero_root=zero_root)
+    if scale is not None:
+        prediction *= np.repeat(scale, motion.lengths)[:, None, None].astype(np.float32)
+    target = root_relative_mm(clips.joints, clips)
+    return score(prediction, target, counted, clips, motion, batch_size=batch_size)
 
 
 def predict_sequence(
     predictor: Predictor, clips: clips_lib.Clips, sequence: int, *, batch_size: int, mesh: Mesh
 ) -> Float[np.ndarray, "t j 3"]:
-    """Predicts a whole sequence, each frame in the first clip that covers it.
+    """Predicts one sequence.
 
     Returns:
-        `[t, j, 3]` poses in mm, relative to what the clips' depth reference is.
+        `[t, j, 3]` poses in mm, relative to the root of each frame; those of a tail that no clip
+        covers are left out.
     """
-    rows = devices.process_rows(batch_size)
-    parts = []
-    mine = np.flatnonzero(clips.windows.sequence == sequence)
-    for first in range(0, len(mine), batch_size):
-        index = np.resize(mine[first : first + batch_size], batch_size)  # one shape: one program
-        batch = clips_lib.gather(clips, index)
-        with jax.default_matmul_precision("highest"):
-            prediction = predictor(devices.put_rows(batch["inputs"][rows], mesh))
-        gathered = np.asarray(multihost_utils.process_allgather(prediction, tiled=True))
-        real = len(mine[first : first + batch_size])
-        parts.append(gathered[:real][batch["counted"][:real, :, 0]])
-    return np.concatenate(parts) / clips_lib.METRES
+    mine = clips.windows.sequence == sequence
+    windows = clips_lib.Windows(
+        *(getattr(clips.windows, field.name)[mine] for field in dataclasses.fields(clips.windows))
+    )
+    chosen = dataclasses.replace(clips, windows=windows)
+    frames = predict_frames(predictor, chosen, batch_size=batch_size, mesh=mesh)
+    return root_relative_mm(frames, clips)[clips_lib.covered(chosen)]

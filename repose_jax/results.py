@@ -7,12 +7,13 @@ import jax
 import numpy as np
 
 import repose_jax
-from repose_jax import evaluate, report
+from repose_jax import evaluate, protocols, report
 from repose_jax.checkpoint import Checkpoints
 from repose_jax.config import Experiment
 from repose_jax.run import Run, claim_workdir, setup
 
 _PICTURE_SECONDS = 3.0
+_FPS = 25.0  # to show what does not tell its rate
 
 
 def evaluate_checkpoint(config: Experiment, workdir: pathlib.Path, kind: str) -> evaluate.Tally:
@@ -50,16 +51,19 @@ def conclude(
     pictures = draw(run, params)
     if jax.process_index() > 0:
         return
-    print("\n" + report.full_table(tally))
-    print("\n" + report.table({**baselines, "trained": tally.summary()}, head="for comparison"))
+    protocol = protocols.get(run.config.eval.protocol)
+    compared = {**baselines, "trained": protocol.summary(tally)}
+    print("\n" + report.table(compared, "for comparison"))
+    print("\n" + report.full_table(tally, protocol))
     info = {
         "version": repose_jax.__version__,
         "step": step,
         "checkpoint": kind,
         "test": list(run.config.data.test),
+        "protocol": run.config.eval.protocol,
         "baselines": baselines,
     }
-    written = report.write(run.workdir, tally, info) + pictures
+    written = report.write(run.workdir, tally, protocol, info) + pictures
     print("\nWritten: " + ", ".join(str(path) for path in written))
 
 
@@ -70,6 +74,7 @@ def draw(run: Run, params: Any) -> list[pathlib.Path]:
     written = []
     directory = run.workdir / "pictures"
     motion = run.test_motion
+    truth = evaluate.root_relative_mm(run.test.joints, run.test)
     count = min(run.config.eval.pictures, len(motion.names))
     for sequence in np.linspace(0, len(motion.names), count + 2).astype(int)[1:-1].tolist():
         prediction = evaluate.predict_sequence(
@@ -82,6 +87,7 @@ def draw(run: Run, params: Any) -> list[pathlib.Path]:
         if jax.process_index() > 0:
             continue
         fps, length = float(motion.fps[sequence]), len(prediction)
+        fps = _FPS if np.isnan(fps) else fps
         frames = min(round(_PICTURE_SECONDS * fps), length)
         first = (length - frames) // 2
         start = int(motion.offsets[sequence]) + first
@@ -92,7 +98,7 @@ def draw(run: Run, params: Any) -> list[pathlib.Path]:
             confidence=motion.confidence[rows],
             prediction=prediction[first : first + frames],
             image_size=(width, height),
-            target=motion.joints_3d[rows],
+            target=truth[rows],
             visibility=motion.visibility[rows],
         )
         directory.mkdir(exist_ok=True)

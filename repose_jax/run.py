@@ -15,7 +15,17 @@ from jax.sharding import Mesh
 
 import repose_jax
 from repose_jax import clips as clips_lib
-from repose_jax import dataset, devices, evaluate, models, objective, optim, prepare, state
+from repose_jax import (
+    dataset,
+    devices,
+    evaluate,
+    models,
+    objective,
+    optim,
+    prepare,
+    protocols,
+    state,
+)
 from repose_jax.config import Experiment
 
 # What may change between two runs in one workdir: how long, how often, and where the data lie.
@@ -26,6 +36,7 @@ MAY_CHANGE = {
     "train.log_every",
     "eval.batch_size",
     "eval.flip",
+    "eval.protocol",
     "eval.pictures",
 }
 
@@ -59,14 +70,21 @@ class Run:
     steps_per_epoch: int
 
     def score(self, predictor: evaluate.Predictor) -> evaluate.Tally:
-        """Scores a predictor on the test clips."""
+        """Scores a predictor on the test clips, as the protocol treats predictions."""
+        protocol = protocols.get(self.config.eval.protocol)
         return evaluate.evaluate(
             predictor,
             self.test,
-            self.test_motion.actions,
+            self.test_motion,
             batch_size=self.config.eval.batch_size,
             mesh=self.mesh,
+            zero_root=protocol.zero_root and self.config.data.root_relative,
+            scale=protocol.scale(self.test_motion.image_size) if protocol.scale else None,
         )
+
+    def summary(self, tally: evaluate.Tally) -> dict[str, float]:
+        """Returns the one number of every metric, as the protocol averages."""
+        return protocols.get(self.config.eval.protocol).summary(tally)
 
     def predictor(self, params: Any) -> evaluate.Predictor:
         """Returns the model's predictor with some parameters."""
@@ -84,6 +102,7 @@ def setup(config: Experiment, workdir: pathlib.Path) -> tuple[Run, state.TrainSt
         FileNotFoundError: a dataset is not prepared.
     """
     data, train_config = config.data, config.train
+    protocols.get(config.eval.protocol)  # refuses what does not exist
     if jax.process_index() == 0:
         prepare.prepare_embedded((*data.train, *data.test), data.data_dir)
     multihost_utils.sync_global_devices("datasets are prepared")
@@ -103,7 +122,12 @@ def setup(config: Experiment, workdir: pathlib.Path) -> tuple[Run, state.TrainSt
             f"{abstract.config.frames}."
         )
     cut = functools.partial(
-        clips_lib.make, frames=data.frames, depth_reference=data.depth_reference
+        clips_lib.make,
+        frames=data.frames,
+        tails=data.tails,
+        inputs=data.inputs,
+        root_relative=data.root_relative,
+        depth_reference=data.depth_reference,
     )
     train_clips = cut(dataset.load(data.train, data.data_dir), stride=data.stride)
     test_motion = dataset.load(data.test, data.data_dir)

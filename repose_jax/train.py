@@ -170,7 +170,7 @@ def train_and_evaluate(config: Experiment, workdir: pathlib.Path) -> evaluate.Ta
             ("mean pose", evaluate.mean_pose_predictor(run.train)),
             ("untrained", run.predictor(train_state.eval_params)),
         ):
-            baselines[name] = run.score(predictor).summary()
+            baselines[name] = run.summary(run.score(predictor))
             if writer:
                 writer.write(0, name.replace(" ", "_"), baselines[name])
     bar = tqdm(
@@ -220,7 +220,7 @@ def train_and_evaluate(config: Experiment, workdir: pathlib.Path) -> evaluate.Ta
                     pending = None
                 if due:
                     tally = run.score(run.predictor(train_state.eval_params))
-                    summary = tally.summary()
+                    summary = run.summary(tally)
                     if writer:
                         writer.write(step, "test", summary)
                         bar.write(

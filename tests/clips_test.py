@@ -60,6 +60,21 @@ def test_a_sequence_shorter_than_a_clip_gives_one_window():
     assert windows.counted.tolist() == [3, 1]
 
 
+def test_tails_can_be_dropped_as_the_published_clips_do():
+    windows = clips_lib.windows(np.array([0, 10, 14, 17]), frames=4, stride=4, tails="drop")
+    assert windows.sequence.tolist() == [0, 0, 1, 2]
+    assert windows.start.tolist() == [0, 4, 10, 14]
+    assert windows.length.tolist() == [4, 4, 4, 3]
+    assert windows.counted.tolist() == [4, 4, 4, 3]
+    clips = clips_lib.make(MOTION, frames=9, stride=9, tails="drop")
+    lengths = MOTION.lengths
+    wanted = np.where(lengths < 9, lengths, lengths // 9 * 9)
+    frame = np.concatenate([np.arange(n) for n in lengths])
+    covered = clips_lib.covered(clips)
+    np.testing.assert_array_equal(covered, frame < np.repeat(wanted, lengths))
+    assert clips_lib.covered(make()).all()
+
+
 @pytest.mark.parametrize("stride", [0, -1, 10])
 def test_a_stride_that_skips_frames_or_stands_still_is_refused(stride):
     with pytest.raises(ValueError, match=rf"stride must be 1 to 9 .*found {stride}"):
@@ -111,9 +126,68 @@ def test_depth_relative_to_the_first_frame_keeps_how_the_body_travels():
     np.testing.assert_allclose(batch["targets"] - root[:, None], other, atol=1e-6)
 
 
-def test_an_unknown_depth_reference_is_refused():
-    with pytest.raises(ValueError, match="depth_reference is 'camera'; choose from .*first_frame"):
-        make(depth_reference="camera")
+@pytest.mark.parametrize("option", ["depth_reference", "inputs", "tails"])
+def test_an_unknown_option_is_refused_with_the_known_ones(option):
+    with pytest.raises(ValueError, match=f"{option} is 'camera'; choose from .*'"):
+        make(**{option: "camera"})
+
+
+def test_the_ground_truth_as_input_is_the_projection_of_the_joints():
+    clips, detected = make(inputs="ground_truth"), make()
+    joints = MOTION.joints_3d
+    pixels = joints[..., :2] / joints[..., 2:] * 1100 + [500, 450]
+    np.testing.assert_allclose(clips.inputs[..., :2], pixels / 500 - [1, 0.9], atol=1e-5)
+    np.testing.assert_array_equal(clips.inputs[..., 2], 1)
+    error = np.abs(clips.inputs - detected.inputs)[..., :2]
+    assert 1e-4 < np.median(error) < 0.01  # the noise of 2 px
+    np.testing.assert_array_equal(clips.joints, detected.joints)
+
+
+def test_without_a_camera_there_is_no_ground_truth_in_the_image():
+    unknown = dataclasses.replace(MOTION, intrinsics=np.full_like(MOTION.intrinsics, np.nan))
+    with pytest.raises(ValueError, match="train0/view0: its camera is not known"):
+        clips_lib.make(unknown, frames=9, stride=9, inputs="ground_truth")
+
+
+# 2.5D labels
+
+IN_IMAGE = dataclasses.replace(
+    MOTION,
+    joints_3d=np.concatenate(
+        [MOTION.keypoints_2d, MOTION.joints_3d[..., 2:] - MOTION.joints_3d[:, :1, 2:]], axis=-1
+    ).astype(np.float32),
+    mm_per_px=np.linspace(4, 5, len(MOTION.joints_3d)).astype(np.float32),
+)
+
+
+def test_labels_in_the_image_are_normalised_like_keypoints_and_depth_with_them():
+    clips = clips_lib.make(IN_IMAGE, frames=9, stride=9, root_relative=False)
+    pixels = IN_IMAGE.joints_3d
+    np.testing.assert_allclose(clips.joints[..., :2], pixels[..., :2] / 500 - [1, 0.9], atol=1e-5)
+    np.testing.assert_allclose(clips.joints[..., 2], pixels[..., 2] / 500, atol=1e-5)
+    targets = clips_lib.gather(clips, np.array([1]))["targets"][0]
+    np.testing.assert_array_equal(targets, clips.joints[9:18])
+    # A unit is half a width of the image.
+    np.testing.assert_allclose(clips.mm_per_unit, 500 * IN_IMAGE.mm_per_px, rtol=1e-6)
+
+
+def test_labels_in_the_image_can_be_relative_to_the_root():
+    clips = clips_lib.make(IN_IMAGE, frames=9, stride=9)
+    targets = clips_lib.gather(clips, np.array([1]))["targets"][0]
+    wanted = clips.joints[9:18] - clips.joints[9:18, :1]
+    np.testing.assert_allclose(targets, wanted, atol=1e-6)
+
+
+def test_the_ground_truth_in_the_image_is_the_label():
+    clips = clips_lib.make(IN_IMAGE, frames=9, stride=9, root_relative=False, inputs="ground_truth")
+    np.testing.assert_array_equal(clips.inputs[..., :2], clips.joints[..., :2])
+
+
+def test_what_labels_do_not_know_is_refused():
+    with pytest.raises(ValueError, match="depth relative to the root of each frame only"):
+        clips_lib.make(IN_IMAGE, frames=9, stride=9, depth_reference="first_frame")
+    with pytest.raises(ValueError, match="root_relative=False needs 2.5D labels"):
+        make(root_relative=False)
 
 
 def test_a_short_clip_repeats_its_last_frame_which_the_mask_tells():
@@ -122,7 +196,7 @@ def test_a_short_clip_repeats_its_last_frame_which_the_mask_tells():
     batch = clips_lib.gather(clips, np.array([clip]))
     assert batch["mask"][0, :, 0].tolist() == [True] * 5 + [False] * 4
     assert batch["counted"][0, :, 0].tolist() == [True] * 5 + [False] * 4
-    for key in ("inputs", "targets", "visibility"):
+    for key in ("inputs", "targets"):
         assert batch[key].shape[:3] == (1, FRAMES, 17)
         for frame in range(5, FRAMES):
             np.testing.assert_array_equal(batch[key][0, frame], batch[key][0, 4])

@@ -17,6 +17,7 @@ from tfds_builders.records import features, make_record
 # Frames of the sequences of each split. Clips have 9 frames: some sequences are shorter than one,
 # and some leave a tail.
 LENGTHS = {"train": (23, 9, 30, 5, 17), "test": (20, 9, 4, 31)}
+INTRINSICS = np.array([[1100.0, 0, 500], [0, 1100, 450], [0, 0, 1]])
 TRAIN, TEST = "small/30fps:train", "small/30fps:test"
 
 
@@ -27,7 +28,7 @@ def record(split: str, number: int, length: int) -> dict[str, Any]:
     wave = np.sin(2 * np.pi * (time * rng.uniform(0.3, 2, (17, 3)) + rng.random((17, 3))))
     wave *= rng.uniform(10, 150, (17, 3))
     joints = rng.uniform(-500, 500, (17, 3)) + wave + [0, 0, 4000] + time * [300, 0, -200]
-    focal, (width, height) = 1100.0, (1000, 900)
+    width, height = 1000, 900
     noise = rng.normal(0, 2, (length, 17, 2))
     # The last sequence comes from a data set that does not tell what is visible.
     last = number == len(LENGTHS[split]) - 1
@@ -38,10 +39,12 @@ def record(split: str, number: int, length: int) -> dict[str, Any]:
         action=("walk", "wave")[number % 2],
         fps=30,
         image_size=(width, height),
-        keypoints_2d=joints[..., :2] / joints[..., 2:] * focal + [width / 2, height / 2] + noise,
+        keypoints_2d=(joints @ INTRINSICS.T)[..., :2] / joints[..., 2:] + noise,
         confidence=rng.uniform(0.5, 1, (length, 17)),
         joints_3d=joints,
         visibility=None if last else rng.integers(0, 2, (length, 17)),
+        intrinsics=INTRINSICS,
+        distortion=np.zeros(5),
     )
 
 
@@ -52,16 +55,18 @@ def records(split: str) -> Iterator[dict[str, Any]]:
 
 def motion(lengths: Sequence[int]) -> Motion:
     """Sequences of these lengths, as if read from a dataset."""
-    records = [record("train", number, length) for number, length in enumerate(lengths)]
-    tensors = ("keypoints_2d", "confidence", "joints_3d", "visibility")
+    made = [record("train", number, length) for number, length in enumerate(lengths)]
+    frames = ("keypoints_2d", "confidence", "joints_3d", "visibility", "activity")
+    sequences = ("image_size", "intrinsics", "distortion")
     return Motion(
-        **{key: np.concatenate([r[key] for r in records]) for key in tensors},
+        **{key: np.concatenate([r[key] for r in made]) for key in frames},
+        **{key: np.stack([r[key] for r in made]) for key in sequences},
+        valid=np.ones(sum(lengths), bool),
         offsets=np.cumsum([0, *lengths]),
-        image_size=np.stack([r["image_size"] for r in records]),
         fps=np.full(len(lengths), 30, np.float32),
-        names=tuple(r["name"] for r in records),
-        actions=tuple(r["action"] for r in records),
-        subjects=tuple(r["subject"] for r in records),
+        names=tuple(r["name"] for r in made),
+        actions=tuple(r["action"] for r in made),
+        subjects=tuple(r["subject"] for r in made),
     )
 
 

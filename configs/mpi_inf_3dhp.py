@@ -1,0 +1,36 @@
+"""MPI-INF-3DHP as in the paper: 81 frames, ground-truth keypoints as input.
+
+    python -m repose_jax.prepare mpi_inf_3dhp --source=mpi_inf_3dhp
+    python main.py --config=configs/mpi_inf_3dhp.py --workdir=runs/mpi_inf_3dhp
+
+The keypoints of the dataset are its ground truth in the image, so there is no variant for them.
+Memory and time: see `docs/mpi_inf_3dhp.md`.
+
+Variants after the colon, separated by commas: `baseline`, `spatial`, `temporal`, `learned` and the
+sizes of `configs.common`; `metric` (`annot3` as ground truth, instead of `univ_annot3`, which is
+scaled to one height).
+
+The paper's results (the paper's, not ours): PCK 98.3, AUC 86.7, MPJPE 15.5 mm.
+"""
+
+from ml_collections import ConfigDict
+
+from configs import common
+
+
+def metric(config: ConfigDict) -> None:
+    """Trains and tests on the metric instead of the universal ground truth."""
+    config.data.train = ("mpi_inf_3dhp/metric:train",)
+    config.data.test = ("mpi_inf_3dhp/metric:test",)
+
+
+def get_config(variant: str = "") -> ConfigDict:
+    """Returns the experiment."""
+    config = common.base()
+    config.model.frames = 81
+    config.data.update({"frames": 81, "stride": 9})
+    config.data.train = ("mpi_inf_3dhp/universal:train",)
+    config.data.test = ("mpi_inf_3dhp/universal:test",)
+    config.eval.protocol = "mpi_inf_3dhp"
+    common.apply(config, variant, {**common.VARIANTS, "metric": metric})
+    return config

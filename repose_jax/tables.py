@@ -1,0 +1,128 @@
+"""A table of results, and the ways to write it down."""
+
+import csv
+import dataclasses
+import io
+import math
+from collections.abc import Callable, Mapping, Sequence
+
+
+@dataclasses.dataclass(frozen=True)
+class Table:
+    """Rows of numbers with names.
+
+    Attributes:
+        title: what the table tells, with units; may be empty.
+        columns: heads of the columns, "head unit" or with an arrow to where better is.
+        rows: name to one number for each column; NaN for what does not exist.
+        digits: after the decimal point, for each column or for all.
+        corner: what the rows are, above their names.
+    """
+
+    title: str
+    columns: tuple[str, ...]
+    rows: Mapping[str, Sequence[float]]
+    digits: int | tuple[int, ...] = 1
+    corner: str = ""
+
+    def __post_init__(self):
+        for name, row in self.rows.items():
+            if len(row) != len(self.columns):
+                raise ValueError(
+                    f"{self.title!r}: row {name!r} has {len(row)} numbers for "
+                    f"{len(self.columns)} columns"
+                )
+
+    def cells(self, missing: str = "-") -> dict[str, list[str]]:
+        """Returns the numbers as text."""
+        digits = self.digits if isinstance(self.digits, tuple) else (self.digits,) * 1000
+        return {
+            name: [
+                missing if math.isnan(x) else f"{x:.{places}f}"
+                for x, places in zip(row, digits, strict=False)
+            ]
+            for name, row in self.rows.items()
+        }
+
+
+def text(table: Table) -> str:
+    """Formats a table for the screen."""
+    cells = table.cells()
+    names = max(map(len, [table.corner, *cells]))
+    widths = [
+        max(len(head), *(len(row[i]) for row in cells.values())) + 2
+        for i, head in enumerate(table.columns)
+    ]
+    head = table.corner.ljust(names) + "".join(
+        h.rjust(w) for h, w in zip(table.columns, widths, strict=True)
+    )
+    body = (
+        name.ljust(names) + "".join(c.rjust(w) for c, w in zip(row, widths, strict=True))
+        for name, row in cells.items()
+    )
+    return "\n".join([*filter(None, [table.title]), head, "-" * len(head), *body])
+
+
+def markdown(table: Table) -> str:
+    """Formats a table as GitHub's Markdown."""
+    lines = [
+        f"| {table.corner} | " + " | ".join(table.columns) + " |",
+        "|---|" + "---:|" * len(table.columns),
+        *(f"| {name} | " + " | ".join(row) + " |" for name, row in table.cells().items()),
+    ]
+    return f"{table.title}\n\n" + "\n".join(lines) + "\n"
+
+
+def latex(table: Table) -> str:
+    """Formats a table as LaTeX, with the rules of `booktabs`."""
+
+    def line(cells: Sequence[str]) -> str:
+        return " & ".join(map(_escape, cells)) + r" \\"
+
+    return "\n".join(
+        [
+            f"% {table.title}; needs \\usepackage{{booktabs}}",
+            rf"\begin{{tabular}}{{l{'r' * len(table.columns)}}}",
+            r"\toprule",
+            line([table.corner, *table.columns]),
+            r"\midrule",
+            *(line([name, *row]) for name, row in table.cells("--").items()),
+            r"\bottomrule",
+            r"\end{tabular}",
+            "",
+        ]
+    )
+
+
+def comma_separated(table: Table) -> str:
+    """Formats a table as CSV, with all digits; what does not exist is empty."""
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow([table.corner, *table.columns])
+    for name, row in table.rows.items():
+        writer.writerow([name, *("" if math.isnan(x) else x for x in row)])
+    return file.getvalue()
+
+
+FORMATS: Mapping[str, Callable[[Table], str]] = {
+    "txt": text,
+    "md": markdown,
+    "tex": latex,
+    "csv": comma_separated,
+}
+"""Ways to write a table, by the suffix of the file."""
+
+
+_LATEX = {
+    "%": r"\%",
+    "&": r"\&",
+    "_": r"\_",
+    "#": r"\#",
+    "↓": r"$\downarrow$",
+    "↑": r"$\uparrow$",
+    "²": r"$^2$",
+}
+
+
+def _escape(cell: str) -> str:
+    return "".join(_LATEX.get(character, character) for character in cell)
