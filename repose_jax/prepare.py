@@ -58,7 +58,7 @@ def _builder(
     data_dir: str | os.PathLike[str] | None,
     **options: Any,
 ) -> Any:
-    """The TFDS builder of a data set; nothing is written yet. Options of None count as not given."""
+    """The TFDS builder of a data set; nothing is written yet. Options of None are left out."""
     if name not in DATASETS:
         raise ValueError(f"unknown data set {name!r}; there are {', '.join(DATASETS)}")
     dataset = DATASETS[name]

@@ -202,14 +202,14 @@ def _texts(values: Any, key: str, where: str) -> Any:
 
 def _constant(values: Any, where: str) -> str:
     """Returns the one text of a sequence."""
-    first = values[0]
-    for index, value in enumerate(values):
+    first = str(values[0])
+    for index, value in enumerate(map(str, values)):
         if value != first:
             raise ValueError(
-                f"{where}: found {str(first)!r} and, in frame {index} of the sequence, "
-                f"{str(value)!r}; expected one for the whole sequence"
+                f"{where}: found {first!r} and, in frame {index} of the sequence, {value!r}; "
+                "expected one for the whole sequence"
             )
-    return str(first)
+    return first
 
 
 def _listed(keys: Any) -> str:
