@@ -1,15 +1,20 @@
 """Prepares a data set: reads what was downloaded once and writes the records that training reads.
 
+    python -m repose_jax.prepare human36m --source=h36m_sh_conf_cam_source_final.pkl
+    python -m repose_jax.prepare mpi_inf_3dhp --source=~/Downloads/mpi_inf_3dhp
     python -m repose_jax.prepare cmu_mocap --source=~/Downloads/allasfamc.zip
     python -m repose_jax.prepare bandai_namco --source=~/Downloads/data.zip
     python -m repose_jax.prepare synthetic_motion
 
-A data set is prepared once for each frame rate, number of views and seed; asking again costs
-nothing. At the end stands what a config names it by, such as `cmu_mocap/30fps:train`.
+A data set is prepared once for each config (motion capture: frame rate, number of views and seed);
+asking again costs nothing, and what was interrupted goes on where it was. At the end stands what a
+config names it by, such as `human36m/2.5d:train`.
 """
 
 import argparse
+import dataclasses
 import importlib
+import math
 import os
 import pathlib
 import re
@@ -18,8 +23,28 @@ from collections.abc import Sequence
 from types import ModuleType
 from typing import Any
 
-# Data sets by name, and whether they are read from files that the user has.
-DATASETS = {"cmu_mocap": True, "bandai_namco": True, "synthetic_motion": False}
+
+@dataclasses.dataclass(frozen=True)
+class DataSet:
+    """A data set that can be prepared.
+
+    Attributes:
+        files: Whether it is read from files that the user has, the source.
+        options: What else can be chosen: "config" by its name, or the settings that make one.
+    """
+
+    files: bool
+    options: tuple[str, ...]
+
+
+_MOCAP = ("fps", "views", "seed")
+DATASETS = {
+    "human36m": DataSet(files=True, options=("config",)),
+    "mpi_inf_3dhp": DataSet(files=True, options=("config",)),
+    "cmu_mocap": DataSet(files=True, options=_MOCAP),
+    "bandai_namco": DataSet(files=True, options=_MOCAP),
+    "synthetic_motion": DataSet(files=False, options=_MOCAP),
+}
 
 
 def _module(name: str) -> ModuleType:
@@ -31,23 +56,31 @@ def _builder(
     name: str,
     source: str | os.PathLike[str] | None,
     data_dir: str | os.PathLike[str] | None,
-    fps: int | float,
-    views: int,
-    seed: int,
+    **options: Any,
 ) -> Any:
-    """The TFDS builder of a data set; nothing is read or written yet."""
+    """The TFDS builder of a data set; nothing is written yet. Options of None are left out."""
     if name not in DATASETS:
         raise ValueError(f"unknown data set {name!r}; there are {', '.join(DATASETS)}")
-    if source is not None and not DATASETS[name]:
+    dataset = DATASETS[name]
+    if source is not None and not dataset.files:
         raise ValueError(f"{name} is made without any files: leave out the source")
+    options = {key: value for key, value in options.items() if value is not None}
+    for key in options:
+        if key not in dataset.options:
+            raise ValueError(
+                f"{name} has no option --{key}; it has "
+                + ", ".join(f"--{option}" for option in dataset.options)
+            )
     builder_class = _module(f"{name}.{name}_dataset_builder").Builder
-    config = _module("mocap.builder").mocap_config(fps=fps, views=views, seed=seed)
-    # TFDS wants its own object where the class already has a config of this name.
-    config = builder_class.builder_configs.get(config.name, config)
-    source_option = {"source": source} if DATASETS[name] else {}
+    if dataset.options == _MOCAP:
+        config = _module("mocap.builder").mocap_config(**options)
+        # TFDS wants its own object where the class already has a config of this name.
+        options = {"config": builder_class.builder_configs.get(config.name, config)}
+    if dataset.files:
+        options["source"] = source
     if data_dir is not None:
         data_dir = pathlib.Path(data_dir).expanduser()
-    return builder_class(config=config, data_dir=data_dir, **source_option)
+    return builder_class(data_dir=data_dir, **options)
 
 
 def prepare(
@@ -55,21 +88,26 @@ def prepare(
     *,
     source: str | os.PathLike[str] | None = None,
     data_dir: str | os.PathLike[str] | None = None,
-    fps: int | float = 30,
-    views: int = 4,
-    seed: int = 0,
+    config: str | None = None,
+    fps: int | float | None = None,
+    views: int | None = None,
+    seed: int | None = None,
 ) -> pathlib.Path:
     """Prepares a data set, unless that is done already.
 
     Args:
         name: One of `DATASETS`.
-        source: The archive or the folder to read. Where it is not given, TFDS's manual directory
-            (`DATA_DIR/downloads/manual`) is read, and `cmu_mocap` is downloaded if it is not there.
+        source: The file or the folder to read. Where it is not given, TFDS's manual directory
+            (`DATA_DIR/downloads/manual`) is read for motion capture, and `cmu_mocap` is downloaded
+            if it is not there.
         data_dir: Where prepared data sets live; by default TFDS's: the environment variable
             `TFDS_DATA_DIR`, or `~/tensorflow_datasets`.
-        fps: Frames per second of the records.
-        views: Virtual cameras for each recorded motion.
-        seed: Seed of everything drawn: bodies, cameras and the detector's errors.
+        config: Which of the data set's configs; by default `human36m`'s only one that the source
+            allows for, and `universal` of `mpi_inf_3dhp`.
+        fps: Frames per second of the records (motion capture only; 30).
+        views: Virtual cameras for each recorded motion (motion capture only; 4).
+        seed: Seed of everything drawn: bodies, cameras and the detector's errors (motion capture
+            only; 0).
 
     Returns:
         The folder of the prepared data set, `DATA_DIR/NAME/CONFIG/VERSION`. It appears only once it
@@ -79,7 +117,7 @@ def prepare(
         FileNotFoundError: If the data are not where they should be; says what to put where.
         ValueError: If an argument is wrong, or a file or archive is damaged; names it.
     """
-    builder = _builder(name, source, data_dir, fps, views, seed)
+    builder = _builder(name, source, data_dir, config=config, fps=fps, views=views, seed=seed)
     builder.download_and_prepare()
     return pathlib.Path(builder.data_path)
 
@@ -93,7 +131,8 @@ def prepare_embedded(specs: Sequence[str], data_dir: str | None) -> None:
     """
     for path in dict.fromkeys(spec.partition(":")[0] for spec in specs):
         name, _, config = path.partition("/")
-        if DATASETS.get(name) is False and (match := re.fullmatch(r"([\d.]+)fps", config)):
+        needs_nothing = name in DATASETS and not DATASETS[name].files
+        if needs_nothing and (match := re.fullmatch(r"([\d.]+)fps", config)):
             prepare(name, data_dir=data_dir, fps=float(match[1]))
 
 
@@ -106,9 +145,8 @@ def _summary(builder: Any) -> str:
         lengths = [(len(record["joints_3d"]), float(record["fps"])) for record in records]
         frames = sum(length for length, _ in lengths)
         minutes = sum(length / fps for length, fps in lengths) / 60
-        lines.append(
-            f"{split:<8}{len(lengths):>10,}{frames:>12,}{minutes:>10,.1f}   {spec}:{split}"
-        )
+        time = "-" if math.isnan(minutes) else f"{minutes:,.1f}"
+        lines.append(f"{split:<8}{len(lengths):>10,}{frames:>12,}{time:>10}   {spec}:{split}")
     return "\n".join(lines)
 
 
@@ -120,13 +158,15 @@ def main(argv: list[str] | None = None) -> int:
         allow_abbrev=False,
     )
     parser.add_argument("name", choices=DATASETS, help="which data set")
-    parser.add_argument("--source", help="the downloaded archive, or the folder of its files")
+    parser.add_argument("--source", help="the downloaded file, or the folder of the files")
     parser.add_argument(
         "--data_dir", help="where prepared data sets live (TFDS_DATA_DIR or ~/tensorflow_datasets)"
     )
-    parser.add_argument("--fps", type=float, default=30, help="frames per second (30)")
-    parser.add_argument("--views", type=int, default=4, help="cameras for each motion (4)")
-    parser.add_argument("--seed", type=int, default=0, help="seed of all that is drawn (0)")
+    parser.add_argument("--config", help="which of its configs, where a data set has several")
+    mocap = parser.add_argument_group("motion capture")
+    mocap.add_argument("--fps", type=float, help="frames per second (30)")
+    mocap.add_argument("--views", type=int, help="cameras for each motion (4)")
+    mocap.add_argument("--seed", type=int, help="seed of all that is drawn (0)")
     args = parser.parse_args(argv)
     try:
         builder = _builder(**vars(args))

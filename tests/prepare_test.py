@@ -2,7 +2,9 @@ import pathlib
 import subprocess
 import sys
 import zipfile
+from unittest import mock
 
+import human36m_files
 import pytest
 import tensorflow_datasets as tfds
 
@@ -76,10 +78,42 @@ def test_a_failed_preparation_leaves_nothing_behind(tmp_path, archive):
 
 
 def test_unknown_names_and_needless_sources_are_refused(tmp_path):
-    with pytest.raises(ValueError, match="unknown data set 'mpii'; there are cmu_mocap, bandai_n"):
+    with pytest.raises(ValueError, match="unknown data set 'mpii'; there are human36m, mpi_inf"):
         prepare.prepare("mpii", data_dir=tmp_path)
     with pytest.raises(ValueError, match="synthetic_motion is made without any files"):
         prepare.prepare("synthetic_motion", source=tmp_path, data_dir=tmp_path)
+
+
+def test_options_that_a_data_set_does_not_have_are_refused(tmp_path, capsys):
+    with pytest.raises(ValueError, match="human36m has no option --fps; it has --config"):
+        prepare.prepare("human36m", source=tmp_path, data_dir=tmp_path, fps=25)
+    with pytest.raises(ValueError, match="cmu_mocap has no option --config; it has --fps, --view"):
+        prepare.prepare("cmu_mocap", data_dir=tmp_path, config="50fps")
+    assert prepare.main(["human36m", "--seed=1", f"--data_dir={tmp_path}"]) == 2
+    assert "human36m has no option --seed" in capsys.readouterr().err
+
+
+def test_human36m_is_prepared_by_the_same_command(tmp_path, capsys):
+    pickled = human36m_files.write_motionbert(tmp_path)
+    human36m_files.write_videopose3d(tmp_path)
+    argv = ["human36m", f"--source={tmp_path}", f"--data_dir={tmp_path / 'data'}"]
+    assert prepare.main(argv) == 2
+    assert "choose one: --config=2.5d, --config=camera_cpn_ft" in capsys.readouterr().err
+    assert prepare.main([*argv, "--config=2.5d"]) == 0
+    pickled.unlink()
+    # What is prepared needs its files no more, but its name.
+    assert prepare.main(["human36m", "--config=2.5d", argv[2]]) == 0
+    assert [line.split() for line in capsys.readouterr().out.splitlines()[-2:]] == [
+        ["train", "3", "18", "0.0", "human36m/2.5d:train"],
+        ["test", "2", "10", "0.0", "human36m/2.5d:test"],
+    ]
+
+
+def test_minutes_are_left_out_where_the_frame_rate_is_not_known():
+    records = [{"joints_3d": [0] * 90, "fps": fps} for fps in (30, float("nan"))]
+    builder = mock.Mock(info=mock.Mock(splits=["train"]))
+    builder.as_data_source.return_value = records
+    assert prepare._summary(builder).splitlines()[1].split()[:4] == ["train", "2", "180", "-"]
 
 
 def test_the_command_prints_what_to_write_into_a_config(tmp_path, archive, capsys):
