@@ -20,8 +20,8 @@ import numpy as np
 
 from benchmarks import runs
 
-# Frames, and videos: subjects times 15 actions times 2 takes times 4 cameras, of which one take of
-# S11 is left out.
+# Frames as published; subjects; videos: 15 actions, 2 takes and 4 cameras for each subject, without
+# one take of S11.
 SPLITS = {"train": (1_559_752, (1, 5, 6, 7, 8), 600), "test": (566_920, (9, 11), 236)}
 ACTIONS = (
     "Direction",
@@ -100,6 +100,8 @@ def main() -> None:
     default = pathlib.Path(__file__).parent / "results" / "prepare_human36m.json"
     parser.add_argument("--json", type=pathlib.Path, default=default)
     args = parser.parse_args()
+    if (args.out / "human36m").exists():
+        parser.error(f"there is a prepared dataset in {args.out}; remove it")
     args.out.mkdir(parents=True, exist_ok=True)
     source = args.out / "h36m_sh_conf_cam_source_final.pkl"
     # In a process of its own: a process that has been large would make its child look large.
@@ -108,6 +110,7 @@ def main() -> None:
     subprocess.run([sys.executable, "-c", code, os.fspath(source)], check=True)
     command = [sys.executable, "-m", "repose_jax.prepare", "human36m"]
     command += [f"--source={source}", f"--data_dir={args.out}"]
+    load = os.getloadavg()[0]
     begin = time.perf_counter()
     process = subprocess.Popen(command)
     _, status, usage = os.wait4(process.pid, 0)
@@ -117,6 +120,7 @@ def main() -> None:
     frames = sum(count for count, *_ in SPLITS.values())
     prepared = sum(p.stat().st_size for p in args.out.glob("human36m/*/*/*.array_record*"))
     result = {
+        "load_before": round(load, 1),  # processes that others kept running
         "frames": frames,
         "source_bytes": source.stat().st_size,
         "prepared_bytes": prepared,
