@@ -14,7 +14,7 @@ FRAMES = 12
 HEIGHT = 1.05  # how much larger the person is than the universal one
 
 # The joints of the training set and where they are, in mm from the pelvis: right, down and away in
-# the image. The person faces the camera, so the left is on the right.
+# the image of camera 0. The person faces it, so the left is on the right.
 BODY = {
     "spine3": (0, -330, 5),
     "spine4": (0, -420, 10),
@@ -59,10 +59,6 @@ RECORDED = (
 )  # fmt: skip
 
 
-def _seed(name: str) -> int:
-    return zlib.crc32(name.encode())
-
-
 def intrinsics(name: str) -> np.ndarray:
     """The camera of a sequence; all of the studio are alike."""
     if name in ("TS5", "TS6"):
@@ -71,11 +67,10 @@ def intrinsics(name: str) -> np.ndarray:
 
 
 def extrinsics(camera: int) -> np.ndarray:
-    """`[4, 4]`, mm: around the room, upright."""
-    angle = 0.7 * camera
-    cos, sin = np.cos(angle), np.sin(angle)
+    """`[4, 4]`, mm: around the room, upright; camera 0 looks along -Z."""
+    cos, sin = np.cos(0.7 * camera), np.sin(0.7 * camera)
     rotation = np.array([[cos, 0, sin], [0, -1, 0], [sin, 0, -cos]])
-    return np.block([[rotation, np.array([[-560.0], [1398], [3850]])], [np.zeros((1, 3)), 1]])
+    return np.block([[rotation, np.array([[0.0], [1400], [3500]])], [np.zeros((1, 3)), 1]])
 
 
 def joints(
@@ -84,14 +79,17 @@ def joints(
     """`[frames, joints, 3]`, mm, camera space."""
     body = np.array([BODY[joint] for joint in which], float)
     time = np.arange(frames)[:, None, None] / 8
-    wave = np.array([zlib.crc32(f"{name}{joint}".encode()) % 628 for joint in which])[:, None] / 100
-    still = np.array([[joint != "pelvis"] for joint in which])
-    body = body + still * 40 * np.sin(time + wave + np.array([0, 2, 4]))
-    seed = _seed(name) % 100
-    root = np.concatenate(
-        [700 * np.sin(time + seed), 250 + 50 * time, 3300 + 600 * np.cos(time)], 2
+    phases = [zlib.crc32(f"{name}{joint}".encode()) % 628 / 100 for joint in which]
+    wave = 40 * np.sin(time + np.array(phases)[:, None] + [0, 2, 4])
+    body = body + wave * np.array([[joint != "pelvis"] for joint in which])
+    pelvis = np.concatenate(
+        [700 * np.sin(time + len(name)), 450 + 50 * time, 600 * np.cos(time)], 2
     )
-    return root + [0, 0, 50 * camera] + body / (1 if metric else HEIGHT)
+    # These are as camera 0 sees them, around the middle of the room.
+    first, other = extrinsics(0), extrinsics(camera)
+    turn = other[:3, :3] @ first[:3, :3].T
+    pelvis = (pelvis + np.array([0, 0, 3500]) - first[:3, 3]) @ turn.T + other[:3, 3]
+    return pelvis + body @ turn.T / (1 if metric else HEIGHT)
 
 
 def keypoints(name: str, which: tuple[str, ...], camera: int = 0, frames: int = FRAMES) -> Any:

@@ -1,6 +1,7 @@
 """MPI-INF-3DHP, from its original release or from the archives of P-STMO."""
 
 import functools
+import itertools
 import os
 import pathlib
 from collections.abc import Iterable, Iterator
@@ -70,7 +71,7 @@ class Builder(RecordBuilder):
                 f"{self.name}: no such data in {source}. {self.MANUAL_DOWNLOAD_INSTRUCTIONS}"
             )
         found = sorted(found, key=lambda sequence: sequence.name)
-        for one, other in zip(found, found[1:], strict=False):
+        for one, other in itertools.pairwise(found):
             if one.name == other.name:
                 raise ValueError(
                     f"{one.sources[0]} and {other.sources[0]} both hold {one.name}, leave one"

@@ -85,7 +85,7 @@ def _train(value: Any, where: str) -> tuple[dict[str, Any], float]:
     if not isinstance(cameras, dict) or set(cameras) != set(CAMERAS):
         found = sorted(map(str, cameras)) if isinstance(cameras, dict) else _told(cameras)
         raise ValueError(f"{where}: found cameras {found}, expected {list(CAMERAS)}")
-    if not np.isscalar(fps) or isinstance(fps, str | bytes | complex) or not 1 <= fps <= 1000:
+    if not isinstance(fps, int | float | np.integer | np.floating) or not 1 <= fps <= 1000:
         raise ValueError(f"{where}: found {_told(fps)} frames per second, expected a number")
     return cameras, float(fps)
 
@@ -104,12 +104,12 @@ def _frames(arrays: Any, where: str, keys: tuple[str, ...]) -> int:
     return lengths["data_2d"]
 
 
-def _joints(arrays: dict[str, np.ndarray], where: str) -> dict[str, np.ndarray]:
-    keypoints, joints = arrays["data_2d"], arrays["data_3d"]
-    return {
-        "keypoints_2d": check_numbers(keypoints, f"{where}, 'data_2d'", (None, 17, 2)),
-        "joints_3d": check_numbers(joints, f"{where}, 'data_3d'", (None, 17, 3)),
-    }
+def _joints(arrays: dict[str, np.ndarray], where: str) -> tuple[np.ndarray, np.ndarray]:
+    """The 2D and the 3D joints."""
+    return (
+        check_numbers(arrays["data_2d"], f"{where}, 'data_2d'", (None, 17, 2)),
+        check_numbers(arrays["data_3d"], f"{where}, 'data_3d'", (None, 17, 3)),
+    )
 
 
 def _train_views(
@@ -118,22 +118,26 @@ def _train_views(
     subject, sequence = key.split()
     for camera in CAMERAS:
         here = f"{where}, camera {camera!r}"
+        keypoints, joints = _joints(cameras[camera], here)
         yield View(
             where=here,
             name=f"{subject}/{sequence}/camera{camera}",
             subject=subject,
             camera=camera,
+            keypoints_2d=keypoints,
+            joints_3d=joints,
             fps=fps,
-            **_joints(cameras[camera], here),
         )
 
 
 def _test_views(key: str, where: str, arrays: dict[str, np.ndarray]) -> Iterator[View]:
+    keypoints, joints = _joints(arrays, where)
     yield View(
         where=where,
         name=key,
         subject=key,
         camera="0",
+        keypoints_2d=keypoints,
+        joints_3d=joints,
         valid=check_whole(arrays["valid"], f"{where}, 'valid'", 0, 1),
-        **_joints(arrays, where),
     )

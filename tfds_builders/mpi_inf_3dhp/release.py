@@ -28,6 +28,7 @@ GROUND_TRUTH = {"universal": "univ_annot3", "metric": "annot3"}
 
 _STUDIO_CAMERAS = 14
 _SEQUENCE_SECONDS = (200, 300)  # "each sequence is roughly 4 minutes", at 25 or 50 per second
+_MAX_APART = 20  # the median distance between the joints that two cameras see in the world, mm
 _CALIBRATION = "Skeletool Camera Calibration File"
 # Numbers of each field of a camera in camera.calibration; None: any.
 _FIELDS = {"sensor": 2, "size": 2, "animated": 1, "intrinsic": 16, "extrinsic": 16, "radial": None}
@@ -112,8 +113,6 @@ def _train_views(
     path, key = folder / "annot.mat", GROUND_TRUTH[config]
     calibration = folder / "camera.calibration"
     calibrated = read_calibration(calibration) if calibration.exists() else {}
-    if missing := [camera for camera in CAMERAS if calibrated and camera not in calibrated]:
-        raise ValueError(f"{calibration}: found no camera {missing[0]!r}, expected it")
     arrays = read_mat(path, ("annot2", key))
     for field, value in arrays.items():
         if value.dtype != object or value.size != len(cameras):
@@ -121,6 +120,7 @@ def _train_views(
                 f"{path}, {field!r}: found {value.dtype} of shape {value.shape}, expected a cell "
                 f"for each of {len(cameras)} cameras"
             )
+    first = None
     for camera in CAMERAS:
         joints = {}
         for field, size in (("annot2", 2), (key, 3)):
@@ -131,6 +131,16 @@ def _train_views(
                 raise ValueError(f"{where}: found {len(cell)} frames, expected {rows} ('frames')")
             joints[size] = cell[:frames].reshape(frames, 28, size)[:, JOINTS]
             check_numbers(joints[size], where, (None, 17, size))
+        if config == "metric" and calibrated:
+            world = _in_world(joints[3], calibrated[camera])
+            first = world if first is None else first
+            apart = np.median(np.linalg.norm(world - first, axis=-1))
+            if not apart <= _MAX_APART:
+                raise ValueError(
+                    f"{calibration}: cameras {CAMERAS[0]} and {camera} see the joints of {path} "
+                    f"{apart:.0f} mm apart, expected at most {_MAX_APART}: is it the file of this "
+                    "sequence?"
+                )
         yield View(
             where=f"{path}, camera {camera}",
             name=f"{name}/camera{camera}",
@@ -142,6 +152,11 @@ def _train_views(
             calibration=calibrated.get(camera),
             metric=config == "metric",
         )
+
+
+def _in_world(joints: np.ndarray, camera: Calibration) -> np.ndarray:
+    """Joints in the camera's space `[t, j, 3]`, mm, in the world's."""
+    return (joints - camera.translation) @ camera.rotation
 
 
 def _test(folder: pathlib.Path, name: str, config: str) -> Sequence:
@@ -203,13 +218,7 @@ def read_mat(path: pathlib.Path, keys: tuple[str, ...]) -> dict[str, np.ndarray]
         OSError: If the file cannot be opened.
         ValueError: If it is of another kind, damaged, or lacks a variable.
     """
-    with path.open("rb") as file:
-        kind = file.read(19)
-    if kind != b"MATLAB 5.0 MAT-file":
-        raise ValueError(
-            f"{path}: begins with {kind!r}, expected a MATLAB file of version 5 or 7 (in MATLAB: "
-            "save -v7), as it is released"
-        )
+    _check_mat(path)
     try:
         arrays = scipy.io.loadmat(path, variable_names=keys)
     except Exception as error:  # of many classes, whatever comes of reading damaged bytes
@@ -223,6 +232,24 @@ def read_mat(path: pathlib.Path, keys: tuple[str, ...]) -> dict[str, np.ndarray]
         found = type(arrays[wrong[0]]).__name__
         raise ValueError(f"{path}, {wrong[0]!r}: found {found}, expected an array")
     return {key: arrays[key] for key in keys}
+
+
+def _check_mat(path: pathlib.Path) -> None:
+    """Checks the kind of a file, and that it ends where its last variable does."""
+    with path.open("rb") as file:
+        header = file.read(128)
+        if header[:19] != b"MATLAB 5.0 MAT-file":
+            raise ValueError(
+                f"{path}: begins with {header[:19]!r}, expected a MATLAB file of version 5 or 7 "
+                "(in MATLAB: save -v7), as it is released"
+            )
+        order = ">" if header[126:] == b"MI" else "<"
+        end, size = len(header), path.stat().st_size
+        while len(tag := file.read(8)) == 8:
+            end += 8 + struct.unpack(f"{order}4xI", tag)[0]
+            file.seek(end)
+    if end != size:
+        raise ValueError(f"{path}: found {size} bytes, expected {end}: cut short, or damaged")
 
 
 def read_hdf5(
@@ -258,8 +285,7 @@ def read_hdf5(
                 # Links to other files are not followed, nor data read from there.
                 hard = isinstance(file.get(key, getlink=True), h5py.HardLink)
                 data = file[key] if hard else None
-                here = isinstance(data, h5py.Dataset) and not (data.is_virtual or data.external)
-                if not here:
+                if not isinstance(data, h5py.Dataset) or data.is_virtual or data.external:
                     raise ValueError(f"found {sorted(file)}, expected it as an array among them")
                 check_kind(data, where, shape)
                 arrays[key] = data[()]
@@ -329,6 +355,8 @@ def read_calibration(path: pathlib.Path) -> dict[str, Calibration]:
             raise ValueError(f"{where}: found {key!r}, expected one of {', '.join(_FIELDS)} once")
         else:
             cameras[name][key] = _floats(values, _FIELDS[key], f"{where}, {key!r}")
+    if missing := [camera for camera in CAMERAS if camera not in cameras]:
+        raise ValueError(f"{path}: found no camera {missing[0]!r}, expected it: cut short?")
     return {name: _calibration(fields, path, name) for name, fields in cameras.items()}
 
 
@@ -350,7 +378,7 @@ def _calibration(fields: dict[str, Any], path: pathlib.Path, name: str) -> Calib
     rotation, last = extrinsic[:3, :3], (0, 0, 0, 1)
     width, height = fields["size"]
     for key, value, good, wanted in (
-        ("size", fields["size"], all(n in range(1, 10_001) for n in (width, height)), "px"),
+        ("size", fields["size"], all(1 <= n <= 10_000 and n % 1 == 0 for n in (width, height)), "px"),
         (
             "intrinsic",
             intrinsic.tolist(),
