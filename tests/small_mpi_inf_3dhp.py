@@ -138,9 +138,11 @@ def calibration(changes: dict[str, str] | None = None) -> str:
 
 def avi(frames: int, rate: int = 25, scale: int = 1) -> bytes:
     """The header of a video, with nothing after it."""
-    stream = struct.pack("<4s4s2I2H8I", b"vids", b"H264", 0, 0, 0, 0, 0, scale, rate, 0, frames, 0, 0, 0)  # fmt: skip  # noqa: E501
-    strl = b"strl" + b"strh" + struct.pack("<I", len(stream)) + stream
-    main = struct.pack("<14I", 1_000_000 * scale // rate, 0, 0, 0, frames, 0, 1, 0, 2048, 2048, *[0] * 4)  # fmt: skip  # noqa: E501
+    kind = struct.pack("<4s4sI2HI", b"vids", b"H264", 0, 0, 0, 0)
+    clock = struct.pack("<4I", scale, rate, 0, frames)
+    stream = kind + clock + struct.pack("<3I4H", 0, 0, 0, 0, 0, 2048, 2048)
+    strl = b"strlstrh" + struct.pack("<I", len(stream)) + stream
+    main = struct.pack("<I", 1_000_000 * scale // rate) + bytes(52)
     hdrl = b"hdrlavih" + struct.pack("<I", len(main)) + main
     hdrl += b"LIST" + struct.pack("<I", len(strl)) + strl
     body = b"AVI LIST" + struct.pack("<I", len(hdrl)) + hdrl

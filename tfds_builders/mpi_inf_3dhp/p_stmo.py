@@ -64,8 +64,7 @@ def _only(arrays: dict[str, Any], path: pathlib.Path) -> dict[Any, Any]:
         raise ValueError(f"{path}: found keys {sorted(arrays)}, expected 'data'")
     data = arrays["data"]
     if not isinstance(data, dict) or not data:
-        found = "an empty one" if data == {} else _told(data)
-        raise ValueError(f"{path}, 'data': found {found}, expected a dictionary of sequences")
+        raise ValueError(f"{path}, 'data': found {_told(data)}, expected a dictionary of sequences")
     return data
 
 

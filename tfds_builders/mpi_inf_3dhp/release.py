@@ -357,7 +357,11 @@ def read_calibration(path: pathlib.Path) -> dict[str, Calibration]:
             cameras[name][key] = _floats(values, _FIELDS[key], f"{where}, {key!r}")
     if missing := [camera for camera in CAMERAS if camera not in cameras]:
         raise ValueError(f"{path}: found no camera {missing[0]!r}, expected it: cut short?")
-    return {name: _calibration(fields, path, name) for name, fields in cameras.items()}
+    calibrated = {name: _calibration(fields, path, name) for name, fields in cameras.items()}
+    sizes = {name: camera.image_size for name, camera in calibrated.items()}
+    if len(set(sizes.values())) > 1:
+        raise ValueError(f"{path}, 'size': found {sizes} by camera, expected one size")
+    return calibrated
 
 
 def _floats(values: list[str], count: int | None, where: str) -> np.ndarray:
@@ -378,7 +382,12 @@ def _calibration(fields: dict[str, Any], path: pathlib.Path, name: str) -> Calib
     rotation, last = extrinsic[:3, :3], (0, 0, 0, 1)
     width, height = fields["size"]
     for key, value, good, wanted in (
-        ("size", fields["size"], all(1 <= n <= 10_000 and n % 1 == 0 for n in (width, height)), "px"),
+        (
+            "size",
+            fields["size"],
+            all(1 <= n <= 10_000 and n % 1 == 0 for n in (width, height)),
+            "px",
+        ),
         (
             "intrinsic",
             intrinsic.tolist(),

@@ -28,6 +28,7 @@ _LEGS = ((1, 2), (2, 3), (4, 5), (5, 6))
 # How far 2D joints are from the projected 3D joints, px: of the universal ground truth with the
 # camera that fits best (the median over sequences is about 5), and of the metric one with its own.
 _MAX_RMS = 100
+_FOCAL_PX = (500, 5000)  # those of the data set are about 1500 and 1680
 _MAX_REPROJECTION = 3
 
 
@@ -224,10 +225,12 @@ def _check_projection(view: View, keypoints: np.ndarray, joints: np.ndarray) -> 
     focal = np.mean((directions - middle) * (keypoints - seen), frames) / variance
     centre = seen - focal * middle
     rms = np.sqrt(np.mean((directions * focal + centre - keypoints) ** 2))
-    if not rms <= _MAX_RMS:
+    if not rms <= _MAX_RMS or not _FOCAL_PX[0] <= focal.min() <= focal.max() <= _FOCAL_PX[1]:
         raise ValueError(
-            f"{view.where}: no camera projects the 3D joints to the 2D joints (the best is off by "
-            f"{rms:.0f} px, expected at most {_MAX_RMS}): are they of different frames or cameras?"
+            f"{view.where}: no camera of the data set projects the 3D joints to the 2D joints; the "
+            f"best has focal lengths of {focal[0]:.0f} and {focal[1]:.0f} px and is off by "
+            f"{rms:.0f} px, expected {_FOCAL_PX[0]} to {_FOCAL_PX[1]} px and at most {_MAX_RMS} "
+            "px: are they of different frames or cameras?"
         )
     if view.metric and view.calibration:
         matrix = view.calibration.intrinsics
