@@ -1,9 +1,9 @@
 """Hundreds of damaged files: none is accepted as if nothing were, and none runs anything.
 
-What no check can find: a flipped digit in `camera.calibration`, a text without a checksum, that
-moves what the camera sees by less than what the checks of the geometry allow for, and an activity
-that becomes another one. Everything else that counts is protected by the checksums of zlib (MATLAB 5
-and 7, the joints in HDF5) and zip, or by what its values can be.
+What no check can find: a digit in `camera.calibration`, a text without a checksum, that moves what
+the camera sees by less than the checks of the geometry allow for, and an activity that becomes
+another one. Everything else that counts is protected by the checksums of zlib (MATLAB 5 and 7, the
+joints in HDF5) and zip, or by what its values can be.
 """
 
 import os
@@ -50,7 +50,7 @@ def files(tmp_path_factory) -> dict[str, tuple[pathlib.Path, Read]]:
     return {
         "annot.mat": (folder / "annot.mat", read_train),
         "camera.calibration": (folder / "camera.calibration", read_train),
-        "annot_data.mat": (small.write_test(test, frames=FRAMES) / "annot_data.mat", read_test),
+        "annot_data.mat": (small.write_test(test, frames=100) / "annot_data.mat", read_test),
         "train.npz": (train_archive, read(lambda: p_stmo.sequences(train_archive))),
         "test.npz": (test_archive, read(lambda: p_stmo.sequences(test_archive))),
     }
@@ -79,10 +79,13 @@ def _gap(content: bytes, rng: np.random.Generator) -> bytes:
 
 def _assert_refused_or_equal(path: pathlib.Path, read: Read, expected: list[dict]) -> bool:
     """Returns whether the file was refused; if not, it must say what the whole one says."""
+    records, told = [], None
     try:
         records = read()
     except (ValueError, OSError) as error:
-        assert str(path.parent) in str(error)
+        told = str(error)
+    if told is not None:
+        assert str(path.parent) in told
         return True
     assert [record["name"] for record in records] == [record["name"] for record in expected]
     for record, true in zip(records, expected, strict=True):
@@ -104,14 +107,13 @@ def test_damaged_bytes_are_refused_or_do_not_count(files, kind, damage):
     rng = np.random.default_rng(0)
     refused = 0
     try:
-        for _ in range(20):
+        for _ in range(30):
             path.write_bytes(damage(whole, rng))
             refused += _assert_refused_or_equal(path, read, expected)
     finally:
         path.write_bytes(whole)
-    # What is not refused is damaged where nothing is read: padding, and unused variables. In the
-    # text of the calibration a few digits of translations are such, and cameras that are not read.
-    assert refused >= {_truncated: 18, _flipped: 8, _overwritten: 10, _gap: 15}[damage]
+    # What is not refused is damaged where nothing is read: padding, and variables of no use here.
+    assert refused >= {_truncated: 28, _flipped: 15, _overwritten: 15, _gap: 25}[damage]
 
 
 # Whatever could stand where an array is expected.
@@ -188,7 +190,6 @@ def test_an_archive_that_runs_code_is_refused_and_runs_nothing(tmp_path, protoco
             "as an array": {"S1 Seq1": [cameras | {"8": {"data_2d": call, "data_3d": call}}, 25]},
         }[place]
         path = tmp_path / "data_train_3dhp.npz"
-        np.savez_compressed(path, data=np.zeros(1))
         header = (
             b"\x93NUMPY\x01\x00v\x00"
             + repr({"descr": "|O", "fortran_order": False, "shape": ()}).encode().ljust(117)
