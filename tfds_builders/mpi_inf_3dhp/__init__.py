@@ -1,0 +1,1 @@
+"""MPI-INF-3DHP: eight people in a studio, and six test sequences."""
