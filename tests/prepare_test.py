@@ -4,8 +4,8 @@ import sys
 import zipfile
 from unittest import mock
 
-import human36m_files
 import pytest
+import small_human36m
 import tensorflow_datasets as tfds
 
 from repose_jax import prepare
@@ -94,8 +94,8 @@ def test_options_that_a_data_set_does_not_have_are_refused(tmp_path, capsys):
 
 
 def test_human36m_is_prepared_by_the_same_command(tmp_path, capsys):
-    pickled = human36m_files.write_motionbert(tmp_path)
-    human36m_files.write_videopose3d(tmp_path)
+    pickled = small_human36m.write_motionbert(tmp_path)
+    small_human36m.write_videopose3d(tmp_path)
     argv = ["human36m", f"--source={tmp_path}", f"--data_dir={tmp_path / 'data'}"]
     assert prepare.main(argv) == 2
     assert "choose one: --config=2.5d, --config=camera_cpn_ft" in capsys.readouterr().err

@@ -13,9 +13,9 @@ import zipfile
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import human36m_files as files
 import numpy as np
 import pytest
+import small_human36m as files
 from hostile_pickles import hostile
 
 from tfds_builders.human36m import motionbert, videopose3d

@@ -3,9 +3,9 @@ import logging as std_logging
 import pathlib
 from unittest import mock
 
-import human36m_files as files
 import numpy as np
 import pytest
+import small_human36m as files
 from absl import logging
 
 from tfds_builders.human36m import cameras, motionbert, videopose3d
