@@ -22,8 +22,9 @@ from typing import Any, BinaryIO, NoReturn, cast
 import numpy as np
 
 _DTYPE = re.compile(r"[|<>=]?[?biufcSUO]\d*")
-# The type of dictionary keys and members of sets.
+# The types of dictionary keys and members of sets.
 _HASHABLE = (str, bytes, int, float, type(None))
+_SMALL = 1 << 26  # bytes that any machine has
 
 
 class _RefusedError(ValueError):
@@ -60,6 +61,9 @@ def load_npz(path: str | os.PathLike[str]) -> dict[str, Any]:
     with path.open("rb") as file, _errors_name(path, "NumPy archive"):
         content = {}
         with zipfile.ZipFile(file) as archive:
+            unpacked = sum(member.file_size for member in archive.infolist())
+            if unpacked > max(_SMALL, 100 * os.fstat(file.fileno()).st_size):
+                raise ValueError(f"it says that it unpacks to {unpacked} bytes")
             for member in archive.infolist():
                 name = member.filename.removesuffix(".npy")
                 with archive.open(member) as stream:
@@ -130,10 +134,11 @@ class _Machine:
         self.memo: dict[int, Any] = {}
         self.texts: dict[bytes, str] = {}  # each is kept once: files hold millions
         self.unfilled: dict[int, np.ndarray] = {}
+        self.left = 4 * size + _SMALL  # bytes that arrays may have: what one file can hold
         self.globals = {
             name: _Global(name, function)
             for names, function in (
-                (("_codecs.encode",), _encode),
+                (("_codecs.encode",), self.encode),
                 (("builtins.bytes", "__builtin__.bytes"), _empty_bytes),
                 (("numpy.dtype",), _dtype),
                 (("numpy.ndarray",), None),
@@ -210,6 +215,8 @@ class _Machine:
     # Functions and classes.
 
     def name(self, module: Any, name: Any) -> None:
+        if type(module) is not str or type(name) is not str:
+            raise ValueError("a name that is no text")
         full = f"{module}.{name}"
         if full not in self.globals:
             raise _RefusedError(f"it asks for {full[:200]!r}")
@@ -243,29 +250,48 @@ class _Machine:
                 if type(data) is not list or len(data) != math.prod(shape):
                     raise ValueError(f"an array of shape {shape} lacks its objects")
             else:
-                data = _bytes(data)
+                data = self.raw(data)
                 _check_length(data, shape, dtype)
             array = self.unfilled.pop(id(target))
-            array.__setstate__((1, shape, dtype, cast(Any, bool(fortran)), data))
+            state = (1, shape, dtype, bool(fortran), data)
+            array.__setstate__(cast(Any, state))
         else:
             raise _RefusedError(f"it sets the state of a {type(target).__name__}")
 
     def reconstruct(self, kind: Any, shape: Any, code: Any) -> np.ndarray:
         del shape, code  # of the array before `build` fills it
-        if getattr(kind, "name", None) != "numpy.ndarray":
+        if kind is not self.globals["numpy.ndarray"]:
             raise _RefusedError(f"it makes an array of {_described(kind)}")
         array = np.empty(0)
         self.unfilled[id(array)] = array
         return array
 
+    def raw(self, value: Any) -> bytes | bytearray:
+        """Returns the bytes of an array, which are a text in what Python 2 wrote.
+
+        A program may refer to the same bytes again and again; a file of data does not.
+        """
+        if not isinstance(value, str | bytes | bytearray):
+            raise ValueError("an array without its bytes")
+        self.left -= len(value)
+        if self.left < 0:
+            raise ValueError("it makes more than it can hold")
+        return value.encode("latin-1") if isinstance(value, str) else value
+
+    def encode(self, text: Any, encoding: Any = "latin1") -> bytes | bytearray:
+        """How Python 3 writes bytes in protocols that do not know them."""
+        if type(text) is not str or encoding not in ("latin1", "latin-1"):
+            raise _RefusedError("it calls '_codecs.encode' for what is no bytes")
+        return self.raw(text)
+
     def from_buffer(self, data: Any, dtype: Any, shape: Any, order: Any) -> np.ndarray:
-        dtype = _type(dtype)
+        dtype, data = _type(dtype), self.raw(data)
         _check_shape(shape, self.size)
         _check_length(data, shape, dtype)
         return np.frombuffer(data, dtype).reshape(shape, order=order)
 
     def scalar(self, dtype: Any, data: Any) -> Any:
-        dtype, data = _type(dtype), _bytes(data)
+        dtype, data = _type(dtype), self.raw(data)
         _check_length(data, (), dtype)
         return np.frombuffer(data, dtype)[0]
 
@@ -287,18 +313,6 @@ def _numpy(name: str) -> tuple[str, str]:
 def _described(value: Any) -> str:
     """Names a function or class; other objects, which may be large, by their type."""
     return repr(value.name) if type(value) is _Global else f"a {type(value).__name__}"
-
-
-def _bytes(value: Any) -> bytes:
-    """Bytes, which are texts in what Python 2 wrote."""
-    return value.encode("latin-1") if isinstance(value, str) else value
-
-
-def _encode(text: Any, encoding: Any = "latin1") -> bytes:
-    """How Python 3 writes bytes in protocols that do not know them."""
-    if type(text) is not str or encoding not in ("latin1", "latin-1"):
-        raise _RefusedError("it calls '_codecs.encode' for what is no bytes")
-    return text.encode("latin-1")
 
 
 def _empty_bytes() -> bytes:

@@ -200,6 +200,23 @@ def test_files_that_are_not_there_are_named(tmp_path):
             read(tmp_path)
 
 
+def test_small_files_do_not_grow_without_bounds(tmp_path):
+    path = tmp_path / "data.npz"
+    np.savez_compressed(path, zeros=np.zeros(1 << 24))
+    with pytest.raises(ValueError, match="it says that it unpacks to 134217"):
+        safe_pickle.load_npz(path)
+    again = b"".join([b"h\x01h\x00\x85R0" * 200_000])
+    program = b"X\x00\x10\x00\x00" + b"a" * 4096 + b"q\x00c_codecs\nencode\nq\x01" + again + b"0."
+    path.write_bytes(program)
+    with pytest.raises(ValueError, match="it makes more than it can hold"):
+        safe_pickle.load(path)
+    # 2^40 lists in 40; to describe them in an error would take forever.
+    laughs = b"]q\x00" + b"".join(b"](h%ch%ceq%c" % (i, i, i + 1) for i in range(40))
+    path.write_bytes(b"\x80\x04" + laughs + b"\x8c\x01x\x93.")
+    with pytest.raises(ValueError, match="a name that is no text"):
+        safe_pickle.load(path)
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="limits the memory as Linux does")
 def test_lengths_that_lie_take_no_memory(tmp_path):
     """The standard library reserves memory for the place 2^31 of its memo, or a length of it."""

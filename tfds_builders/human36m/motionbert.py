@@ -186,7 +186,7 @@ def _numbers(values: Any, key: str, frames: int, where: str) -> np.ndarray:
 
 def _texts(values: Any, key: str, where: str) -> Any:
     """Returns a list or array of texts, checked."""
-    if not isinstance(values, list) and np.ndim(values) != 1:
+    if not isinstance(values, list | np.ndarray) or getattr(values, "ndim", 1) != 1:
         raise ValueError(
             f"{where}, {key}: found a {type(values).__name__}, expected a list of texts"
         )

@@ -142,12 +142,15 @@ def _views(path: pathlib.Path, keypoints: dict[Any, Any], subject: str, action: 
     views = _dict(keypoints[subject], place).get(action)
     if views is None:
         raise ValueError(f"{place}, {action}: it is not there, though {FILE_3D} has this action")
-    if not isinstance(views, list | tuple | np.ndarray) or len(views) != len(cameras.NAMES):
-        found = len(views) if hasattr(views, "__len__") else type(views).__name__
+    # An array of four where all have as many frames.
+    array = isinstance(views, np.ndarray) and views.ndim > 0
+    listed = list(views) if array or isinstance(views, list | tuple) else None
+    if listed is None or len(listed) != len(cameras.NAMES):
+        found = type(views).__name__ if listed is None else len(listed)
         raise ValueError(
             f"{place}, {action}: found {found}, expected a list of {len(cameras.NAMES)} cameras"
         )
-    return views
+    return listed
 
 
 def _check_layout(path: pathlib.Path, metadata: Any) -> None:
@@ -159,9 +162,10 @@ def _check_layout(path: pathlib.Path, metadata: Any) -> None:
     except (TypeError, ValueError):
         found = None
     if found != SYMMETRY:
+        layout = metadata.get("layout_name")
         raise ValueError(
-            f"{where}: the 2D joints are in the layout {metadata.get('layout_name')!r}, whose left "
-            f"and right joints are {symmetry!r:.200}; expected Human3.6M's, {list(SYMMETRY)}"
+            f"{where}: keypoints_symmetry is not that of Human3.6M, {list(SYMMETRY)}; found the "
+            f"layout {layout[:50] if isinstance(layout, str) else None!r}"
         )
 
 
