@@ -83,7 +83,7 @@ def joints(
     wave = 40 * np.sin(time + np.array(phases)[:, None] + [0, 2, 4])
     body = body + wave * np.array([[joint != "pelvis"] for joint in which])
     pelvis = np.concatenate(
-        [700 * np.sin(time + len(name)), 450 + 50 * time, 600 * np.cos(time)], 2
+        [700 * np.sin(time + len(name)), 450 + 50 * np.sin(2 * time), 600 * np.cos(time)], 2
     )
     # These are as camera 0 sees them, around the middle of the room.
     first, other = extrinsics(0), extrinsics(camera)

@@ -10,7 +10,7 @@ from absl import logging
 
 from tfds_builders.records import make_record
 
-# The cameras that everybody trains on: those at the height of the chest and the knee.
+# The cameras of the release's chest-height set, on which the published results are trained.
 CAMERAS = ("0", "1", "2", "4", "5", "6", "7", "8")
 
 # Where the 17 joints of Human3.6M are in the order of MPI-INF-3DHP: head top, neck, right arm, left
@@ -26,7 +26,7 @@ _MAX_MM = 20_000
 _LEG_MM = (200, 700)  # the median length of a thigh or shin
 _LEGS = ((1, 2), (2, 3), (4, 5), (5, 6))
 # How far 2D joints are from the projected 3D joints, px: of the universal ground truth with the
-# camera that fits best (the median over sequences is about 5), and of the metric one with its own.
+# camera that fits best (5 in TS5 and TS6), and of the metric one with its own.
 _MAX_RMS = 100
 _FOCAL_PX = (500, 5000)  # those of the data set are about 1500 and 1680
 _MAX_REPROJECTION = 3
