@@ -63,8 +63,8 @@ def main() -> None:
     made, eaten = batch_size / statistics.median(batch_s), step_size / statistics.median(step_s)
     print(
         f"{args.config}: batches of {batch_size} of {len(work.train):,} clips of "
-        f"{experiment.data.frames} frames are made at {made:,.0f} clips/s, steps of {step_size} eat "
-        f"{eaten:,.2f} clips/s; making them takes {eaten / made:.3%} of the time of a step"
+        f"{experiment.data.frames} frames are made at {made:,.0f} clips/s, steps of {step_size} "
+        f"eat {eaten:,.2f} clips/s; making them takes {eaten / made:.3%} of the time of a step"
     )
     if args.json:
         runs.save(

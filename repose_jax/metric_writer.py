@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import pathlib
 from collections.abc import Mapping
 
@@ -25,7 +26,9 @@ class MetricWriter:
                     continue
                 if record["step"] <= resumed_step:
                     kept.append(line + "\n")
-        path.write_text("".join(kept))
+        rewritten = path.with_suffix(".jsonl.new")
+        rewritten.write_text("".join(kept))
+        os.replace(rewritten, path)  # at once: a run that is killed here loses nothing
         self._file = path.open("a")
         self._board = tensorboardX.SummaryWriter(
             str(workdir / "tensorboard"), purge_step=resumed_step + 1 if resumed_step else None

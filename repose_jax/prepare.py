@@ -175,7 +175,7 @@ def main(argv: list[str] | None = None) -> int:
         else:
             builder.download_and_prepare()
             print(f"Prepared: {builder.data_path}")
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, ImportError) as error:
         message = " ".join(str(error).split())
         print(f"{parser.prog}: error: {message}", file=sys.stderr)
         return 2

@@ -78,7 +78,7 @@ def test_a_layout_is_prepared_trained_on_and_evaluated(layout, tmp_path, capsys)
     assert 0 < content["summary"]["mpjpe"] < 5000
     table = (workdir / "protocol.txt").read_text()
     assert table in capsys.readouterr().out
-    assert list(content["table"])[0] == ("MPJPE (P1)" if dataset == "human36m" else "TS1")
+    assert next(iter(content["table"])) == ("MPJPE (P1)" if dataset == "human36m" else "TS1")
     if dataset == "human36m":
         assert content["table"]["MPJPE (P1)"]["Avg"] == content["summary"]["mpjpe"]
     else:

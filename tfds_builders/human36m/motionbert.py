@@ -152,7 +152,7 @@ def _record(place: str, name: str, subject: str, data: dict[str, Any]) -> dict[s
             fps=FPS,
             image_size=IMAGE_SIZES[camera],
             keypoints_2d=keypoints,
-            confidence=np.clip(confidence, 0, 1).reshape(frames, len(JOINTS)),
+            confidence=confidence.reshape(frames, len(JOINTS)),
             joints_3d=joints,
             mm_per_px=factor,
         )
