@@ -7,11 +7,12 @@ python main.py --config=configs/quickstart.py --workdir=runs/quickstart --mode=e
 import os
 import pathlib
 import sys
-from typing import Any
 
 import jax
 from absl import app, flags, logging
 from ml_collections import config_flags
+
+from repose_jax.command_line import no_such_key
 
 FLAGS = flags.FLAGS
 config_flags.DEFINE_config_file("config", None, "Experiment, with its variant after a colon.")
@@ -25,11 +26,8 @@ def parse_flags(argv: list[str]) -> list[str]:
     """Parses the command line; an override of what the configuration has not ends in one line."""
     try:
         return app.parse_flags_with_usage(argv)
-    except (AttributeError, KeyError) as error:  # of ml_collections, the one around the other
-        cause: Any = error
-        while isinstance(cause.args[0], Exception):
-            cause = cause.args[0]
-        sys.exit(f"error: --config has no such key: {' '.join(cause.args[0].split())}")
+    except (AttributeError, KeyError) as error:
+        sys.exit(f"error: {no_such_key(error)}")
 
 
 def join_processes() -> None:

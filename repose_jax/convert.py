@@ -1,16 +1,32 @@
-"""Weights of the published PyTorch models in ours: every tensor used, every parameter filled."""
+"""Weights of the published PyTorch models in ours: every tensor used, every parameter filled.
 
+    python -m repose_jax.convert --from=torch CHECKPOINT --config=configs/h36m.py --out=runs/h36m
+
+makes of a checkpoint that the authors of RePOSE or MotionBERT published a workdir, which
+`python main.py --config=configs/h36m.py --workdir=runs/h36m` evaluates with `--mode=eval` and
+fine-tunes without it. The model and its sizes are those of the configuration. PyTorch is needed
+only here: `pip install torch`.
+"""
+
+import argparse
+import os
+import pathlib
 import re
-from collections.abc import Callable, Mapping
+import sys
+import zipfile
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from repose_jax import models
+from repose_jax import command_line, models, run
+from repose_jax.checkpoint import Checkpoints
+from repose_jax.config import Experiment
 
 Path = tuple[str | int, ...]
+Shapes = Mapping[str, tuple[int, ...]]
 
 _SUBLAYERS = {
     "norm1": ("norm_attention",),
@@ -28,12 +44,12 @@ _TOP = {
 }
 
 
-def _repose_path(name: str) -> tuple[Path, tuple[int, ...]] | None:
+def _dstformer_path(name: str) -> tuple[Path, int] | None:
     """Maps a published name of RePOSE or MotionBERT to (path, leading axes to drop), or to None."""
     if name == "temp_embed":
-        return ("frame_embedding",), (0,)
+        return ("frame_embedding",), 1
     if name == "pos_embed":
-        return ("joint_embedding",), (0,)
+        return ("joint_embedding",), 1
     module, _, leaf = name.rpartition(".")
     path: Path | None = _TOP.get(module)
     if match := re.fullmatch(r"ts_attn\.(\d+)", module):
@@ -48,11 +64,38 @@ def _repose_path(name: str) -> tuple[Path, tuple[int, ...]] | None:
     if path is None or leaf not in ("weight", "bias"):
         return None
     if leaf == "bias":
-        return (*path, "bias"), ()
-    return (*path, "scale" if "norm" in str(path[-1]) else "kernel"), ()
+        return (*path, "bias"), 0
+    return (*path, "scale" if "norm" in str(path[-1]) else "kernel"), 0
 
 
-_PATHS: dict[str, Callable[[str], tuple[Path, tuple[int, ...]] | None]] = {"repose": _repose_path}
+def _dstformer_sizes(shapes: Shapes) -> dict[str, int]:
+    """Tells the sizes of RePOSE or MotionBERT from its shapes, in which heads leave no trace."""
+    axes = {
+        "frames": ("temp_embed", 1),
+        "joints": ("pos_embed", 1),
+        "in_channels": ("joints_embed.weight", 1),
+        "width": ("joints_embed.weight", 0),
+        "representation": ("pre_logits.fc.weight", 0),
+        "out_channels": ("head.weight", 0),
+    }
+    sizes = {
+        size: shapes[name][axis]
+        for size, (name, axis) in axes.items()
+        if len(shapes.get(name, ())) > axis
+    }
+    if layers := {name.split(".")[1] for name in shapes if name.startswith("blocks_st.")}:
+        sizes["depth"] = len(layers)
+    hidden = shapes.get("blocks_st.0.mlp_s.fc1.weight")
+    if hidden and sizes.get("width"):
+        sizes["mlp_ratio"] = hidden[0] // sizes["width"]
+    return sizes
+
+
+# Of each model: what maps a published name, and what tells the sizes.
+_PUBLISHED: dict[str, tuple[Callable[[str], tuple[Path, int] | None], Callable[[Shapes], Any]]] = {
+    "repose": (_dstformer_path, _dstformer_sizes),
+    "motionbert": (_dstformer_path, _dstformer_sizes),
+}
 
 
 def from_torch(name: str, state_dict: Mapping[str, Any], **config: Any) -> nnx.Module:
@@ -61,35 +104,170 @@ def from_torch(name: str, state_dict: Mapping[str, Any], **config: Any) -> nnx.M
     Args:
         name: the model's name in `repose_jax.models`.
         state_dict: published parameter name (with or without the prefix `module.`) to tensor or
-        array. **config: sizes, as for `repose_jax.models.create`.
+            array.
+        **config: sizes, as for `repose_jax.models.create`.
 
     Returns:
         The model with the checkpoint's weights.
 
     Raises:
-        ValueError: a tensor that is not used, a parameter that is not filled, or a shape that
-        differs;
-            the message lists all of them.
+        ValueError: other sizes, which the message names; or a tensor that is not used, a parameter
+            that is not filled, a shape that differs, a value that is not finite: the message lists
+            all of them.
     """
-    model = models.create(name, **config)
-    params = dict(nnx.to_flat_state(nnx.state(model, nnx.Param)))
+    model: Any = nnx.eval_shape(lambda: models.create(name, **config))  # every value comes below
+    path_of, sizes_of = _PUBLISHED[name]
+    params: dict[Any, Any] = dict(nnx.to_flat_state(nnx.state(model, nnx.Param)))
+    arrays = {key: np.asarray(tensor, np.float32) for key, tensor in state_dict.items()}
+    shapes = {key.removeprefix("module."): value.shape for key, value in arrays.items()}
+    _check_sizes(name, model.config, sizes_of(shapes))
     problems, unfilled = [], set(params)
-    for key, tensor in state_dict.items():
-        mapped = _PATHS[name](key.removeprefix("module."))
-        if mapped is None or mapped[0] not in params:
+    for key, value in arrays.items():
+        mapped = path_of(key.removeprefix("module."))
+        if mapped is None or mapped[0] not in unfilled:
             problems.append(f"unused tensor {key}")
             continue
         path, leading = mapped
-        value = np.asarray(tensor, np.float32)
-        value = value.squeeze(leading) if leading else value
+        unfilled.remove(path)
+        shape = params[path].shape
         value = value.T if path[-1] == "kernel" else value
-        if value.shape != params[path].shape:
-            problems.append(f"{key} gives {value.shape}, {path} is {params[path].shape}")
+        if value.shape != (1,) * leading + shape:
+            problems.append(f"{key} gives {value.shape}, {path} is {shape}")
+        elif not np.isfinite(value).all():
+            problems.append(f"{key} holds values that are not finite")
         else:
-            params[path][...] = jnp.asarray(value)
-        unfilled.discard(path)
+            params[path] = params[path].replace(jnp.asarray(value.reshape(shape)))
+    unused = any(problem.startswith("unused") for problem in problems)
     problems += [f"nothing fills {path}" for path in sorted(unfilled, key=str)]
+    if unused:
+        problems.append(
+            "unused tensors may belong to another task's head (as in MotionBERT's checkpoints for "
+            "actions and meshes), for which there is no model here"
+        )
     if problems:
-        raise ValueError(f"The checkpoint does not fit {name!r}: " + "; ".join(problems))
+        raise ValueError(f"The checkpoint does not fit {name!r}: " + "; ".join(problems) + ".")
     nnx.update(model, nnx.from_flat_state(params.items()))
     return model
+
+
+def _check_sizes(name: str, config: Any, found: Mapping[str, int]) -> None:
+    differing = {key: size for key, size in found.items() if size != getattr(config, key)}
+    if differing:
+        told = [f"{key} is {size}, not {getattr(config, key)}" for key, size in differing.items()]
+        flags = [f"--config.model.{key}={size}" for key, size in differing.items()]
+        raise ValueError(
+            f"The checkpoint does not fit {name!r} of these sizes: in it {', '.join(told)}. "
+            f"Give {' '.join(flags)}, or the same as arguments in Python."
+        )
+
+
+def read_torch(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
+    """Reads the parameters of a checkpoint that RePOSE or MotionBERT publishes.
+
+    It is a dictionary saved by PyTorch whose entry `model_pos` or `model` has the parameters, or
+    these alone. Tensors, numbers and plain containers are read and nothing else.
+
+    Args:
+        path: the file.
+
+    Returns:
+        Published parameter name to float32 array.
+
+    Raises:
+        ImportError: PyTorch is not installed.
+        FileNotFoundError: there is no such file.
+        ValueError: not such a checkpoint, damaged, or one that refers to code.
+    """
+    try:
+        import torch  # pyright: ignore[reportMissingImports]  (an optional extra)
+    except ImportError as error:
+        raise ImportError(
+            "Reading a PyTorch checkpoint needs PyTorch, which is not installed: pip install torch"
+        ) from error
+    if not os.path.isfile(path):
+        raise FileNotFoundError(f"There is no file {path}.")
+    # MotionBERT's training saves its best error as a NumPy number.
+    scalar: Any = np.float64().__reduce__()[0]
+    numbers = [(scalar, f"numpy.{core}.multiarray.scalar") for core in ("core", "_core")]
+    dtypes: list[Any] = [np.dtype, type(np.dtype(np.float64))]
+    try:
+        if zipfile.is_zipfile(path):  # PyTorch does not look at the checksums
+            with zipfile.ZipFile(path) as archive:
+                if entry := archive.testzip():
+                    raise zipfile.BadZipFile(entry)
+        with torch.serialization.safe_globals([*numbers, *dtypes]):
+            loaded = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # of a damaged file PyTorch raises nearly anything
+        if match := re.search(r"GLOBAL ([\w.]+)", str(error)):
+            raise ValueError(
+                f"{path} refers to {match[1]}, which is neither a tensor nor a number. It is "
+                "refused: to read it could run any code."
+            ) from error
+        raise ValueError(
+            f"{path} is not a PyTorch checkpoint, or is damaged ({type(error).__name__})."
+        ) from error
+    if not isinstance(loaded, dict):
+        raise ValueError(f"{path} holds a {type(loaded).__name__}, expected a dictionary.")
+    tensors = loaded.get("model_pos", loaded.get("model", loaded))
+    if not isinstance(tensors, dict) or not tensors:
+        raise ValueError(f"{path} holds no parameters in its entry 'model_pos' or 'model'.")
+    for key, value in tensors.items():
+        if not (isinstance(value, torch.Tensor) and value.is_floating_point()):
+            found = getattr(value, "dtype", type(value).__name__)
+            raise ValueError(
+                f"{path} should hold tensors of parameters in its entry 'model_pos' or 'model', or "
+                f"these alone; {key!r} is {found}."
+            )
+    return {str(key): value.detach().float().numpy() for key, value in tensors.items()}
+
+
+READERS = {"torch": read_torch}
+
+
+def write_run(config: Experiment, model: nnx.Module, workdir: pathlib.Path) -> None:
+    """Writes a run that starts from a model: at step 0, with nothing trained.
+
+    Args:
+        config: the experiment to evaluate or go on with.
+        model: its model.
+        workdir: where the run goes; must be empty or not there.
+
+    Raises:
+        FileExistsError: the workdir holds something.
+    """
+    if workdir.exists() and any(workdir.iterdir()):
+        raise FileExistsError(f"{workdir} is not empty; give a new directory.")
+    _, state, _ = run.initial_state(config, model)
+    checkpoints = Checkpoints(workdir)
+    for kind in ("latest", "best"):
+        # Training finds no baselines, and scores the model before it goes on.
+        checkpoints.save(kind, 0, state, {"step": 0, "epoch": 0, "baselines": {}})
+    checkpoints.close()
+    run.claim_workdir(config, workdir)  # last: what has no configuration is not a run
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command line; returns 0, or 2 if the checkpoint could not be converted."""
+    parser = argparse.ArgumentParser(
+        prog="python -m repose_jax.convert",
+        description="Make a run of a published checkpoint.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("checkpoint", help="the published file")
+    parser.add_argument("--from", dest="kind", required=True, choices=READERS, help="what wrote it")
+    parser.add_argument("--out", required=True, type=pathlib.Path, help="the workdir to write")
+    args, config = command_line.parse(parser, argv)
+    try:
+        run.check_model(config)
+        tensors = READERS[args.kind](args.checkpoint)
+        write_run(config, from_torch(state_dict=tensors, **config.model), args.out)
+    except (ImportError, OSError, ValueError) as error:
+        print(f"{parser.prog}: error: {error}", file=sys.stderr)
+        return 2
+    count = sum(array.size for array in tensors.values())
+    print(f"Converted {count:,} parameters in {len(tensors)} tensors: {args.out}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

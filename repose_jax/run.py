@@ -106,21 +106,10 @@ def setup(config: Experiment, workdir: pathlib.Path) -> tuple[Run, state.TrainSt
     if jax.process_index() == 0:
         prepare.prepare_embedded((*data.train, *data.test), data.data_dir)
     multihost_utils.sync_global_devices("datasets are prepared")
-    make_objective = objective.make_objective(
-        config.objective.weights,
-        learn_weights=config.objective.learn_weights,
-        reduction=config.objective.reduction,
-    )
+    minimised = _objective(config)
     for size in (train_config.batch_size, config.eval.batch_size):
         devices.process_rows(size)  # refuses what cannot be split
-    sizes = {key: value for key, value in config.model.items() if key != "name"}
-    create = functools.partial(models.create, config.model["name"], **sizes)
-    abstract: Any = nnx.eval_shape(create)
-    if data.frames > abstract.config.frames:
-        raise ValueError(
-            f"config.data.frames is {data.frames}, more than config.model.frames, "
-            f"{abstract.config.frames}."
-        )
+    check_model(config)
     cut = functools.partial(
         clips_lib.make,
         frames=data.frames,
@@ -134,14 +123,8 @@ def setup(config: Experiment, workdir: pathlib.Path) -> tuple[Run, state.TrainSt
     steps_per_epoch = train_config.epoch_steps or max(
         len(train_clips) // train_config.batch_size, 1
     )
-    optimizer = optim.optimizer(config.optim, steps_per_epoch)
-    model = create(rngs=nnx.Rngs(train_config.seed))
-    graph, train_state = state.create(
-        model,
-        objective.init_log_variances(make_objective),
-        optimizer,
-        ema=config.optim.ema > 0,
-    )
+    model = models.create(**config.model, rngs=nnx.Rngs(train_config.seed))
+    graph, train_state, optimizer = initial_state(config, model, steps_per_epoch=steps_per_epoch)
     mesh = devices.data_mesh()
     run = Run(
         config=config,
@@ -152,10 +135,52 @@ def setup(config: Experiment, workdir: pathlib.Path) -> tuple[Run, state.TrainSt
         test_motion=test_motion,
         graph=graph,
         optimizer=optimizer,
-        objective=make_objective,
+        objective=minimised,
         steps_per_epoch=steps_per_epoch,
     )
     return run, jax.device_put(train_state, devices.replicated(mesh))
+
+
+def check_model(config: Experiment) -> None:
+    """Refuses a model that cannot be.
+
+    Raises:
+        ValueError: an unknown model or size, or clips that are longer than what the model takes.
+    """
+    abstract: Any = nnx.eval_shape(functools.partial(models.create, **config.model))
+    if config.data.frames > abstract.config.frames:
+        raise ValueError(
+            f"config.data.frames is {config.data.frames}, more than config.model.frames, "
+            f"{abstract.config.frames}."
+        )
+
+
+def initial_state(
+    config: Experiment, model: nnx.Module, *, steps_per_epoch: int = 1
+) -> tuple[Any, state.TrainState, optax.GradientTransformation]:
+    """Makes the state of a model before its first step; needs no data.
+
+    Args:
+        config: the experiment.
+        model: its model.
+        steps_per_epoch: steps that count as an epoch; the update rule depends on it, its state does
+            not.
+
+    Returns:
+        The model's static half, the state, and the update rule.
+    """
+    optimizer = optim.optimizer(config.optim, steps_per_epoch)
+    log_variances = objective.init_log_variances(_objective(config))
+    graph, train_state = state.create(model, log_variances, optimizer, ema=config.optim.ema > 0)
+    return graph, train_state, optimizer
+
+
+def _objective(config: Experiment) -> objective.Objective:
+    return objective.make_objective(
+        config.objective.weights,
+        learn_weights=config.objective.learn_weights,
+        reduction=config.objective.reduction,
+    )
 
 
 def claim_workdir(config: Experiment, workdir: pathlib.Path) -> None:

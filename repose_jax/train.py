@@ -153,10 +153,9 @@ def train_and_evaluate(config: Experiment, workdir: pathlib.Path) -> evaluate.Ta
     claim_workdir(config, workdir)  # not for a configuration that cannot even start
     primary = jax.process_index() == 0
     checkpoints = Checkpoints(workdir)
-    best, baselines = math.inf, {}
+    baselines: dict[str, dict[str, float]] = {}
     if info := checkpoints.info("latest"):
         train_state = checkpoints.restore("latest", train_state)
-        best = (checkpoints.info("best") or {}).get("mpjpe", math.inf)
         baselines = info["baselines"]
         if primary:
             print(f"Resuming after step {info['step']} ({checkpoints.path('latest')}).")
@@ -165,14 +164,18 @@ def train_and_evaluate(config: Experiment, workdir: pathlib.Path) -> evaluate.Ta
     jitted = jit_step(run)
     rows = devices.process_rows(config.train.batch_size)
     tally = None
-    if not info:
+    if not baselines:
+        start = "converted" if info else "untrained"  # `convert` wrote a state without baselines
         for name, predictor in (
             ("mean pose", evaluate.mean_pose_predictor(run.train)),
-            ("untrained", run.predictor(train_state.eval_params)),
+            (start, run.predictor(train_state.eval_params)),
         ):
             baselines[name] = run.summary(run.score(predictor))
             if writer:
                 writer.write(0, name.replace(" ", "_"), baselines[name])
+    # Converted weights are the best until training finds better ones.
+    known_best = baselines.get("converted", {}) | (checkpoints.info("best") or {})
+    best = known_best.get("mpjpe", math.inf)
     bar = tqdm(
         total=last, initial=step, unit="step", dynamic_ncols=True, disable=not primary, leave=True
     )

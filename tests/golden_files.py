@@ -7,6 +7,17 @@ from typing import Any
 import numpy as np
 
 GOLDEN = pathlib.Path(__file__).parent / "golden"
+SIZES = {  # name of a size in the published code -> ours
+    "dim_in": "in_channels",
+    "dim_out": "out_channels",
+    "dim_feat": "width",
+    "dim_rep": "representation",
+    "depth": "depth",
+    "num_heads": "heads",
+    "mlp_ratio": "mlp_ratio",
+    "maxlen": "frames",
+    "num_joints": "joints",
+}
 
 
 def arrays(name: str) -> dict[str, np.ndarray]:
@@ -16,7 +27,7 @@ def arrays(name: str) -> dict[str, np.ndarray]:
 
 
 def load(name: str) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray], dict[str, Any]]:
-    """Returns (arrays, weights by published name, hyper-parameters) of one golden file.
+    """Returns (arrays, weights by published name, sizes) of one golden file.
 
     Weights are drawn, in the sorted order of their names, from a generator with the file's seed:
     1-D tensors 0.1 z (+ 1 for norm scales), the rest 0.05 z.
@@ -29,4 +40,5 @@ def load(name: str) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray], dict[
     for key in sorted(shapes):
         z = rng.standard_normal(shapes[key]).astype(np.float32)
         weights[key] = (key in ones) + np.float32(0.1) * z if z.ndim <= 1 else np.float32(0.05) * z
-    return stored, weights, json.loads(str(stored["config"]))
+    sizes = {SIZES[key]: value for key, value in json.loads(str(stored["config"])).items()}
+    return stored, weights, sizes

@@ -8,9 +8,13 @@ from typing import Any
 import jax
 from flax import nnx
 
+from repose_jax.models.motionbert import MotionBertConfig
 from repose_jax.models.repose import Repose, ReposeConfig
 
-MODELS: dict[str, tuple[Callable[..., nnx.Module], type]] = {"repose": (Repose, ReposeConfig)}
+MODELS: dict[str, tuple[Callable[..., nnx.Module], type]] = {
+    "repose": (Repose, ReposeConfig),
+    "motionbert": (Repose, MotionBertConfig),
+}
 
 
 def create(name: str, *, rngs: nnx.Rngs | None = None, **config: Any) -> nnx.Module:

@@ -1,0 +1,77 @@
+"""Executes the notebook on the CPU, with the embedded data and a model that is smaller still."""
+
+import pathlib
+
+import nbclient
+import nbformat
+import pytest
+
+NOTEBOOK = pathlib.Path(__file__).parents[1] / "notebooks" / "repose_colab.ipynb"
+FLAGS = [
+    *("--config.model.width=16", "--config.eval.flip=False", "--config.eval.batch_size=128"),
+    *("--config.train.epochs=1", "--config.train.epoch_steps=2", "--config.train.eval_every=1"),
+]
+
+
+def read():
+    return nbformat.read(NOTEBOOK, as_version=4)
+
+
+def printed(cell) -> str:
+    return "".join(output.text for output in cell.outputs if output.output_type == "stream")
+
+
+@pytest.fixture(scope="module")
+def executed(tmp_path_factory):
+    """The cells by name, with what they gave."""
+    runs, data = tmp_path_factory.mktemp("runs"), tmp_path_factory.mktemp("data")
+    notebook = read()
+    names = [cell.id for cell in notebook.cells]
+    settings = names.index("settings")
+    assert notebook.cells[settings].metadata.tags == ["parameters"]
+    change = f"RUNS, QUICKSTART_FLAGS = {str(runs)!r}, {FLAGS}"
+    notebook.cells.insert(settings + 1, nbformat.v4.new_code_cell(change))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TFDS_DATA_DIR", str(data))
+        patch.delenv("XLA_FLAGS")  # one device, and code that is compiled to be fast
+        resources = {"metadata": {"path": str(NOTEBOOK.parent)}}
+        nbclient.NotebookClient(notebook, timeout=600, resources=resources).execute()
+    return {cell.id: cell for cell in notebook.cells}
+
+
+def test_it_is_stored_without_outputs():
+    cells = [cell for cell in read().cells if cell.cell_type == "code"]
+    assert cells
+    for cell in cells:
+        assert cell.outputs == []
+        assert cell.execution_count is None
+
+
+def test_the_quickstart_ends_with_tables_and_pictures(executed):
+    table = printed(executed["quickstart"])
+    assert "MPJPE" in table
+    assert "mean pose" in table
+    assert "Written: " in table
+    shown = [output.data for output in executed["pictures"].outputs]
+    assert sum("image/png" in data for data in shown) == 1
+    assert sum("image/gif" in data for data in shown) == 1
+
+
+def test_nothing_is_installed_outside_of_colab_and_jax_tells_its_devices(executed):
+    assert "nothing is installed" in printed(executed["install"])
+    assert "CpuDevice" in printed(executed["install"])
+
+
+@pytest.mark.parametrize(
+    ("cell", "message"),
+    [
+        ("drive", "google.colab is missing: this is not Colab."),
+        ("h36m-prepare", "Human3.6M is not prepared: "),
+        ("h36m-prepare", "h36m_sh_conf_cam_source_final.pkl is missing."),
+        ("h36m-train", "Not trained: Human3.6M is not prepared."),
+        ("h36m-evaluate", "Not evaluated: Human3.6M is not prepared, or there is no run in "),
+        ("weights", "repose.bin is missing."),
+    ],
+)
+def test_cells_that_need_more_say_what_is_missing(cell, message, executed):
+    assert message in printed(executed[cell])
