@@ -1,5 +1,6 @@
 """Every file of `configs` with every one of its variants makes an experiment that can start."""
 
+import dataclasses
 import functools
 import importlib
 import pathlib
@@ -10,7 +11,9 @@ import sys
 import pytest
 from flax import nnx
 
+from configs import common
 from repose_jax import config, models, objective
+from repose_jax.models.repose import ReposeConfig
 
 FILES = sorted(
     path.stem
@@ -64,6 +67,30 @@ def test_every_variant_of_every_configuration_can_start(name):
             reduction=experiment.objective.reduction,
         )
         assert parameters(experiment) > 0
+
+
+def test_what_configurations_share_are_the_defaults():
+    shared = common.base().to_dict()
+    del shared["model"]["name"], shared["objective"]["weights"]
+    weights = {k: v for k, v in common.base().objective.weights.items() if v}
+    assert weights == dict(objective.EQUATION_4)
+    for section, cls in config.SECTIONS.items():
+        defaults = dataclasses.asdict(cls())
+        defaults.pop("weights", None)
+        assert shared[section] == defaults
+    assert shared["model"].items() <= dataclasses.asdict(ReposeConfig()).items()
+
+
+def test_the_benchmarks_are_evaluated_by_their_protocols():
+    assert get("h36m").eval.protocol == "human36m_2.5d"
+    assert not get("h36m").data.root_relative
+    assert get("h36m").data.tails == "drop"
+    assert get("h36m", "gt2d").data.inputs == "ground_truth"
+    camera = get("h36m", "camera,baseline")
+    assert (camera.eval.protocol, camera.data.root_relative) == ("human36m_camera", True)
+    assert camera.data.tails == "cover"
+    assert get("mpi_inf_3dhp").eval.protocol == "mpi_inf_3dhp"
+    assert get("mpi_inf_3dhp", "metric").data.test == ("mpi_inf_3dhp/metric:test",)
 
 
 def test_the_human36m_configuration_is_the_papers():
