@@ -101,6 +101,14 @@ def test_confidences_that_overshoot_stay_as_the_published_readers_have_them(tmp_
     np.testing.assert_allclose(records["train"][0]["confidence"][0, :2], [1.1, -0.1])
 
 
+def test_labels_that_are_not_relative_to_the_root_are_said_to_be(tmp_path, warnings):
+    content = files.motionbert()
+    content["train"]["joint3d_image"][0, 0, 2] = 5
+    records = records_of(files.write_motionbert(tmp_path, content), tmp_path)
+    assert records["train"][0]["joints_3d"][0, 0, 2] == 5
+    assert "s_01_act_02_subact_01_ca_01, joint3d_image: the root has depth 5 px" in warnings.text
+
+
 def error_of(read, *paths) -> str:
     """The error that reading files and making all records of them ends in."""
     try:
@@ -159,7 +167,7 @@ def with_number(row, number):
         (edited(train__confidence=lambda v: v * 0), "confidence: all are 0"),
         (edited(test___25d_factor=lambda v: v / 1000), "2.5d_factor: 0.00"),
         (edited(test___25d_factor=lambda v: v * 1.001), "joints_2.5d_image: differs by"),
-        (edited(test__joint3d_image=lambda v: v + 1), "the root has depth 1 px"),
+        (edited(test__joint3d_image=lambda v: v + 1), "joints_2.5d_image: differs by"),
         (edited(train__camera_name=lambda v: [s[:-1] + "0" for s in v]), "unknown camera '54"),
         (edited(train__camera_name=lambda v: ["54138969"] + ["60457274"] * 17), "in frame 1 of"),
         (edited(train__source=lambda v: ["video"] * 18), "source: found 'video' in frame 0"),
