@@ -159,7 +159,9 @@ def predict_frames(
     for index, real, batch in clips_lib.eval_batches(clips, batch_size):
         with jax.default_matmul_precision("highest"):
             prediction = predictor(devices.put_rows(batch["inputs"][mine], mesh))
-        prediction = np.asarray(multihost_utils.process_allgather(prediction, tiled=True))
+        if not prediction.is_fully_addressable:  # each process has its rows
+            prediction = multihost_utils.process_allgather(prediction, tiled=True)
+        prediction = np.asarray(prediction)
         counted = batch["counted"][..., 0] & real[:, None]
         frames[clips_lib.rows(clips, index)[counted]] = prediction[counted]
     return frames
