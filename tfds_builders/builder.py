@@ -79,6 +79,7 @@ class RecordBuilder(dataset_builder.FileReaderBuilder):
                     path = template.sharded_filepath(shard_index=index, num_shards=len(shards))
                     kept = unfinished / path.name
                     if kept.exists():
+                        self._add_names(split, self._names(kept), names)
                         bar.update(shard.frames)
                     else:
                         writing = kept.with_name(f"{kept.name}.writing")
@@ -115,11 +116,24 @@ class RecordBuilder(dataset_builder.FileReaderBuilder):
         schema: Any = self.info.features
         for record in shard.records():
             name = record["name"]
+            self._add_names(split, [name], names)
+            yield name, schema.serialize_example(record)
+            bar.update(len(record["joints_3d"]))
+
+    def _add_names(self, split: str, new: Iterable[str], names: set[str]) -> None:
+        for name in new:
             if name in names:
                 raise ValueError(f"{self.name}, split {split!r}: two records are named {name!r}")
             names.add(name)
-            yield name, schema.serialize_example(record)
-            bar.update(len(record["joints_3d"]))
+
+    def _names(self, shard: pathlib.Path) -> list[str]:
+        """The names of the records in a finished shard."""
+        schema: Any = self.info.features
+        reader = array_record_module.ArrayRecordReader(os.fspath(shard))
+        try:
+            return [schema.deserialize_example_np(r)["name"].decode() for r in reader.read_all()]
+        finally:
+            reader.close()
 
     def _unfinished(self, dl_manager: tfds.download.DownloadManager) -> pathlib.Path:
         """The folder of finished shards, without those made of other files."""

@@ -10,6 +10,7 @@ actions without weights. Poses are relative to the root, which counts among the 
 """
 
 import math
+import statistics
 from collections.abc import Callable
 
 from repose_jax.evaluate import Group, Tally
@@ -57,13 +58,18 @@ def action_mean(tally: Tally, metric: str, where: Callable[[Group], bool]) -> fl
     Every frame weighs the same. The mean velocity of a sequence of n frames, of which n - 1 have
     one, weighs n, and its mean acceleration likewise.
     """
-    total, frames = 0.0, 0
-    for sequence in {group.sequence for group in tally.groups if where(group)}:
-        here = lambda group, name=sequence: group.sequence == name  # noqa: E731
-        value, count = tally.mean(metric, where=here), tally.frames(here)
+    values, counts = [], []
+    # In the order of the groups, so that every process adds up in the same one.
+    for sequence in dict.fromkeys(group.sequence for group in tally.groups if where(group)):
+
+        def here(group: Group, name: str = sequence) -> bool:
+            return group.sequence == name
+
+        value = tally.mean(metric, where=here)
         if not math.isnan(value):
-            total, frames = total + count * value, frames + count
-    return total / frames if frames else math.nan
+            values.append(value)
+            counts.append(tally.frames(here))
+    return statistics.fmean(values, counts) if values else math.nan
 
 
 def _by_action(tally: Tally, counted: Callable[[Group], bool]) -> dict[str, dict[str, float]]:
@@ -89,7 +95,7 @@ def _protocol(title: str, counted: Callable[[Group], bool]) -> Protocol:
     def summary(tally: Tally) -> dict[str, float]:
         means = [row for row in _by_action(tally, counted).values() if not math.isnan(row["mpjpe"])]
         return {
-            metric: math.fsum(row[metric] for row in means) / len(means) if means else math.nan
+            metric: statistics.fmean(row[metric] for row in means) if means else math.nan
             for metric in tally.totals
         }
 

@@ -68,6 +68,19 @@ def test_a_stopped_preparation_leaves_no_dataset_and_goes_on_where_it_was(tmp_pa
     assert [p.name for p in (tmp_path / "counting").iterdir()] == ["1.0.0"]
 
 
+def test_names_of_shards_from_before_are_not_forgotten(tmp_path):
+    _stopped(tmp_path)
+
+    class Repeating(Counting, skip_registration=True):
+        name = "counting"
+
+        def _records(self, split, shard):
+            return super()._records(split, 0)
+
+    with pytest.raises(ValueError, match="two records are named 'train0/view0'"):
+        Repeating(data_dir=tmp_path).download_and_prepare()
+
+
 def test_it_begins_anew_when_the_files_are_others(tmp_path):
     source = tmp_path / "source"
     source.write_text("a")
