@@ -9,41 +9,23 @@ fit into memory, `--step_batch_size` times one of fewer clips.
 """
 
 import argparse
-import importlib.util
 import pathlib
 import statistics
 import time
-from typing import Any
 
 import jax
 
 from benchmarks import runs
-from repose_jax import clips, config, devices, run, train
-
-
-def load_config(spec: str) -> Any:
-    """Returns the ConfigDict of a configuration file, with its variants after the colon."""
-    path, _, variant = spec.partition(":")
-    module_spec = importlib.util.spec_from_file_location("experiment_config", path)
-    assert module_spec is not None
-    assert module_spec.loader is not None
-    module = importlib.util.module_from_spec(module_spec)
-    module_spec.loader.exec_module(module)
-    return module.get_config(variant)
+from repose_jax import clips, command_line, devices, run, train
 
 
 def main() -> None:
     """Measures and prints."""
     parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
-    parser.add_argument("--config", default="configs/quickstart.py")
-    parser.add_argument("--data_dir", default=None)
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--step_batch_size", type=int, help="clips in a timed step")
     parser.add_argument("--json", type=pathlib.Path, help="where to write the result")
-    args = parser.parse_args()
-    values = load_config(args.config)
-    values.data.data_dir = args.data_dir
-    experiment = config.from_mapping(values.to_dict())
+    args, experiment = command_line.parse(parser, None)
     work, state = run.setup(experiment, pathlib.Path("unused"))
     step = train.jit_step(work)
     batch_size = experiment.train.batch_size

@@ -7,7 +7,7 @@ import jax
 import numpy as np
 
 import repose_jax
-from repose_jax import evaluate, protocols, report
+from repose_jax import evaluate, report
 from repose_jax.checkpoint import Checkpoints
 from repose_jax.config import Experiment
 from repose_jax.run import Run, claim_workdir, setup
@@ -51,10 +51,9 @@ def conclude(
     pictures = draw(run, params)
     if jax.process_index() > 0:
         return
-    protocol = protocols.get(run.config.eval.protocol)
-    compared = {**baselines, "trained": protocol.summary(tally)}
+    compared = {**baselines, "trained": run.protocol.summary(tally)}
     print("\n" + report.table(compared, "for comparison"))
-    print("\n" + report.full_table(tally, protocol))
+    print("\n" + report.full_table(tally, run.protocol))
     info = {
         "version": repose_jax.__version__,
         "step": step,
@@ -63,7 +62,7 @@ def conclude(
         "protocol": run.config.eval.protocol,
         "baselines": baselines,
     }
-    written = report.write(run.workdir, tally, protocol, info) + pictures
+    written = report.write(run.workdir, tally, run.protocol, info) + pictures
     print("\nWritten: " + ", ".join(str(path) for path in written))
 
 

@@ -27,6 +27,7 @@ from repose_jax import (
     state,
 )
 from repose_jax.config import Experiment
+from repose_jax.protocols import protocol as protocol_lib
 
 # What may change between two runs in one workdir: how long, how often, and where the data lie.
 MAY_CHANGE = {
@@ -55,6 +56,7 @@ class Run:
         graph: the model's static half.
         optimizer: the update rule.
         objective: what is minimised.
+        protocol: how results are counted.
         steps_per_epoch: steps that count as an epoch.
     """
 
@@ -67,11 +69,12 @@ class Run:
     graph: Any
     optimizer: optax.GradientTransformation
     objective: objective.Objective
+    protocol: protocol_lib.Protocol
     steps_per_epoch: int
 
     def score(self, predictor: evaluate.Predictor) -> evaluate.Tally:
         """Scores a predictor on the test clips, as the protocol treats predictions."""
-        protocol = protocols.get(self.config.eval.protocol)
+        protocol = self.protocol
         return evaluate.evaluate(
             predictor,
             self.test,
@@ -81,10 +84,6 @@ class Run:
             zero_root=protocol.zero_root and self.config.data.root_relative,
             scale=protocol.scale(self.test_motion.image_size) if protocol.scale else None,
         )
-
-    def summary(self, tally: evaluate.Tally) -> dict[str, float]:
-        """Returns the one number of every metric, as the protocol averages."""
-        return protocols.get(self.config.eval.protocol).summary(tally)
 
     def predictor(self, params: Any) -> evaluate.Predictor:
         """Returns the model's predictor with some parameters."""
@@ -102,7 +101,7 @@ def setup(config: Experiment, workdir: pathlib.Path) -> tuple[Run, state.TrainSt
         FileNotFoundError: a dataset is not prepared.
     """
     data, train_config = config.data, config.train
-    protocols.get(config.eval.protocol)  # refuses what does not exist
+    protocol = protocols.get(config.eval.protocol)
     if jax.process_index() == 0:
         prepare.prepare_embedded((*data.train, *data.test), data.data_dir)
     multihost_utils.sync_global_devices("datasets are prepared")
@@ -136,6 +135,7 @@ def setup(config: Experiment, workdir: pathlib.Path) -> tuple[Run, state.TrainSt
         graph=graph,
         optimizer=optimizer,
         objective=minimised,
+        protocol=protocol,
         steps_per_epoch=steps_per_epoch,
     )
     return run, jax.device_put(train_state, devices.replicated(mesh))

@@ -35,11 +35,13 @@ class Table:
 
     def cells(self, missing: str = "-") -> dict[str, list[str]]:
         """Returns the numbers as text."""
-        digits = self.digits if isinstance(self.digits, tuple) else (self.digits,) * 1000
+        digits = self.digits
+        if isinstance(digits, int):
+            digits = (digits,) * len(self.columns)
         return {
             name: [
                 missing if math.isnan(x) else f"{x:.{places}f}"
-                for x, places in zip(row, digits, strict=False)
+                for x, places in zip(row, digits, strict=True)
             ]
             for name, row in self.rows.items()
         }

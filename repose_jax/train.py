@@ -170,7 +170,7 @@ def train_and_evaluate(config: Experiment, workdir: pathlib.Path) -> evaluate.Ta
             ("mean pose", evaluate.mean_pose_predictor(run.train)),
             (start, run.predictor(train_state.eval_params)),
         ):
-            baselines[name] = run.summary(run.score(predictor))
+            baselines[name] = run.protocol.summary(run.score(predictor))
             if writer:
                 writer.write(0, name.replace(" ", "_"), baselines[name])
     # Converted weights are the best until training finds better ones.
@@ -223,7 +223,7 @@ def train_and_evaluate(config: Experiment, workdir: pathlib.Path) -> evaluate.Ta
                     pending = None
                 if due:
                     tally = run.score(run.predictor(train_state.eval_params))
-                    summary = run.summary(tally)
+                    summary = run.protocol.summary(tally)
                     if writer:
                         writer.write(step, "test", summary)
                         bar.write(

@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import re
 from collections.abc import Iterable, Iterator
 from typing import Any, ClassVar
 
@@ -89,7 +90,7 @@ class Builder(RecordBuilder):
         if config is None:
             config = self._only_choice()
         if isinstance(config, str) and config not in self.builder_configs:
-            if not config.removeprefix("camera_").isidentifier() or "camera_" not in config:
+            if not re.fullmatch(r"camera_\w+", config):
                 raise ValueError(
                     f"human36m: unknown config {config!r}; expected '2.5d' or 'camera_NAME', such "
                     f"as {', '.join(map(repr, self.builder_configs))}"
