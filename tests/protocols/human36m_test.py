@@ -2,8 +2,8 @@ import math
 
 import numpy as np
 import pytest
-from protocols.tallies import tally
 
+from protocols.tallies import tally
 from repose_jax import protocols
 from repose_jax.evaluate import Group
 from repose_jax.protocols import human36m

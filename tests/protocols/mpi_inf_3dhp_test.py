@@ -1,8 +1,8 @@
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from protocols.tallies import tally
 
+from protocols.tallies import tally
 from repose_jax import metrics, protocols
 from repose_jax.evaluate import Group
 from repose_jax.protocols import mpi_inf_3dhp
