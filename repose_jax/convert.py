@@ -14,7 +14,7 @@ import pathlib
 import re
 import sys
 import zipfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax.numpy as jnp
@@ -24,78 +24,7 @@ from flax import nnx
 from repose_jax import command_line, models, run
 from repose_jax.checkpoint import Checkpoints
 from repose_jax.config import Experiment
-
-Path = tuple[str | int, ...]
-Shapes = Mapping[str, tuple[int, ...]]
-
-_SUBLAYERS = {
-    "norm1": ("norm_attention",),
-    "norm2": ("norm_mlp",),
-    "attn.qkv": ("attention", "qkv"),
-    "attn.proj": ("attention", "out"),
-    "mlp.fc1": ("mlp", "fc1"),
-    "mlp.fc2": ("mlp", "fc2"),
-}
-_TOP = {
-    "joints_embed": ("embed",),
-    "norm": ("norm",),
-    "pre_logits.fc": ("representation",),
-    "head": ("head",),
-}
-
-
-def _dstformer_path(name: str) -> tuple[Path, int] | None:
-    """Maps a published name of RePOSE or MotionBERT to (path, leading axes to drop), or to None."""
-    if name == "temp_embed":
-        return ("frame_embedding",), 1
-    if name == "pos_embed":
-        return ("joint_embedding",), 1
-    module, _, leaf = name.rpartition(".")
-    path: Path | None = _TOP.get(module)
-    if match := re.fullmatch(r"ts_attn\.(\d+)", module):
-        path = ("layers", int(match[1]), "fusion")
-    elif match := re.fullmatch(r"blocks_(st|ts)\.(\d+)\.(norm1|norm2|attn|mlp)_([st])(.*)", module):
-        stream, layer, sublayer, axis, rest = match.groups()
-        position = stream.index(axis)  # the stream's name lists its axes in the order of attention
-        inner = _SUBLAYERS.get(sublayer + rest)
-        if inner:
-            streams = {"st": "joints_first", "ts": "frames_first"}
-            path = ("layers", int(layer), streams[stream], position, *inner)
-    if path is None or leaf not in ("weight", "bias"):
-        return None
-    if leaf == "bias":
-        return (*path, "bias"), 0
-    return (*path, "scale" if "norm" in str(path[-1]) else "kernel"), 0
-
-
-def _dstformer_sizes(shapes: Shapes) -> dict[str, int]:
-    """Tells the sizes of RePOSE or MotionBERT from its shapes, in which heads leave no trace."""
-    axes = {
-        "frames": ("temp_embed", 1),
-        "joints": ("pos_embed", 1),
-        "in_channels": ("joints_embed.weight", 1),
-        "width": ("joints_embed.weight", 0),
-        "representation": ("pre_logits.fc.weight", 0),
-        "out_channels": ("head.weight", 0),
-    }
-    sizes = {
-        size: shapes[name][axis]
-        for size, (name, axis) in axes.items()
-        if len(shapes.get(name, ())) > axis
-    }
-    if layers := {name.split(".")[1] for name in shapes if name.startswith("blocks_st.")}:
-        sizes["depth"] = len(layers)
-    hidden = shapes.get("blocks_st.0.mlp_s.fc1.weight")
-    if hidden and sizes.get("width"):
-        sizes["mlp_ratio"] = hidden[0] // sizes["width"]
-    return sizes
-
-
-# Of each model: what maps a published name, and what tells the sizes.
-_PUBLISHED: dict[str, tuple[Callable[[str], tuple[Path, int] | None], Callable[[Shapes], Any]]] = {
-    "repose": (_dstformer_path, _dstformer_sizes),
-    "motionbert": (_dstformer_path, _dstformer_sizes),
-}
+from repose_jax.published import PUBLISHED
 
 
 def from_torch(name: str, state_dict: Mapping[str, Any], **config: Any) -> nnx.Module:
@@ -116,27 +45,30 @@ def from_torch(name: str, state_dict: Mapping[str, Any], **config: Any) -> nnx.M
             all of them.
     """
     model: Any = nnx.eval_shape(lambda: models.create(name, **config))  # every value comes below
-    path_of, sizes_of = _PUBLISHED[name]
-    params: dict[Any, Any] = dict(nnx.to_flat_state(nnx.state(model, nnx.Param)))
-    arrays = {key: np.asarray(tensor, np.float32) for key, tensor in state_dict.items()}
+    known = PUBLISHED[name]
+    params: dict[Any, Any] = dict(nnx.to_flat_state(nnx.state(model)))
+    arrays = {
+        key: np.asarray(tensor, np.float32)
+        for key, tensor in state_dict.items()
+        if not key.endswith(".num_batches_tracked")  # which PyTorch counts, and does not use
+    }
     shapes = {key.removeprefix("module."): value.shape for key, value in arrays.items()}
-    _check_sizes(name, model.config, sizes_of(shapes))
+    _check_sizes(name, model.config, known.sizes(shapes))
     problems, unfilled = [], set(params)
     for key, value in arrays.items():
-        mapped = path_of(key.removeprefix("module."))
+        mapped = known.target(key.removeprefix("module."))
         if mapped is None or mapped[0] not in unfilled:
             problems.append(f"unused tensor {key}")
             continue
-        path, leading = mapped
+        path, change = mapped
         unfilled.remove(path)
-        shape = params[path].shape
-        value = value.T if path[-1] == "kernel" else value
-        if value.shape != (1,) * leading + shape:
-            problems.append(f"{key} gives {value.shape}, {path} is {shape}")
+        value = change(value)
+        if value.shape != params[path].shape:
+            problems.append(f"{key} gives {value.shape}, {path} is {params[path].shape}")
         elif not np.isfinite(value).all():
             problems.append(f"{key} holds values that are not finite")
         else:
-            params[path] = params[path].replace(jnp.asarray(value.reshape(shape)))
+            params[path] = params[path].replace(jnp.asarray(value))
     unused = any(problem.startswith("unused") for problem in problems)
     problems += [f"nothing fills {path}" for path in sorted(unfilled, key=str)]
     if unused:

@@ -2,12 +2,13 @@
 
 import json
 import pathlib
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 GOLDEN = pathlib.Path(__file__).parent / "golden"
-SIZES = {  # name of a size in the published code -> ours
+DSTFORMER_SIZES = {  # name of a size in the published code -> ours
     "dim_in": "in_channels",
     "dim_out": "out_channels",
     "dim_feat": "width",
@@ -26,11 +27,18 @@ def arrays(name: str) -> dict[str, np.ndarray]:
         return dict(file)
 
 
-def load(name: str) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray], dict[str, Any]]:
+def load(
+    name: str, sizes: Mapping[str, str] = DSTFORMER_SIZES
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray], dict[str, Any]]:
     """Returns (arrays, weights by published name, sizes) of one golden file.
 
     Weights are drawn, in the sorted order of their names, from a generator with the file's seed:
-    1-D tensors 0.1 z (+ 1 for norm scales), the rest 0.05 z.
+    running variances 1 + 0.1 |z|, other tensors of at most one axis 0.1 z (+ 1 for norm scales),
+    the rest 0.05 z.
+
+    Args:
+        name: of the file, without its ending.
+        sizes: name of a size in the published code to ours; sizes that it leaves out are left out.
     """
     stored = arrays(name)
     shapes = json.loads(str(stored["names"]))
@@ -38,7 +46,14 @@ def load(name: str) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray], dict[
     rng = np.random.default_rng(int(stored["weight_seed"]))
     weights = {}
     for key in sorted(shapes):
+        if key.endswith(".num_batches_tracked"):
+            continue
         z = rng.standard_normal(shapes[key]).astype(np.float32)
-        weights[key] = (key in ones) + np.float32(0.1) * z if z.ndim <= 1 else np.float32(0.05) * z
-    sizes = {SIZES[key]: value for key, value in json.loads(str(stored["config"])).items()}
-    return stored, weights, sizes
+        if key.endswith(".running_var"):
+            weights[key] = 1 + np.float32(0.1) * np.abs(z)
+        elif z.ndim <= 1:
+            weights[key] = (key in ones) + np.float32(0.1) * z
+        else:
+            weights[key] = np.float32(0.05) * z
+    config = json.loads(str(stored["config"]))
+    return stored, weights, {ours: config[theirs] for theirs, ours in sizes.items()}

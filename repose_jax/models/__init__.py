@@ -9,15 +9,16 @@ import jax
 from flax import nnx
 
 from repose_jax.models.motionbert import MotionBertConfig
+from repose_jax.models.lifter import Lifter
 from repose_jax.models.repose import Repose, ReposeConfig
 
-MODELS: dict[str, tuple[Callable[..., nnx.Module], type]] = {
+MODELS: dict[str, tuple[Callable[..., Lifter], type]] = {
     "repose": (Repose, ReposeConfig),
     "motionbert": (Repose, MotionBertConfig),
 }
 
 
-def create(name: str, *, rngs: nnx.Rngs | None = None, **config: Any) -> nnx.Module:
+def create(name: str, *, rngs: nnx.Rngs | None = None, **config: Any) -> Lifter:
     """Creates a lifter.
 
     Args:

@@ -1,4 +1,4 @@
-"""Layers that the transformer lifters share: linear maps, attention along one axis, MLP, drops."""
+"""Layers that the lifters share: linear maps, norms, attention along one axis, MLP, drops."""
 
 import jax
 import jax.numpy as jnp
@@ -20,6 +20,34 @@ def layer_norm(width: int, *, rngs: nnx.Rngs, epsilon: float = 1e-6) -> nnx.Laye
     return nnx.LayerNorm(
         width, epsilon=epsilon, dtype=jnp.float32, use_fast_variance=False, rngs=rngs
     )
+
+
+class BatchNorm(nnx.Module):
+    """Batch norm over all axes but the last, in float32, as PyTorch computes it.
+
+    In training it leaves the mean and the unbiased variance of the batch in `mean` and `var`; who
+    trains mixes them into the running ones (`repose_jax.train`), with whatever momentum.
+    """
+
+    def __init__(self, width: int, *, epsilon: float = 1e-5):
+        self.epsilon = epsilon
+        self.scale = nnx.Param(jnp.ones(width))
+        self.bias = nnx.Param(jnp.zeros(width))
+        self.mean = nnx.BatchStat(jnp.zeros(width))
+        self.var = nnx.BatchStat(jnp.ones(width))
+
+    def __call__(self, x: Float[Array, "*b c"], training: bool) -> Float[Array, "*b c"]:
+        """Normalises each channel: by the batch in training, else by the running statistics."""
+        dtype, x = x.dtype, x.astype(jnp.float32)
+        mean, var = self.mean[...], self.var[...]
+        if training:
+            axes = tuple(range(x.ndim - 1))
+            count = x.size // x.shape[-1]
+            mean, var = x.mean(axes), x.var(axes)
+            self.mean[...] = jax.lax.stop_gradient(mean)
+            self.var[...] = jax.lax.stop_gradient(var) * (count / max(count - 1, 1))
+        scale = self.scale[...] * jax.lax.rsqrt(var + self.epsilon)
+        return ((x - mean) * scale + self.bias[...]).astype(dtype)
 
 
 def gelu(x: Float[Array, "..."]) -> Float[Array, "..."]:

@@ -14,6 +14,7 @@ from flax import nnx
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from repose_jax.models import layers
+from repose_jax.models.lifter import Lifter, check, check_dtype
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,8 +58,7 @@ class ReposeConfig:
     def __post_init__(self):
         if self.width % self.heads:
             raise ValueError(f"width {self.width} is not a multiple of heads {self.heads}.")
-        if self.dtype not in ("float32", "bfloat16"):
-            raise ValueError(f'dtype is {self.dtype!r}; choose "float32" or "bfloat16".')
+        check_dtype(self.dtype)
 
 
 class SubBlock(nnx.Module):
@@ -131,7 +131,7 @@ class DualStreamLayer(nnx.Module):
         return (a * weight[..., :1] + b * weight[..., 1:]).astype(x.dtype)
 
 
-class Repose(nnx.Module):
+class Repose(Lifter):
     """Lifts 2D joints with confidence to 3D joints, frame for frame."""
 
     def __init__(self, config: ReposeConfig, *, rngs: nnx.Rngs):
@@ -159,26 +159,9 @@ class Repose(nnx.Module):
     def __call__(
         self, x: Float[Array, "b t j cin"], key: PRNGKeyArray | None = None
     ) -> Float[Array, "b t j cout"]:
-        """Lifts a batch of clips.
-
-        Args:
-            x: `[b, t, j, 3]` image coordinates normalised to the width of the image, and
-            confidence. key: random key for dropout and stochastic depth; without it the network is
-            deterministic.
-
-        Returns:
-            `[b, t, j, 3]` positions in float32, in the units of the training targets.
-
-        Raises:
-            ValueError: the clip is longer than the frame embedding, or joints or channels disagree.
-        """
+        """Lifts every frame of clips of up to `config.frames` frames; see `Lifter`."""
         config = self.config
-        expected = (config.joints, config.in_channels)
-        if x.shape[1] > config.frames or x.shape[2:] != expected:
-            raise ValueError(
-                f"The model takes clips [b, t <= {config.frames}, {expected[0]}, {expected[1]}], "
-                f"got {list(x.shape)}."
-            )
+        check(x, config, most=config.frames)
         dtype = jnp.dtype(config.dtype)
         x = self.embed(x) + self.joint_embedding[...] + self.frame_embedding[...][: x.shape[1]]
         x = x.astype(dtype)

@@ -1,0 +1,69 @@
+"""How the tensors of a PyTorch model become those of ours."""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+Path = tuple[str | int, ...]
+Shapes = Mapping[str, tuple[int, ...]]
+Change = Callable[[np.ndarray], np.ndarray]
+Target = tuple[Path, Change]  # which parameter of ours, and what becomes of the tensor on the way
+
+
+@dataclasses.dataclass(frozen=True)
+class Published:
+    """What is known of a model's published checkpoints.
+
+    Attributes:
+        target: published name to where its tensor goes, or None for a name that is not known.
+        sizes: what the shapes tell of the model's sizes, by the names of our configuration.
+    """
+
+    target: Callable[[str], Target | None]
+    sizes: Callable[[Shapes], Mapping[str, Any]]
+
+
+def same(tensor: np.ndarray) -> np.ndarray:
+    """Returns the tensor as it is."""
+    return tensor
+
+
+def row(tensor: np.ndarray) -> np.ndarray:
+    """Drops a leading axis of length 1."""
+    return tensor.reshape(tensor.shape[1:]) if tensor.shape[:1] == (1,) else tensor
+
+
+def kernel(tensor: np.ndarray) -> np.ndarray:
+    """Turns the weight of a linear map or a convolution, `[out, in, *window]`, around.
+
+    Returns:
+        `[*window, in, out]`.
+    """
+    return np.moveaxis(tensor, (0, 1), (-1, -2)) if tensor.ndim > 1 else tensor
+
+
+def pointwise(tensor: np.ndarray) -> np.ndarray:
+    """Turns the weight of a convolution of width 1, `[out, in, 1]`, into a kernel `[in, out]`."""
+    return tensor[..., 0].T if tensor.ndim == 3 and tensor.shape[2] == 1 else tensor
+
+
+_NORM = {
+    "weight": "scale",
+    "bias": "bias",
+    "running_mean": "mean",  # of batch norms
+    "running_var": "var",
+}
+
+
+def norm_target(path: Path, leaf: str) -> Target | None:
+    """Maps the leaf of a published norm, "weight" and so on, to that of our norm at `path`."""
+    return ((*path, _NORM[leaf]), same) if leaf in _NORM else None
+
+
+def linear_target(path: Path, leaf: str, change: Change = kernel) -> Target | None:
+    """Maps the leaf of a published linear map or convolution to that of ours at `path`."""
+    if leaf == "weight":
+        return (*path, "kernel"), change
+    return ((*path, "bias"), same) if leaf == "bias" else None
