@@ -8,8 +8,8 @@ from typing import Any
 import jax
 from flax import nnx
 
-from repose_jax.models.motionbert import MotionBertConfig
 from repose_jax.models.lifter import Lifter
+from repose_jax.models.motionbert import MotionBertConfig
 from repose_jax.models.repose import Repose, ReposeConfig
 
 MODELS: dict[str, tuple[Callable[..., Lifter], type]] = {
