@@ -38,6 +38,7 @@ def base() -> ConfigDict:
             "inputs": "detected",
             "root_relative": True,
             "depth_reference": "frame",
+            "unit": "metres",
             "flip_share": 0.5,
         }
     )
@@ -82,8 +83,16 @@ def base() -> ConfigDict:
         }
     )
     config.eval = ConfigDict(
-        {"batch_size": 32, "flip": True, "pictures": 1, "protocol": "every_frame"}
+        {
+            "batch_size": 32,
+            "flip": True,
+            "pictures": 1,
+            "protocol": "every_frame",
+            "frames": placeholder(int),
+            "read": "every",
+        }
     )
+    config.init_from = placeholder(str)
     return config
 
 

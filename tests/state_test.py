@@ -38,9 +38,9 @@ def test_the_optimiser_follows_the_model_and_the_learned_weights(model):
 def test_evaluation_takes_the_moving_average_where_there_is_one(model):
     _, plain = create(model)
     assert plain.ema is None
-    assert plain.eval_params is plain.params["model"]
+    assert plain.variables[0] is plain.params["model"]
     _, averaged = create(model, ema=True)
-    assert averaged.eval_params is averaged.ema
+    assert averaged.variables[0] is averaged.ema
 
 
 def test_the_moving_average_starts_as_a_copy_in_memory_of_its_own(model):
