@@ -10,11 +10,13 @@ from flax import nnx
 
 from repose_jax.models.lifter import Lifter
 from repose_jax.models.motionbert import MotionBertConfig
+from repose_jax.models.pstmo import Pstmo, PstmoConfig
 from repose_jax.models.repose import Repose, ReposeConfig
 
 MODELS: dict[str, tuple[Callable[..., Lifter], type]] = {
     "repose": (Repose, ReposeConfig),
     "motionbert": (Repose, MotionBertConfig),
+    "pstmo": (Pstmo, PstmoConfig),
 }
 
 

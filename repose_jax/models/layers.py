@@ -8,11 +8,15 @@ from jaxtyping import Array, Float, PRNGKeyArray
 # The published initialisation draws weights with standard deviation 0.02, cut only at +-2 (100
 # deviations).
 INIT = nnx.initializers.normal(0.02)
+# PyTorch's, in the models that leave it: uniform with standard deviation (3 inputs)^-1/2.
+FAN_IN = nnx.initializers.variance_scaling(1 / 3, "fan_in", "uniform")
 
 
-def linear(inputs: int, outputs: int, *, dtype: jnp.dtype, rngs: nnx.Rngs) -> nnx.Linear:
+def linear(
+    inputs: int, outputs: int, *, dtype: jnp.dtype, rngs: nnx.Rngs, init: nnx.Initializer = INIT
+) -> nnx.Linear:
     """Returns a linear map with float32 parameters that computes in `dtype`; zero bias."""
-    return nnx.Linear(inputs, outputs, dtype=dtype, kernel_init=INIT, rngs=rngs)
+    return nnx.Linear(inputs, outputs, dtype=dtype, kernel_init=init, rngs=rngs)
 
 
 def layer_norm(width: int, *, rngs: nnx.Rngs, epsilon: float = 1e-6) -> nnx.LayerNorm:

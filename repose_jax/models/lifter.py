@@ -76,19 +76,19 @@ class CentreLifter(Lifter):
 
 
 def slide(
-    function: Callable[[Float[Array, "w t j c"]], Float[Array, "w j d"]],
+    function: Callable[[Float[Array, "w t j c"]], Float[Array, "w k d"]],
     x: Float[Array, "b n j c"],
     frames: int,
-) -> Float[Array, "b k j d"]:
+) -> Float[Array, "b n_ k d"]:
     """Applies a function of a window to every window of `frames` frames of a clip.
 
     Args:
-        function: `[w, frames, j, c]` windows to `[w, j, d]`, one frame of each.
+        function: `[w, frames, j, c]` windows to `[w, k, d]`, one frame of each.
         x: `[b, n, j, c]` clips of at least `frames` frames.
         frames: length of a window.
 
     Returns:
-        `[b, n - frames + 1, j, d]`.
+        `[b, n - frames + 1, k, d]`.
     """
     clips, count = x.shape[0], x.shape[1] - frames + 1
     index = jnp.arange(count)[:, None] + jnp.arange(frames)
