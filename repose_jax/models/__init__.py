@@ -9,12 +9,14 @@ import jax
 from flax import nnx
 
 from repose_jax.models.lifter import Lifter
+from repose_jax.models.motionagformer import MotionAGFormer, MotionAGFormerConfig
 from repose_jax.models.motionbert import MotionBertConfig
 from repose_jax.models.repose import Repose, ReposeConfig
 
 MODELS: dict[str, tuple[Callable[..., Lifter], type]] = {
     "repose": (Repose, ReposeConfig),
     "motionbert": (Repose, MotionBertConfig),
+    "motionagformer": (MotionAGFormer, MotionAGFormerConfig),
 }
 
 
