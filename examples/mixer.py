@@ -1,6 +1,6 @@
 """A backbone of one's own, an MLP-Mixer (Tolstikhin et al., NeurIPS 2021), on synthetic motion.
 
-    python main.py --config=examples/mixer.py --workdir=runs/mixer
+python main.py --config=examples/mixer.py --workdir=runs/mixer
 """
 
 import dataclasses

@@ -1,5 +1,7 @@
 """Layers that the lifters share: linear maps, norms, attention along one axis, MLP, drops."""
 
+from collections.abc import Callable
+
 import jax
 import jax.numpy as jnp
 from flax import nnx
@@ -13,10 +15,54 @@ FAN_IN = nnx.initializers.variance_scaling(1 / 3, "fan_in", "uniform")
 
 
 def linear(
-    inputs: int, outputs: int, *, dtype: jnp.dtype, rngs: nnx.Rngs, init: nnx.Initializer = INIT
+    inputs: int,
+    outputs: int,
+    *,
+    bias: bool = True,
+    dtype: jnp.dtype,
+    rngs: nnx.Rngs,
+    init: nnx.Initializer = INIT,
 ) -> nnx.Linear:
     """Returns a linear map with float32 parameters that computes in `dtype`; zero bias."""
-    return nnx.Linear(inputs, outputs, dtype=dtype, kernel_init=init, rngs=rngs)
+    return nnx.Linear(inputs, outputs, use_bias=bias, dtype=dtype, kernel_init=init, rngs=rngs)
+
+
+def uniform(inputs: int) -> Callable[..., Array]:
+    """Returns an initialisation within 1 / sqrt(inputs) of 0, PyTorch's for linear maps."""
+
+    def draw(key: PRNGKeyArray, shape: tuple[int, ...], dtype: jax.typing.DTypeLike) -> Array:
+        return jax.random.uniform(key, shape, dtype, -(inputs**-0.5), inputs**-0.5)
+
+    return draw
+
+
+def uniform_linear(
+    inputs: int, outputs: int, *, bias: bool = True, dtype: jnp.dtype, rngs: nnx.Rngs
+) -> nnx.Linear:
+    """Returns a linear map like `linear`, but with PyTorch's initialisation of kernel and bias."""
+    init = uniform(inputs)
+    return nnx.Linear(
+        inputs, outputs, use_bias=bias, dtype=dtype, kernel_init=init, bias_init=init, rngs=rngs
+    )
+
+
+def fusion(width: int, *, rngs: nnx.Rngs) -> nnx.Linear:
+    """Returns the map that weighs two streams; the weights start equal."""
+    return nnx.Linear(
+        2 * width,
+        2,
+        kernel_init=nnx.initializers.zeros,
+        bias_init=nnx.initializers.constant(0.5),
+        rngs=rngs,
+    )
+
+
+def fuse(
+    weigh: nnx.Linear, a: Float[Array, "*b c"], b: Float[Array, "*b c"]
+) -> Float[Array, "*b c"]:
+    """Adds two streams by softmax weights learned per token, in float32."""
+    weight = jax.nn.softmax(weigh(jnp.concatenate([a, b], axis=-1)), axis=-1)
+    return (a * weight[..., :1] + b * weight[..., 1:]).astype(a.dtype)
 
 
 def layer_norm(width: int, *, rngs: nnx.Rngs, epsilon: float = 1e-6) -> nnx.LayerNorm:
@@ -27,31 +73,37 @@ def layer_norm(width: int, *, rngs: nnx.Rngs, epsilon: float = 1e-6) -> nnx.Laye
 
 
 class BatchNorm(nnx.Module):
-    """Batch norm over all axes but the last, in float32, as PyTorch computes it.
+    """Batch norm over all axes but one, in float32, as PyTorch computes it.
+
+    The axis that has its own statistics is told by its place from the end, by default the last.
 
     In training it leaves the mean and the unbiased variance of the batch in `mean` and `var`; who
     trains mixes them into the running ones (`repose_jax.train`), with whatever momentum.
     """
 
-    def __init__(self, width: int, *, epsilon: float = 1e-5):
-        self.epsilon = epsilon
+    def __init__(self, width: int, *, axis: int = -1, epsilon: float = 1e-5):
+        self.axis, self.epsilon = axis, epsilon
         self.scale = nnx.Param(jnp.ones(width))
         self.bias = nnx.Param(jnp.zeros(width))
         self.mean = nnx.BatchStat(jnp.zeros(width))
         self.var = nnx.BatchStat(jnp.ones(width))
 
     def __call__(self, x: Float[Array, "*b c"], training: bool) -> Float[Array, "*b c"]:
-        """Normalises each channel: by the batch in training, else by the running statistics."""
+        """Normalises along the axis: by the batch in training, else by the running statistics."""
         dtype, x = x.dtype, x.astype(jnp.float32)
         mean, var = self.mean[...], self.var[...]
         if training:
-            axes = tuple(range(x.ndim - 1))
-            count = x.size // x.shape[-1]
+            axes = tuple(axis for axis in range(x.ndim) if axis != x.ndim + self.axis)
+            count = x.size // x.shape[self.axis]
             mean, var = x.mean(axes), x.var(axes)
             self.mean[...] = jax.lax.stop_gradient(mean)
             self.var[...] = jax.lax.stop_gradient(var) * (count / max(count - 1, 1))
         scale = self.scale[...] * jax.lax.rsqrt(var + self.epsilon)
-        return ((x - mean) * scale + self.bias[...]).astype(dtype)
+        mean, scale, bias = (
+            jnp.expand_dims(vector, tuple(range(1, -self.axis)))
+            for vector in (mean, scale, self.bias[...])
+        )
+        return ((x - mean) * scale + bias).astype(dtype)
 
 
 def gelu(x: Float[Array, "..."]) -> Float[Array, "..."]:
@@ -104,7 +156,9 @@ class Attention(nnx.Module):
         heads: int,
         *,
         over: str,
+        qkv_bias: bool = True,
         drop: float = 0.0,
+        linear: Callable[..., nnx.Linear] = linear,
         dtype: jnp.dtype,
         rngs: nnx.Rngs,
     ):
@@ -113,7 +167,7 @@ class Attention(nnx.Module):
         # last, so that both products are plain batched matrix products.
         self.order = {"joints": (0, 1, 3, 2, 4), "frames": (0, 2, 3, 1, 4)}[over]
         self.back = {"joints": (0, 1, 3, 2, 4), "frames": (0, 3, 1, 2, 4)}[over]
-        self.qkv = linear(width, 3 * width, dtype=dtype, rngs=rngs)
+        self.qkv = linear(width, 3 * width, bias=qkv_bias, dtype=dtype, rngs=rngs)
         self.out = linear(width, width, dtype=dtype, rngs=rngs)
 
     def __call__(
@@ -136,7 +190,14 @@ class MLP(nnx.Module):
     """Two linear maps with an exact GELU between them."""
 
     def __init__(
-        self, width: int, hidden: int, *, drop: float = 0.0, dtype: jnp.dtype, rngs: nnx.Rngs
+        self,
+        width: int,
+        hidden: int,
+        *,
+        drop: float = 0.0,
+        linear: Callable[..., nnx.Linear] = linear,
+        dtype: jnp.dtype,
+        rngs: nnx.Rngs,
     ):
         self.drop = drop
         self.fc1 = linear(width, hidden, dtype=dtype, rngs=rngs)

@@ -1,6 +1,7 @@
 """What the published checkpoints call their tensors: one file per network."""
 
 from repose_jax.published.dstformer import DSTFORMER
+from repose_jax.published.motionagformer import MOTIONAGFORMER
 from repose_jax.published.pstmo import PSTMO
 from repose_jax.published.tensors import Published
 
@@ -8,4 +9,5 @@ PUBLISHED: dict[str, Published] = {  # by the name of the model in `repose_jax.m
     "repose": DSTFORMER,
     "motionbert": DSTFORMER,
     "pstmo": PSTMO,
+    "motionagformer": MOTIONAGFORMER,
 }
