@@ -72,7 +72,9 @@ def train_step(
     key = jax.random.fold_in(jax.random.key(seed), train_state.step)
 
     def loss_fn(params):
-        model = nnx.merge(graph, params["model"], train_state.stats)
+        # Variables made anew here, inside of the differentiation, can be written to in it.
+        stats = jax.tree.map(lambda x: x, train_state.stats)
+        model = nnx.merge(graph, params["model"], stats)
         first, _ = model.context
         total, parts = jnp.zeros(()), {}
         for output in model.outputs(batch["inputs"][..., : model.config.in_channels], key):

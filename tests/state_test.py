@@ -25,7 +25,7 @@ def test_a_state_holds_every_parameter_and_the_static_half_none(model):
     assert jax.tree.leaves(graph) == []
     assert train_state.step.dtype == jnp.int32
     inputs = jnp.ones((1, 3, 17, 3))
-    merged = nnx.merge(graph, train_state.params["model"])
+    merged = nnx.merge(graph, *train_state.variables)
     np.testing.assert_array_equal(merged(inputs), model(inputs))
 
 

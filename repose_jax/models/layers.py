@@ -120,12 +120,20 @@ def dropout(x: Float[Array, "..."], rate: float, key: PRNGKeyArray | None) -> Fl
 
 
 def drop_path(
-    x: Float[Array, "b ..."], rate: float, key: PRNGKeyArray | None
+    x: Float[Array, "b ..."],
+    rate: float,
+    key: PRNGKeyArray | None,
+    whole: tuple[int, ...] | None = None,
 ) -> Float[Array, "b ..."]:
-    """Stochastic depth: drops a residual branch for whole clips (Huang et al., ECCV 2016)."""
+    """Stochastic depth: drops a residual branch (Huang et al., ECCV 2016).
+
+    `whole` has the axes that are dropped or kept whole; without it all but the first: whole clips.
+    """
     if key is None or rate == 0.0:
         return x
-    keep = jax.random.bernoulli(key, 1.0 - rate, (x.shape[0],) + (1,) * (x.ndim - 1))
+    whole = tuple(range(1, x.ndim)) if whole is None else whole
+    shape = tuple(1 if axis in whole else size for axis, size in enumerate(x.shape))
+    keep = jax.random.bernoulli(key, 1.0 - rate, shape)
     return jnp.where(keep, x / (1.0 - rate), 0).astype(x.dtype)
 
 
@@ -140,11 +148,42 @@ def attend(
     value: Float[Array, "*b n d"],
     drop: float = 0.0,
     drop_key: PRNGKeyArray | None = None,
+    scale: float | None = None,
 ) -> Float[Array, "*b n d"]:
-    """Scaled dot-product attention over the axis `n`, with logits and softmax in float32."""
+    """Scaled dot-product attention over the axis `n`, with logits and softmax in float32.
+
+    The logits are scaled by `scale`, 1 / sqrt(d) if it is not given.
+    """
     logits = jnp.matmul(query, jnp.swapaxes(key, -1, -2), preferred_element_type=jnp.float32)
-    weights = jax.nn.softmax(logits * query.shape[-1] ** -0.5, axis=-1)
+    factor = query.shape[-1] ** -0.5 if scale is None else scale
+    weights = jax.nn.softmax(logits * factor, axis=-1)
     return jnp.matmul(dropout(weights.astype(value.dtype), drop, drop_key), value)
+
+
+# From [b, t, j, h, d] to [b, rest, h, n, d] and back: the axis that is attended over comes next to
+# last, so that both products are plain batched matrix products.
+_ORDERS = {
+    "joints": ((0, 1, 3, 2, 4), (0, 1, 3, 2, 4)),
+    "frames": ((0, 2, 3, 1, 4), (0, 3, 1, 2, 4)),
+}
+
+
+def attend_over(
+    over: str,
+    query: Float[Array, "b t j h d"],
+    key: Float[Array, "b t j h d"],
+    value: Float[Array, "b t j h d"],
+    drop: float = 0.0,
+    drop_key: PRNGKeyArray | None = None,
+    scale: float | None = None,
+) -> Float[Array, "b t j h d"]:
+    """Attention of each of the `h` heads over the "joints" of a frame or the "frames" of a joint.
+
+    See `attend`.
+    """
+    order, back = _ORDERS[over]
+    query, key, value = (jnp.transpose(part, order) for part in (query, key, value))
+    return jnp.transpose(attend(query, key, value, drop, drop_key, scale), back)
 
 
 class Attention(nnx.Module):
@@ -162,11 +201,7 @@ class Attention(nnx.Module):
         dtype: jnp.dtype,
         rngs: nnx.Rngs,
     ):
-        self.heads, self.drop = heads, drop
-        # From [b, t, j, h, d] to [b, rest, h, n, d]: the axis that is attended over comes next to
-        # last, so that both products are plain batched matrix products.
-        self.order = {"joints": (0, 1, 3, 2, 4), "frames": (0, 2, 3, 1, 4)}[over]
-        self.back = {"joints": (0, 1, 3, 2, 4), "frames": (0, 3, 1, 2, 4)}[over]
+        self.heads, self.over, self.drop = heads, over, drop
         self.qkv = linear(width, 3 * width, bias=qkv_bias, dtype=dtype, rngs=rngs)
         self.out = linear(width, width, dtype=dtype, rngs=rngs)
 
@@ -179,10 +214,9 @@ class Attention(nnx.Module):
         width = x.shape[-1]
         heads = (*x.shape[:-1], self.heads, width // self.heads)
         query, keys_, value = (
-            jnp.transpose(part.reshape(heads), self.order)
-            for part in jnp.split(self.qkv(x.reshape(-1, width)), 3, axis=-1)
+            part.reshape(heads) for part in jnp.split(self.qkv(x.reshape(-1, width)), 3, axis=-1)
         )
-        mixed = jnp.transpose(attend(query, keys_, value, self.drop, key), self.back)
+        mixed = attend_over(self.over, query, keys_, value, self.drop, key)
         return self.out(mixed.reshape(-1, width)).reshape(x.shape)
 
 
@@ -211,3 +245,45 @@ class MLP(nnx.Module):
         hidden = gelu(self.fc1(x.reshape(-1, x.shape[-1])))
         out = self.fc2(dropout(hidden, self.drop, first)).reshape(x.shape)
         return dropout(out, self.drop, second)
+
+
+class Block(nnx.Module):
+    """Pre-norm attention along one axis, then a pre-norm MLP, each with a residual connection.
+
+    Stochastic depth drops the branches of each sequence that is attended over by itself: of a frame
+    for attention over its joints, of a joint for attention over its frames.
+    """
+
+    def __init__(
+        self,
+        width: int,
+        heads: int,
+        hidden: int,
+        *,
+        over: str,
+        drop: float = 0.0,
+        attention_drop: float = 0.0,
+        path_drop: float = 0.0,
+        linear: Callable[..., nnx.Linear] = linear,
+        dtype: jnp.dtype,
+        rngs: nnx.Rngs,
+    ):
+        self.drop, self.path_drop, self.dtype = drop, path_drop, dtype
+        self.whole = {"joints": (2, 3), "frames": (1, 3)}[over]
+        self.norm_attention = layer_norm(width, rngs=rngs)
+        self.attention = Attention(
+            width, heads, over=over, drop=attention_drop, linear=linear, dtype=dtype, rngs=rngs
+        )
+        self.norm_mlp = layer_norm(width, rngs=rngs)
+        self.mlp = MLP(width, hidden, drop=drop, linear=linear, dtype=dtype, rngs=rngs)
+
+    def __call__(
+        self, x: Float[Array, "b t j c"], key: PRNGKeyArray | None = None
+    ) -> Float[Array, "b t j c"]:
+        """Returns the tokens after both residual branches."""
+        weights, projection, path_1, hidden, path_2 = keys(key, 5)
+        branch = self.attention(self.norm_attention(x).astype(self.dtype), weights)
+        branch = dropout(branch, self.drop, projection)
+        x = x + drop_path(branch, self.path_drop, path_1, self.whole)
+        branch = self.mlp(self.norm_mlp(x).astype(self.dtype), hidden)
+        return x + drop_path(branch, self.path_drop, path_2, self.whole)
