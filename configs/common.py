@@ -56,6 +56,8 @@ def base() -> ConfigDict:
                 "limb_variance": 0.0,
                 "angle": 0.0,
                 "angle_velocity": 0.0,
+                "weighted_mpjpe": 0.0,
+                "temporal_consistency": 0.0,
             },
             "learn_weights": False,
             "reduction": "mean",
@@ -63,12 +65,17 @@ def base() -> ConfigDict:
     )
     config.optim = ConfigDict(
         {
+            "name": "adamw",
             "lr": 5e-4,
             "decay": 0.99,
+            "drop": 0.5,
+            "drop_every": 0,
             "warmup_steps": 0,
             "weight_decay": 0.01,
             "clip_norm": 1.0,
             "ema": 0.0,
+            "batch_norm_momentum": 0.1,
+            "batch_norm_momentum_end": 0.1,
         }
     )
     config.train = ConfigDict(
