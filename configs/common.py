@@ -38,6 +38,7 @@ def base() -> ConfigDict:
             "inputs": "detected",
             "root_relative": True,
             "depth_reference": "frame",
+            "unit": "metres",
             "flip_share": 0.5,
         }
     )
@@ -55,6 +56,8 @@ def base() -> ConfigDict:
                 "limb_variance": 0.0,
                 "angle": 0.0,
                 "angle_velocity": 0.0,
+                "weighted_mpjpe": 0.0,
+                "temporal_consistency": 0.0,
             },
             "learn_weights": False,
             "reduction": "mean",
@@ -62,12 +65,17 @@ def base() -> ConfigDict:
     )
     config.optim = ConfigDict(
         {
+            "name": "adamw",
             "lr": 5e-4,
             "decay": 0.99,
+            "drop": 0.5,
+            "drop_every": 0,
             "warmup_steps": 0,
             "weight_decay": 0.01,
             "clip_norm": 1.0,
             "ema": 0.0,
+            "batch_norm_momentum": 0.1,
+            "batch_norm_momentum_end": 0.1,
         }
     )
     config.train = ConfigDict(
@@ -82,8 +90,16 @@ def base() -> ConfigDict:
         }
     )
     config.eval = ConfigDict(
-        {"batch_size": 32, "flip": True, "pictures": 1, "protocol": "every_frame"}
+        {
+            "batch_size": 32,
+            "flip": True,
+            "pictures": 1,
+            "protocol": "every_frame",
+            "frames": placeholder(int),
+            "read": "every",
+        }
     )
+    config.init_from = placeholder(str)
     return config
 
 

@@ -17,7 +17,7 @@ from repose_jax.dataset import Motion
 from repose_jax.skeleton import HUMAN36M
 
 AnyArray = np.ndarray | jax.Array
-METRES = 1e-3  # camera-space targets are in metres, datasets and metrics in millimetres
+UNITS = {"metres": 1e-3, "millimetres": 1.0}  # of camera-space targets, per mm of the datasets
 DEPTH_REFERENCES = ("frame", "first_frame")
 INPUTS = ("detected", "ground_truth")
 TAILS = ("cover", "drop")
@@ -32,12 +32,16 @@ class Windows:
         start: `[n]` row of its first frame in the concatenated arrays.
         length: `[n]` frames that exist; a clip of a shorter sequence repeats its last frame.
         counted: `[n]` how many of its last existing frames no earlier clip of the stride covers.
+        begin: `[n]` row of the first frame of the sequence.
+        end: `[n]` row after its last frame.
     """
 
     sequence: Int[np.ndarray, " n"]
     start: Int[np.ndarray, " n"]
     length: Int[np.ndarray, " n"]
     counted: Int[np.ndarray, " n"]
+    begin: Int[np.ndarray, " n"]
+    end: Int[np.ndarray, " n"]
 
 
 def windows(
@@ -57,14 +61,14 @@ def windows(
         raise ValueError(f"tails is {tails!r}; choose from {TAILS}.")
     if not 1 <= stride <= frames:
         raise ValueError(f"stride must be 1 to {frames} (the clip length), found {stride}.")
-    rows: list[tuple[int, int, int, int]] = []
+    rows: list[tuple[int, ...]] = []
     for sequence, (begin, end) in enumerate(itertools.pairwise(offsets.tolist())):
         covered = begin
         last = max(end - frames, begin)
         starts = range(begin, last + 1, stride)
         for start in starts if tails == "drop" else sorted({*starts, last}):
             stop = min(start + frames, end)
-            rows.append((sequence, start, stop - start, stop - covered))
+            rows.append((sequence, start, stop - start, stop - covered, begin, end))
             covered = stop
     return Windows(*(np.array(column, np.int64) for column in zip(*rows, strict=True)))
 
@@ -77,14 +81,16 @@ class Clips:
         windows: where the clips lie.
         frames: their length.
         inputs: `[n, j, 3]` normalised image coordinates and confidence.
-        joints: `[n, j, 3]` ground truth in the units of the model: metres in camera space, or
-            normalised image coordinates with depth in the same units (2.5D labels).
+        joints: `[n, j, 3]` ground truth in the units of the model: metres or millimetres in camera
+            space, or normalised image coordinates with depth in the same units (2.5D labels).
         mm_per_unit: `[n]` what such a unit is in each frame, NaN where not known.
         visibility: `[n, j]` 1 visible, 0 occluded, -1 not known.
         valid: `[n]` whether the dataset's protocol counts the frame.
         root_relative: whether targets are relative to the root, rather than as they are.
         depth_reference: what depth is relative to: the root of each "frame", or of the
             "first_frame" of the clip.
+        context: frames that the model needs before and after the clip; beyond the ends of a
+            sequence its first and last frames repeat.
     """
 
     windows: Windows
@@ -96,6 +102,7 @@ class Clips:
     valid: Bool[np.ndarray, " n"]
     root_relative: bool = True
     depth_reference: str = "frame"
+    context: tuple[int, int] = (0, 0)
 
     def __len__(self) -> int:
         return len(self.windows.start)
@@ -119,11 +126,13 @@ def make(
     inputs: str = "detected",
     root_relative: bool = True,
     depth_reference: str = "frame",
+    unit: str = "metres",
+    context: tuple[int, int] = (0, 0),
 ) -> Clips:
     """Cuts sequences into clips.
 
-    Labels in camera space become metres. 2.5D labels are normalised like the keypoints, and their
-    depth by the same factor, as published.
+    Labels in camera space become metres or millimetres. 2.5D labels are normalised like the
+    keypoints, and their depth by the same factor, as published.
 
     Args:
         motion: the sequences.
@@ -138,6 +147,8 @@ def make(
             published 2.5D labels have them, or "first_frame" for depths relative to the root of the
             clip's first frame, which keep how the body comes nearer or goes away. The temporal
             depth loss compares depths over time, so it means another thing in each: see there.
+        unit: of labels in camera space, "metres" or "millimetres".
+        context: frames that the model needs before and after a clip.
 
     Raises:
         ValueError: an unknown option, an impossible stride, or what the labels do not allow.
@@ -145,6 +156,7 @@ def make(
     for name, value, choices in (
         ("depth_reference", depth_reference, DEPTH_REFERENCES),
         ("inputs", inputs, INPUTS),
+        ("unit", unit, tuple(UNITS)),
     ):
         if value not in choices:
             raise ValueError(f"{name} is {value!r}; choose from {choices}.")
@@ -166,7 +178,7 @@ def make(
         joints = np.concatenate([normalise(motion.joints_3d[..., :2], size), depth], axis=-1)
         mm_per_unit = motion.mm_per_px * size[:, 0] / 2
     else:
-        joints, mm_per_unit = motion.joints_3d * METRES, np.full(len(size), 1 / METRES)
+        joints, mm_per_unit = motion.joints_3d * UNITS[unit], np.full(len(size), 1 / UNITS[unit])
     return Clips(
         windows=windows(motion.offsets, frames, stride, tails),
         frames=frames,
@@ -177,6 +189,7 @@ def make(
         valid=motion.valid,
         root_relative=root_relative,
         depth_reference=depth_reference,
+        context=context,
     )
 
 
@@ -213,8 +226,14 @@ def rows(clips: Clips, index: Int[np.ndarray, " b"]) -> Int[np.ndarray, "b t"]:
 
     Where a sequence is shorter than the clip its last row repeats.
     """
-    start, length = clips.windows.start[index], clips.windows.length[index]
-    return start[:, None] + np.minimum(np.arange(clips.frames), length[:, None] - 1)
+    return _rows(clips, index, (0, 0))
+
+
+def _rows(clips, index, context):
+    where = clips.windows
+    frame = np.arange(-context[0], clips.frames + context[1])
+    begin, end = where.begin[index, None], where.end[index, None]
+    return np.clip(where.start[index, None] + frame, begin, end - 1)
 
 
 def covered(clips: Clips) -> Bool[np.ndarray, " n"]:
@@ -228,25 +247,28 @@ def gather(clips: Clips, index: Int[np.ndarray, " b"]) -> dict[str, np.ndarray]:
     """Reads clips as arrays.
 
     Returns:
-        `inputs` `[b, t, j, 3]`; `targets` `[b, t, j, 3]` in the units of the model, relative to the
-        root unless `root_relative` is false; `mask` `[b, t, 1]` true for frames that exist;
-        `counted` `[b, t, 1]` true for those that no earlier clip covers.
+        With the clips' context around their t frames: `inputs` `[b, before + t + after, j, 3]`;
+        `targets` `[b, before + t + after, j, 3]` in the units of the model, relative to the root
+        unless `root_relative` is false; `mask` `[b, before + t + after, 1]` true for frames that
+        exist. Without: `counted` `[b, t, 1]` true for frames that no earlier clip covers.
     """
-    frame, length = np.arange(clips.frames), clips.windows.length[index]
-    taken = rows(clips, index)
+    where = clips.windows
+    taken = _rows(clips, index, clips.context)
+    frame = where.start[index, None] + np.arange(-clips.context[0], clips.frames + clips.context[1])
     targets = clips.joints[taken]
     if clips.root_relative:
         root = targets[:, :, HUMAN36M.root, None].copy()
         if clips.depth_reference == "first_frame":
             root[..., 2] = root[:, :1, :, 2]
         targets -= root
-    exists = frame < length[:, None]
-    fresh = frame >= (length - clips.windows.counted[index])[:, None]
+    length = where.length[index, None]
+    first = length - where.counted[index, None]
+    counted = (np.arange(clips.frames) >= first) & (np.arange(clips.frames) < length)
     return {
         "inputs": clips.inputs[taken],
         "targets": targets,
-        "mask": exists[..., None],
-        "counted": (exists & fresh)[..., None],
+        "mask": (frame == taken)[..., None],
+        "counted": counted[..., None],
     }
 
 
@@ -287,7 +309,7 @@ def train_batch(
         rows: the rows of the batch that this process takes.
 
     Returns:
-        `inputs` `[b, t, j, 3]`, `targets` `[b, t, j, 3]`, `mask` `[b, t, 1]`.
+        `inputs`, `targets` and `mask` as from `gather`.
     """
     index = batch_index(len(clips), batch_size, seed, step)[rows]
     mirrored = np.random.default_rng([seed, 1, step]).random(batch_size)[rows] < flip_share

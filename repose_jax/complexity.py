@@ -36,7 +36,7 @@ class Complexity:
 
     Attributes:
         parameters: trainable parameters.
-        frames: frames of the clip.
+        frames: frames of the clip that poses are given for.
         linear_macs: MACs of a clip in products of activations with parameters.
         attention_macs: MACs of a clip in products of activations with each other.
     """
@@ -62,7 +62,7 @@ def of_model(name: str, *, clip_frames: int, **config: Any) -> Complexity:
 
     Args:
         name: the model's name in `repose_jax.models`.
-        clip_frames: frames of the clip.
+        clip_frames: frames of the clip that poses are given for.
         **config: sizes, as for `repose_jax.models.create`.
 
     Returns:
@@ -72,10 +72,11 @@ def of_model(name: str, *, clip_frames: int, **config: Any) -> Complexity:
         ValueError: an unknown model or size, or a clip that is longer than what the model takes.
     """
     model: Any = nnx.eval_shape(functools.partial(models.create, name, **config))
-    graph, params = nnx.split(model, nnx.Param)
-    shape = (1, clip_frames, model.config.joints, model.config.in_channels)
+    graph, variables = nnx.split(model)
+    frames = clip_frames + sum(model.context)
+    shape = (1, frames, model.config.joints, model.config.in_channels)
     inputs = jax.ShapeDtypeStruct(shape, jnp.float32)
-    linear, attention = product_macs(lambda p, x: nnx.merge(graph, p)(x), params, inputs)
+    linear, attention = product_macs(lambda v, x: nnx.merge(graph, v)(x), variables, inputs)
     return Complexity(models.parameter_count(model), clip_frames, linear, attention)
 
 

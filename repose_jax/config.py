@@ -19,12 +19,14 @@ class DataConfig:
         train: prepared splits to train on, each `dataset/config:split`.
         test: prepared splits to test on.
         data_dir: where datasets were prepared; TFDS's default if None.
-        frames: frames in a clip; at most the model's.
+        frames: frames in a clip that poses are given for; at most the model's. Lifters of the
+            centre of a window get the frames around besides.
         stride: frames between the starts of two training clips.
         tails: "cover" what the stride leaves of a sequence, or "drop" it; see `clips.windows`.
         inputs: "detected" keypoints or their "ground_truth"; see `clips.make`.
         root_relative: train on targets relative to the root; false for 2.5D labels as they are.
         depth_reference: what depth is relative to, "frame" or "first_frame"; see `clips.make`.
+        unit: of targets in camera space, "metres" or "millimetres"; what the model predicts.
         flip_share: share of the training clips that are mirrored.
     """
 
@@ -37,6 +39,7 @@ class DataConfig:
     inputs: str = "detected"
     root_relative: bool = True
     depth_reference: str = "frame"
+    unit: str = "metres"
     flip_share: float = 0.5
 
 
@@ -88,12 +91,17 @@ class EvalConfig:
         flip: average with the prediction for the mirrored clip (test-time augmentation).
         pictures: test sequences to draw at the end.
         protocol: how the numbers are counted; see `repose_jax.protocols`.
+        frames: frames in a test clip that poses are given for; None for those of a training clip.
+        read: "every" frame of a clip, or the "centre" of a window of `data.frames` frames around
+            each, as STCFormer and MHFormer are evaluated, although they give every frame.
     """
 
     batch_size: int = 32
     flip: bool = True
     pictures: int = 1
     protocol: str = "every_frame"
+    frames: int | None = None
+    read: str = "every"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -107,6 +115,7 @@ class Experiment:
         optim: the optimiser's recipe.
         train: how long, and how often to look.
         eval: how to evaluate.
+        init_from: workdir of a run, trained or converted, whose weights to start from.
     """
 
     model: Mapping[str, Any]
@@ -115,6 +124,7 @@ class Experiment:
     optim: OptimConfig = dataclasses.field(default_factory=OptimConfig)
     train: TrainConfig = dataclasses.field(default_factory=TrainConfig)
     eval: EvalConfig = dataclasses.field(default_factory=EvalConfig)
+    init_from: str | None = None
 
     def __post_init__(self):
         if "name" not in self.model:
@@ -126,9 +136,18 @@ class Experiment:
             ("train.log_every", self.train.log_every, 1),
             ("eval.batch_size", self.eval.batch_size, 1),
             ("data.frames", self.data.frames, 1),
+            ("eval.frames", self.test_frames, 1),
         ):
             if value < least:
                 raise ValueError(f"config.{path} must be at least {least}, found {value}.")
+
+        if self.eval.read not in ("every", "centre"):
+            raise ValueError(f'config.eval.read is {self.eval.read!r}; choose "every" or "centre".')
+
+    @property
+    def test_frames(self) -> int:
+        """Frames in a test clip."""
+        return self.data.frames if self.eval.frames is None else self.eval.frames
 
     def to_dict(self) -> dict[str, Any]:
         """Returns plain JSON values; `from_mapping` gives the experiment back."""
@@ -150,14 +169,15 @@ def from_mapping(config: Mapping[str, Any]) -> Experiment:
     Raises:
         ValueError: a key that does not exist, with the nearest one that does.
     """
-    known = ["model", *SECTIONS]
+    known = ["model", *SECTIONS, "init_from"]
     _check_keys("config", config, known)
     sections = {
         name: _section(f"config.{name}", cls, config[name])
         for name, cls in SECTIONS.items()
         if name in config
     }
-    return Experiment(model=dict(config.get("model", {})), **sections)
+    model = dict(config.get("model", {}))
+    return Experiment(model=model, init_from=config.get("init_from"), **sections)
 
 
 def _section(path: str, cls: type[C], values: Mapping[str, Any]) -> C:

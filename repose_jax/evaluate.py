@@ -21,9 +21,11 @@ from repose_jax import clips as clips_lib
 from repose_jax import devices
 from repose_jax.dataset import Motion
 from repose_jax.metrics import METRICS
+from repose_jax.models.lifter import slide
 from repose_jax.skeleton import HUMAN36M
 
-Predictor = Callable[[Any], Float[Array, "b t j 3"]]  # inputs [b, t, j, 3] to model units
+# Inputs [b, before + t + after, j, 3] to poses [b, t, j, 3] in model units.
+Predictor = Callable[[Any], Float[Array, "b t j 3"]]
 VISIBILITY = ("unknown", "occluded", "visible")  # of values -1, 0, 1
 _ALONG_SEQUENCES = ("mpjve", "acceleration_error")
 _SEQUENCE_BLOCK = 1024  # sequences are filled up to a multiple, so that few lengths are compiled
@@ -102,32 +104,50 @@ class Tally:
 
 
 def predict(
-    graph: Any, params: Any, inputs: Float[Array, "b t j cin"], *, flip: bool
+    graph: Any,
+    variables: tuple[Any, ...],
+    inputs: Float[Array, "b n j cin"],
+    *,
+    flip: bool,
+    window: int | None = None,
 ) -> Float[Array, "b t j 3"]:
     """Runs a model without its drops.
 
     Args:
         graph: the model's static half.
-        params: its parameters.
-        inputs: `[b, t, j, 3]` normalised joints with confidence.
+        variables: its parameters and statistics.
+        inputs: `[b, before + t + after, j, 3]` normalised joints with confidence, which is left out
+            for a model without.
         flip: average with the prediction for the mirrored clip, mirrored back.
+        window: read the centre frame of every window of so many frames, of a model that gives every
+            frame; None to read all that it gives.
 
     Returns:
         `[b, t, j, 3]` in the units of the training targets.
     """
-    model = nnx.merge(graph, params)
-    out = model(inputs)
+    model = nnx.merge(graph, *variables)
+    inputs = inputs[..., : model.config.in_channels]
+
+    def lift(x):
+        if window is None:
+            return model(x)
+        centre = (window - 1) // 2
+        return slide(lambda w: model(w)[:, centre], x, window)
+
+    out = lift(inputs)
     if flip:
-        out = (out + clips_lib.flip(model(clips_lib.flip(inputs)))) / 2
+        out = (out + clips_lib.flip(lift(clips_lib.flip(inputs)))) / 2
     return out
 
 
-_predict = jax.jit(predict, static_argnums=0, static_argnames="flip")
+_predict = jax.jit(predict, static_argnums=0, static_argnames=("flip", "window"))
 
 
-def model_predictor(graph: Any, params: Any, *, flip: bool) -> Predictor:
+def model_predictor(
+    graph: Any, variables: tuple[Any, ...], *, flip: bool, window: int | None = None
+) -> Predictor:
     """Returns the predictor of a model; compiled once for all parameters of one model."""
-    return lambda inputs: _predict(graph, params, inputs, flip=flip)
+    return lambda inputs: _predict(graph, variables, inputs, flip=flip, window=window)
 
 
 def mean_pose_predictor(train: clips_lib.Clips) -> Predictor:
@@ -136,7 +156,8 @@ def mean_pose_predictor(train: clips_lib.Clips) -> Predictor:
     if train.root_relative:
         joints = joints - joints[:, HUMAN36M.root, None]
     mean = jnp.asarray(joints.mean(axis=0, dtype=np.float64), jnp.float32)
-    return lambda inputs: jnp.broadcast_to(mean, (*inputs.shape[:-1], 3))
+    around = sum(train.context)
+    return lambda x: jnp.broadcast_to(mean, (x.shape[0], x.shape[1] - around, *mean.shape))
 
 
 def predict_frames(

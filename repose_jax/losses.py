@@ -35,6 +35,13 @@ ANGLES = tuple(
 )
 """Pairs of indices into `BONES`: the 18 angles between bones that share a joint."""
 
+_JOINT_WEIGHTS = {"knee": 2.5, "ankle": 2.5, "head": 1.5, "shoulder": 1.5, "elbow": 4, "wrist": 4}
+JOINT_WEIGHTS = tuple(
+    float(_JOINT_WEIGHTS.get(joint.removeprefix("right_").removeprefix("left_"), 1))
+    for joint in HUMAN36M.joints
+)
+"""Weight of each joint in MixSTE's losses: the further out on a limb the more."""
+
 
 def mpjpe(
     prediction: Float[Array, "*b t j 3"],
@@ -119,6 +126,35 @@ def angle_velocity(
     return _mean(jnp.abs(error), _both_frames(_whole_angles(valid)))
 
 
+def weighted_mpjpe(
+    prediction: Float[Array, "*b t 17 3"],
+    target: Float[Array, "*b t 17 3"],
+    mask: Bool[Array, "*b t #17"] | None = None,
+) -> Float[Array, ""]:
+    """Mean of the distances of predicted and true joints times `JOINT_WEIGHTS`.
+
+    MixSTE (Zhang et al., CVPR 2022). Divided by the number of joints, not by the sum
+    of their weights, so it is larger than `mpjpe`: 2.15 times if all joints are equally wrong.
+    """
+    prediction, target, valid = apply_mask(prediction, target, mask)
+    return _mean(jnp.array(JOINT_WEIGHTS) * _norm(prediction - target), valid)
+
+
+def temporal_consistency(
+    prediction: Float[Array, "*b t 17 3"],
+    target: Float[Array, "*b t 17 3"],
+    mask: Bool[Array, "*b t #17"] | None = None,
+) -> Float[Array, ""]:
+    """Mean squared change of the predicted coordinates from frame to frame, by `JOINT_WEIGHTS`.
+
+    MixSTE (Zhang et al., CVPR 2022). Over the three coordinates too, in squared
+    units. A penalty on motion as such: the target's values play no part.
+    """
+    prediction, _, valid = apply_mask(prediction, target, mask)
+    square = jnp.mean(jnp.diff(prediction, axis=-3) ** 2, axis=-1)
+    return _mean(jnp.array(JOINT_WEIGHTS) * square, _both_frames(valid))
+
+
 def spatial_depth(
     prediction: Float[Array, "*b t j 3"],
     target: Float[Array, "*b t j 3"],
@@ -193,6 +229,8 @@ LOSSES: dict[str, Callable[..., Float[Array, ""]]] = {
     "limb_variance": limb_variance,
     "angle": angle,
     "angle_velocity": angle_velocity,
+    "weighted_mpjpe": weighted_mpjpe,
+    "temporal_consistency": temporal_consistency,
     "spatial_depth": spatial_depth,
     "temporal_depth": temporal_depth,
 }

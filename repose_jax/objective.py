@@ -31,11 +31,13 @@ class Objective:
         weights: (name in `LOSSES`, positive weight) of each term.
         learned: names of the terms whose weight is learned too.
         reduction: of the relational losses, "mean" or "sum".
+        unit: what poses are multiplied by before they are compared; see `docs/losses.md`.
     """
 
     weights: tuple[tuple[str, float], ...]
     learned: tuple[str, ...] = ()
     reduction: str = "mean"
+    unit: float = 1.0
 
     def __call__(
         self,
@@ -68,6 +70,7 @@ class Objective:
                 f"log_variances must hold the learned terms {sorted(self.learned)}, "
                 f"found {sorted(log_variances)}; make them with init_log_variances(objective)"
             )
+        prediction, target = prediction * self.unit, target * self.unit
         total, parts = jnp.zeros(()), {}
         for name, weight in self.weights:
             options = {"reduction": self.reduction} if name in RELATIONAL else {}
@@ -85,6 +88,7 @@ def make_objective(
     *,
     learn_weights: bool = False,
     reduction: str = "mean",
+    unit: float = 1.0,
 ) -> Objective:
     """An objective from a configuration.
 
@@ -93,6 +97,8 @@ def make_objective(
         learn_weights: learn the weights of the relational losses by homoscedastic uncertainty
             (Kendall et al., CVPR 2018), starting from `weights`.
         reduction: of the relational losses: "mean" (the algorithms) or "sum" (the equations).
+        unit: what poses are multiplied by before they are compared: 0.001 for a model that predicts
+            millimetres, so that weights, clipping and learned weights mean what they do for metres.
 
     Raises:
         ValueError: a name is unknown, a weight is negative or not finite, nothing is left to
@@ -115,7 +121,7 @@ def make_objective(
         raise ValueError(
             f"learn_weights needs a weight above 0 for one of {RELATIONAL}, found {dict(weights)}"
         )
-    return Objective(kept, learned, reduction)
+    return Objective(kept, learned, reduction, unit)
 
 
 def init_log_variances(objective: Objective) -> dict[str, Float[Array, ""]]:

@@ -31,15 +31,15 @@ def evaluate_checkpoint(config: Experiment, workdir: pathlib.Path, kind: str) ->
     train_state = checkpoints.restore(kind, train_state)
     baselines = (checkpoints.info(kind) or {})["baselines"]
     checkpoints.close()
-    tally = run.score(run.predictor(train_state.eval_params))
-    conclude(run, tally, train_state.eval_params, int(train_state.step), kind, baselines)
+    tally = run.score(run.predictor(train_state.variables))
+    conclude(run, tally, train_state.variables, int(train_state.step), kind, baselines)
     return tally
 
 
 def conclude(
     run: Run,
     tally: evaluate.Tally,
-    params: Any,
+    variables: tuple[Any, ...],
     step: int,
     kind: str,
     baselines: dict[str, dict[str, float]],
@@ -48,7 +48,7 @@ def conclude(
 
     All processes take part, for they predict together; the first prints and writes.
     """
-    pictures = draw(run, params)
+    pictures = draw(run, variables)
     if jax.process_index() > 0:
         return
     compared = {**baselines, "trained": run.protocol.summary(tally)}
@@ -66,7 +66,7 @@ def conclude(
     print("\nWritten: " + ", ".join(str(path) for path in written))
 
 
-def draw(run: Run, params: Any) -> list[pathlib.Path]:
+def draw(run: Run, variables: tuple[Any, ...]) -> list[pathlib.Path]:
     """Draws the middle of some test sequences: stills and animations, in `WORKDIR/pictures`."""
     from repose_jax import picture  # matplotlib is slow to import
 
@@ -77,7 +77,7 @@ def draw(run: Run, params: Any) -> list[pathlib.Path]:
     count = min(run.config.eval.pictures, len(motion.names))
     for sequence in np.linspace(0, len(motion.names), count + 2).astype(int)[1:-1].tolist():
         prediction = evaluate.predict_sequence(
-            run.predictor(params),
+            run.predictor(variables),
             run.test,
             sequence,
             batch_size=run.config.eval.batch_size,

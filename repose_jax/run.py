@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import jax
+import jax.numpy as jnp
+import numpy as np
 import optax
 from flax import nnx
 from jax.experimental import multihost_utils
@@ -15,6 +17,7 @@ from jax.sharding import Mesh
 
 import repose_jax
 from repose_jax import clips as clips_lib
+from repose_jax import config as config_lib
 from repose_jax import (
     dataset,
     devices,
@@ -26,6 +29,7 @@ from repose_jax import (
     protocols,
     state,
 )
+from repose_jax.checkpoint import Checkpoints
 from repose_jax.config import Experiment
 from repose_jax.protocols import protocol as protocol_lib
 
@@ -39,6 +43,8 @@ MAY_CHANGE = {
     "eval.flip",
     "eval.protocol",
     "eval.pictures",
+    "eval.frames",
+    "eval.read",
 }
 
 
@@ -55,6 +61,7 @@ class Run:
         test_motion: the sequences of the test clips.
         graph: the model's static half.
         optimizer: the update rule.
+        momentum: step to the weight of a batch in the running statistics of batch norms.
         objective: what is minimised.
         protocol: how results are counted.
         steps_per_epoch: steps that count as an epoch.
@@ -68,6 +75,7 @@ class Run:
     test_motion: dataset.Motion
     graph: Any
     optimizer: optax.GradientTransformation
+    momentum: optax.Schedule
     objective: objective.Objective
     protocol: protocol_lib.Protocol
     steps_per_epoch: int
@@ -85,9 +93,11 @@ class Run:
             scale=protocol.scale(self.test_motion.image_size) if protocol.scale else None,
         )
 
-    def predictor(self, params: Any) -> evaluate.Predictor:
-        """Returns the model's predictor with some parameters."""
-        return evaluate.model_predictor(self.graph, params, flip=self.config.eval.flip)
+    def predictor(self, variables: tuple[Any, ...]) -> evaluate.Predictor:
+        """Returns the model's predictor with some parameters and statistics."""
+        config = self.config
+        window = config.data.frames if config.eval.read == "centre" else None
+        return evaluate.model_predictor(self.graph, variables, flip=config.eval.flip, window=window)
 
 
 def setup(config: Experiment, workdir: pathlib.Path) -> tuple[Run, state.TrainState]:
@@ -108,16 +118,21 @@ def setup(config: Experiment, workdir: pathlib.Path) -> tuple[Run, state.TrainSt
     minimised = _objective(config)
     for size in (train_config.batch_size, config.eval.batch_size):
         devices.process_rows(size)  # refuses what cannot be split
-    check_model(config)
+    train_context, test_context = check_model(config)
     cut = functools.partial(
         clips_lib.make,
-        frames=data.frames,
         tails=data.tails,
         inputs=data.inputs,
         root_relative=data.root_relative,
         depth_reference=data.depth_reference,
+        unit=data.unit,
     )
-    train_clips = cut(dataset.load(data.train, data.data_dir), stride=data.stride)
+    train_clips = cut(
+        dataset.load(data.train, data.data_dir),
+        frames=data.frames,
+        stride=data.stride,
+        context=train_context,
+    )
     test_motion = dataset.load(data.test, data.data_dir)
     steps_per_epoch = train_config.epoch_steps or max(
         len(train_clips) // train_config.batch_size, 1
@@ -130,10 +145,16 @@ def setup(config: Experiment, workdir: pathlib.Path) -> tuple[Run, state.TrainSt
         workdir=workdir,
         mesh=mesh,
         train=train_clips,
-        test=cut(test_motion, stride=data.frames),
+        test=cut(
+            test_motion,
+            frames=config.test_frames,
+            stride=config.test_frames,
+            context=test_context,
+        ),
         test_motion=test_motion,
         graph=graph,
         optimizer=optimizer,
+        momentum=optax.constant_schedule(0.1),
         objective=minimised,
         protocol=protocol,
         steps_per_epoch=steps_per_epoch,
@@ -141,18 +162,36 @@ def setup(config: Experiment, workdir: pathlib.Path) -> tuple[Run, state.TrainSt
     return run, jax.device_put(train_state, devices.replicated(mesh))
 
 
-def check_model(config: Experiment) -> None:
-    """Refuses a model that cannot be.
+def check_model(config: Experiment) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Refuses a model that cannot be, or that does not take the clips.
+
+    Returns:
+        The frames around a training clip, and those around a test clip, that the model needs.
 
     Raises:
-        ValueError: an unknown model or size, or clips that are longer than what the model takes.
+        ValueError: an unknown model or size, or clips that the model does not take.
     """
-    abstract: Any = nnx.eval_shape(functools.partial(models.create, **config.model))
-    if config.data.frames > abstract.config.frames:
-        raise ValueError(
-            f"config.data.frames is {config.data.frames}, more than config.model.frames, "
-            f"{abstract.config.frames}."
-        )
+    model: Any = nnx.eval_shape(functools.partial(models.create, **config.model))
+    name, frames, context = config.model["name"], model.config.frames, model.context
+    if any(context):  # any clip will do, with its context
+        if config.eval.read == "centre":
+            raise ValueError(
+                f'config.eval.read is "centre", but {name!r} gives nothing else; leave it at '
+                '"every".'
+            )
+        return context, context
+    for field, value in (("data", config.data.frames), ("eval", config.test_frames)):
+        if field == "eval" and config.eval.read == "centre":
+            continue
+        if value > frames or (model.exact and value != frames):
+            relation = "not" if model.exact else "more than"
+            raise ValueError(
+                f"config.{field}.frames is {value}, {relation} config.model.frames, {frames}, "
+                f"which {name!r} takes."
+            )
+    window = config.data.frames
+    centred = ((window - 1) // 2, window // 2) if config.eval.read == "centre" else context
+    return context, centred
 
 
 def initial_state(
@@ -175,11 +214,68 @@ def initial_state(
     return graph, train_state, optimizer
 
 
+def start_from(workdir: pathlib.Path, train_state: state.TrainState) -> state.TrainState:
+    """Puts the weights of another run into a state before its first step.
+
+    Args:
+        workdir: of a run, trained or converted; its best checkpoint is read, of which the moving
+            average if it keeps one.
+        train_state: the state, of a model with the same parameters.
+
+    Returns:
+        The state with those parameters and statistics; those of the optimiser are as before.
+
+    Raises:
+        FileNotFoundError: there is no run or no checkpoint.
+        ValueError: its model has other parameters; names them.
+    """
+    path = workdir / "config.json"
+    if not path.exists():
+        raise FileNotFoundError(
+            f"config.init_from: {workdir} holds no run (no config.json). Give the workdir of a "
+            "run, or one that `python -m repose_jax.convert` wrote."
+        )
+    config = config_lib.from_mapping(json.loads(path.read_text())["config"])
+    _, like, _ = initial_state(config, models.create(**config.model))
+    checkpoints = Checkpoints(workdir)
+    kind = "best" if checkpoints.info("best") else "latest"
+    found = checkpoints.restore(kind, like).variables
+    checkpoints.close()
+    wanted = (train_state.params["model"], train_state.stats)
+    shapes = [
+        {jax.tree_util.keystr(path): leaf.shape for path, leaf in jax.tree.leaves_with_path(tree)}
+        for tree in (found, wanted)
+    ]
+    if shapes[0] != shapes[1]:
+        differing = sorted(
+            f"{name} is {shapes[0].get(name, 'not there')}, wanted {shapes[1].get(name, 'none')}"
+            for name in shapes[0].keys() | shapes[1].keys()
+            if shapes[0].get(name) != shapes[1].get(name)
+        )
+        raise ValueError(
+            f"config.init_from: the model of {workdir} ({dict(config.model)}) has other "
+            f"parameters than this one: {'; '.join(differing[:5])}"
+            + (f" and {len(differing) - 5} more." if len(differing) > 5 else ".")
+        )
+    params, stats = jax.tree.map(
+        lambda new, old: jax.device_put(np.asarray(new), old.sharding), found, wanted
+    )
+    return dataclasses.replace(
+        train_state,
+        params={**train_state.params, "model": params},
+        stats=stats,
+        # A copy: the state is donated, and one buffer cannot be donated twice.
+        ema=None if train_state.ema is None else jax.tree.map(jnp.copy, params),
+    )
+
+
 def _objective(config: Experiment) -> objective.Objective:
     return objective.make_objective(
         config.objective.weights,
         learn_weights=config.objective.learn_weights,
         reduction=config.objective.reduction,
+        # Targets in millimetres are compared in metres, so that weights mean the same.
+        unit=clips_lib.UNITS["metres"] / clips_lib.UNITS[config.data.unit],
     )
 
 

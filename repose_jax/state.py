@@ -19,19 +19,24 @@ class TrainState:
     Attributes:
         step: updates made, int32.
         params: the model's parameters and the learned loss weights, float32.
+        stats: the running statistics of the model's batch norms; empty where it has none.
         opt_state: state of the optimiser.
         ema: moving average of the model's parameters; None where none is kept.
     """
 
     step: Any  # an array; but like every leaf, whatever a tree map or Orbax puts in its place
     params: Params
+    stats: Any
     opt_state: optax.OptState
     ema: Any
 
     @property
-    def eval_params(self) -> Any:
-        """The parameters to evaluate with: the moving average where one is kept."""
-        return self.params["model"] if self.ema is None else self.ema
+    def variables(self) -> tuple[Any, Any]:
+        """What to evaluate with: the parameters (their moving average, if kept), and `stats`.
+
+        `nnx.merge(graph, *variables)` is the model.
+        """
+        return self.params["model"] if self.ema is None else self.ema, self.stats
 
 
 def create(
@@ -42,11 +47,12 @@ def create(
     ema: bool,
 ) -> tuple[Any, TrainState]:
     """Returns (the model's static half for `nnx.merge`, the state before the first step)."""
-    graph, params = nnx.split(model, nnx.Param)
+    graph, params, stats = nnx.split(model, nnx.Param, nnx.BatchStat)
     params = {"model": params, "log_variances": log_variances}
     state = TrainState(
         step=jnp.zeros((), jnp.int32),
         params=params,
+        stats=stats,
         opt_state=optimizer.init(params),
         # A copy: the state is donated, and one buffer cannot be donated twice.
         ema=jax.tree.map(jnp.copy, params["model"]) if ema else None,

@@ -29,7 +29,7 @@ from repose_jax import devices, evaluate, objective, optim, results, state
 from repose_jax.checkpoint import Checkpoints
 from repose_jax.config import Experiment
 from repose_jax.metric_writer import MetricWriter
-from repose_jax.run import Run, claim_workdir, setup
+from repose_jax.run import Run, claim_workdir, setup, start_from
 
 _STOP_SYNC_STEPS = 10  # between two rounds in which processes tell each other of a signal
 
@@ -49,6 +49,7 @@ def train_step(
     graph: Any,
     objective: objective.Objective,
     optimizer: optax.GradientTransformation,
+    momentum: optax.Schedule,
     ema: float,
     seed: int,
 ) -> tuple[state.TrainState, dict[str, jax.Array]]:
@@ -56,23 +57,37 @@ def train_step(
 
     Args:
         train_state: the state before.
-        batch: `inputs` `[b, t, j, 3]`, `targets` `[b, t, j, 3]`, `mask` `[b, t, 1]`.
+        batch: `inputs`, `targets` and `mask`, as from `clips.train_batch`.
         graph: the model's static half.
         objective: what is minimised.
         optimizer: the update rule.
+        momentum: step to the weight of a batch in the running statistics of batch norms.
         ema: decay of the moving average, where the state keeps one.
         seed: seed of the drops.
 
     Returns:
         The state after, and scalars: `loss`, its parts, the norm of the gradient, learned weights.
+        Of a model with several outputs the loss is the sum over them, the parts are of the last.
     """
     key = jax.random.fold_in(jax.random.key(seed), train_state.step)
 
     def loss_fn(params):
-        prediction = nnx.merge(graph, params["model"])(batch["inputs"], key)
-        return objective(prediction, batch["targets"], batch["mask"], params["log_variances"])
+        # Variables made anew here, inside of the differentiation, can be written to in it.
+        stats = jax.tree.map(lambda x: x, train_state.stats)
+        model = nnx.merge(graph, params["model"], stats)
+        first, _ = model.context
+        total, parts = jnp.zeros(()), {}
+        for output in model.outputs(batch["inputs"][..., : model.config.in_channels], key):
+            whole = output.shape[1] == batch["targets"].shape[1]
+            frames = slice(None) if whole else slice(first, first + output.shape[1])
+            targets, mask = batch["targets"][:, frames], batch["mask"][:, frames]
+            loss, parts = objective(output, targets, mask, params["log_variances"])
+            total += loss
+        return total, (parts, nnx.state(model, nnx.BatchStat))
 
-    (loss, parts), grads = jax.value_and_grad(loss_fn, has_aux=True)(train_state.params)
+    (loss, (parts, batch_stats)), grads = jax.value_and_grad(loss_fn, has_aux=True)(
+        train_state.params
+    )
     updates, opt_state = optimizer.update(grads, train_state.opt_state, train_state.params)
     params: Any = optax.apply_updates(train_state.params, updates)
     average = train_state.ema
@@ -80,9 +95,10 @@ def train_step(
         # Early on the average follows faster, so that it does not remember the initialisation.
         decay = jnp.minimum(ema, (1.0 + train_state.step) / (10.0 + train_state.step))
         average = optax.incremental_update(params["model"], average, 1.0 - decay)
+    stats = optax.incremental_update(batch_stats, train_state.stats, momentum(train_state.step))
     metrics = {"loss": loss, **parts, "grad_norm": optax.tree.norm(grads)}
     metrics |= {f"log_variance/{k}": v for k, v in params["log_variances"].items()}
-    new_state = state.TrainState(train_state.step + 1, params, opt_state, average)
+    new_state = state.TrainState(train_state.step + 1, params, stats, opt_state, average)
     return new_state, metrics
 
 
@@ -90,13 +106,14 @@ def jit_step(run: Run):
     """Returns the compiled `train_step` of a run, (state, batch) -> (state, metrics).
 
     The state is donated. Batches come split over the devices, so that the only communication is the
-    reduction of the gradients.
+    reduction of the gradients, and that of the statistics of batch norms, which are of all clips.
     """
     step = functools.partial(
         train_step,
         graph=run.graph,
         objective=run.objective,
         optimizer=run.optimizer,
+        momentum=run.momentum,
         ema=run.config.optim.ema,
         seed=run.config.train.seed,
     )
@@ -159,16 +176,20 @@ def train_and_evaluate(config: Experiment, workdir: pathlib.Path) -> evaluate.Ta
         baselines = info["baselines"]
         if primary:
             print(f"Resuming after step {info['step']} ({checkpoints.path('latest')}).")
+    elif config.init_from:
+        train_state = start_from(pathlib.Path(config.init_from), train_state)
     step, last = int(train_state.step), config.train.epochs * run.steps_per_epoch
     writer = MetricWriter(workdir, resumed_step=step) if primary else None
     jitted = jit_step(run)
     rows = devices.process_rows(config.train.batch_size)
     tally = None
     if not baselines:
-        start = "converted" if info else "untrained"  # `convert` wrote a state without baselines
+        start = "initial" if config.init_from else "untrained"
+        if info:
+            start = "converted"  # `convert` wrote a state without baselines
         for name, predictor in (
             ("mean pose", evaluate.mean_pose_predictor(run.train)),
-            (start, run.predictor(train_state.eval_params)),
+            (start, run.predictor(train_state.variables)),
         ):
             baselines[name] = run.protocol.summary(run.score(predictor))
             if writer:
@@ -222,7 +243,7 @@ def train_and_evaluate(config: Experiment, workdir: pathlib.Path) -> evaluate.Ta
                     check(pending, step)
                     pending = None
                 if due:
-                    tally = run.score(run.predictor(train_state.eval_params))
+                    tally = run.score(run.predictor(train_state.variables))
                     summary = run.protocol.summary(tally)
                     if writer:
                         writer.write(step, "test", summary)
@@ -250,8 +271,8 @@ def train_and_evaluate(config: Experiment, workdir: pathlib.Path) -> evaluate.Ta
         if writer:
             writer.close()
     if tally is None:  # everything was trained before
-        tally = run.score(run.predictor(train_state.eval_params))
-    results.conclude(run, tally, train_state.eval_params, step, "latest", baselines)
+        tally = run.score(run.predictor(train_state.variables))
+    results.conclude(run, tally, train_state.variables, step, "latest", baselines)
     return tally
 
 

@@ -22,6 +22,40 @@ def assert_same(a: dict[str, np.ndarray], b: dict[str, np.ndarray]) -> None:
         np.testing.assert_array_equal(a[key], b[key])
 
 
+# Context
+
+
+def test_the_frames_around_a_clip_come_with_it_and_those_at_the_ends_repeat():
+    clips = make(stride=9, context=(2, 3))
+    batch = clips_lib.gather(clips, np.arange(len(clips)))
+    for key in ("inputs", "targets"):
+        assert batch[key].shape == (len(clips), 2 + FRAMES + 3, 17, 3)
+    begin, end = MOTION.offsets[0], MOTION.offsets[1]  # 23 frames: clips from 0, 9 and 14
+    rows = {0: [0, 0, *range(12)], 1: [*range(7, 21)], 2: [*range(12, 23), 22, 22, 22]}
+    for clip, wanted in rows.items():
+        np.testing.assert_array_equal(batch["inputs"][clip], clips.inputs[begin:end][wanted])
+    assert batch["mask"][0, :, 0].tolist() == [False] * 2 + [True] * 12
+    assert batch["mask"][1].all()
+    assert batch["mask"][2, :, 0].tolist() == [True] * 11 + [False] * 3
+
+
+def test_context_changes_neither_the_frames_of_clips_nor_what_counts():
+    plain, around = make(), make(context=(4, 4))
+    index = np.arange(len(plain))
+    np.testing.assert_array_equal(clips_lib.rows(plain, index), clips_lib.rows(around, index))
+    batches = [clips_lib.gather(clips, index) for clips in (plain, around)]
+    np.testing.assert_array_equal(batches[0]["counted"], batches[1]["counted"])
+    for key in ("inputs", "targets", "mask"):
+        np.testing.assert_array_equal(batches[0][key], batches[1][key][:, 4:-4])
+
+
+def test_targets_can_be_in_millimetres():
+    batches = [clips_lib.gather(make(unit=unit), np.arange(3)) for unit in clips_lib.UNITS]
+    np.testing.assert_allclose(batches[0]["targets"] * 1000, batches[1]["targets"], atol=1e-3)
+    with pytest.raises(ValueError, match="unit is 'feet'; choose from"):
+        make(unit="feet")
+
+
 # Windows
 
 

@@ -165,8 +165,8 @@ def test_the_command_converts_the_published_checkpoint(tmp_path):
     assert "Converted 105,799 parameters in 110 tensors" in printed
     config = small_data.experiment(tmp_path, model={**CONFIG, "mlp_ratio": 4})
     graph, state, _ = run.initial_state(config, convert.from_torch("repose", weights, **CONFIG))
-    params = restore(tmp_path, state).eval_params
-    out = jax.jit(lambda params, x: nnx.merge(graph, params)(x))(params, arrays["x"])
+    params = restore(tmp_path, state).variables
+    out = jax.jit(lambda v, x: nnx.merge(graph, *v)(x))(params, arrays["x"])
     np.testing.assert_allclose(out, arrays["y0"], rtol=0, atol=1e-5)
     status, printed = convert_line(CHECKPOINT, *LINE, f"--out={tmp_path}")
     assert status == 2

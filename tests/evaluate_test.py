@@ -10,6 +10,7 @@ from flax import nnx
 from repose_jax import clips as clips_lib
 from repose_jax import devices, evaluate, report
 from repose_jax.metrics import METRICS
+from repose_jax.models.lifter import Lifter
 from repose_jax.skeleton import HUMAN36M
 
 FRAMES = 9
@@ -178,27 +179,59 @@ def test_predictions_of_a_sequence_can_be_scaled():
 
 
 def test_the_mean_pose_is_that_of_all_training_frames():
-    prediction = evaluate.mean_pose_predictor(CLIPS)(jnp.zeros((2, 3, 17, 3)))
     wanted = np.broadcast_to(RELATIVE.mean(axis=0) / 1000, (2, 3, 17, 3))
-    np.testing.assert_allclose(prediction, wanted, atol=1e-6)
+    for clips in (CLIPS, dataclasses.replace(CLIPS, context=(3, 1))):
+        inputs = jnp.zeros((2, 3 + sum(clips.context), 17, 3))
+        prediction = evaluate.mean_pose_predictor(clips)(inputs)
+        np.testing.assert_allclose(prediction, wanted, atol=1e-6)
+
+
+def test_frames_with_their_context_are_laid_where_they_belong():
+    clips = dataclasses.replace(CLIPS, context=(3, 1))
+    laid = [
+        evaluate.predict_frames(predictor, some, batch_size=8, mesh=MESH)
+        for some, predictor in ((CLIPS, stretched), (clips, lambda x: stretched(x[:, 3:-1])))
+    ]
+    np.testing.assert_array_equal(laid[0], laid[1])
 
 
 # Models and flips
 
 
-class PerJoint(nnx.Module):
+@dataclasses.dataclass(frozen=True)
+class Sizes:
+    in_channels: int = 3
+
+
+class PerJoint(Lifter):
     """Scales each joint along each axis."""
 
-    def __init__(self, scale):
+    def __init__(self, scale, in_channels):
+        self.config = Sizes(in_channels)
         self.scale = nnx.Param(jnp.asarray(scale, jnp.float32))
 
-    def __call__(self, x):
-        return x * self.scale[...]
+    def __call__(self, x, key=None):
+        return x[..., jnp.array([0, 1, -1])] * self.scale[...]
 
 
-def run(scale, inputs, *, flip):
-    graph, params = nnx.split(PerJoint(scale), nnx.Param)
-    return np.asarray(evaluate.model_predictor(graph, params, flip=flip)(inputs))
+def run(scale, inputs, *, flip, in_channels=3, **options):
+    graph, params = nnx.split(PerJoint(scale, in_channels), nnx.Param)
+    predictor = evaluate.model_predictor(graph, (params,), flip=flip, **options)
+    return np.asarray(predictor(inputs))
+
+
+def test_a_model_without_confidence_is_not_given_it():
+    lifted = run(np.ones((17, 3)), INPUTS, flip=False, in_channels=2)
+    np.testing.assert_array_equal(lifted, INPUTS[..., [0, 1, 1]])
+
+
+def test_the_centre_of_the_window_around_each_frame_can_be_read():
+    inputs = np.random.default_rng(0).normal(size=(8, 7, 17, 3)).astype(np.float32)
+    scale = np.ones((17, 3))
+    read = run(scale, inputs, flip=False, window=3)
+    np.testing.assert_array_equal(read, inputs[:, 1:-1])
+    read = run(scale, inputs, flip=True, window=4)  # 1 frame before, 2 after
+    np.testing.assert_array_equal(read, inputs[:, 1:-2])
 
 
 INPUTS = np.random.default_rng(0).normal(size=(8, 2, 17, 3)).astype(np.float32)

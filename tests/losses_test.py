@@ -63,7 +63,7 @@ def on_a_line():
     return jnp.zeros((1, 17, 3)).at[0, :, 0].set(jnp.arange(17.0))
 
 
-@every_loss
+@pytest.mark.parametrize("name", PUBLISHED)
 def test_value_and_gradient_are_the_published_ones(name, golden, prediction, target):
     value, gradient = everything(prediction, target)[name]
     np.testing.assert_allclose(value, golden[PUBLISHED[name]], rtol=0, atol=1e-6)
@@ -83,11 +83,11 @@ def test_gradient_is_finite_at_the_target_and_for_degenerate_poses(name, target)
 @every_loss
 def test_the_target_itself_costs_nothing(name, target):
     value, gradient = everything(target, target)[name]
-    if name == "limb_variance":  # a statement on the prediction alone
+    if name in ("limb_variance", "temporal_consistency"):  # of the prediction alone
         assert value > 0
     else:
         np.testing.assert_allclose(value, 0, atol=1e-6)
-    if name in ("mpjpe", "velocity", "spatial_depth", "temporal_depth"):
+    if name in ("mpjpe", "weighted_mpjpe", "velocity", "spatial_depth", "temporal_depth"):
         # The others go through rounded quantities, whose differences have a sign.
         np.testing.assert_array_equal(gradient, 0)
 
@@ -245,6 +245,34 @@ def test_distances_by_hand():
     np.testing.assert_allclose(evaluate["n_mpjpe"](0.25 * target, target), 0, atol=1e-6)
     np.testing.assert_allclose(evaluate["velocity"](origin, target), 5)
     assert evaluate["velocity"](origin[:1], target[:1]) == 0  # one frame has no velocity
+
+
+def test_joints_weigh_more_the_further_out_they_are():
+    assert dict(zip(HUMAN36M.joints, losses.JOINT_WEIGHTS, strict=True)) == {
+        "pelvis": 1,
+        **dict.fromkeys(("right_hip", "left_hip", "spine", "thorax", "neck"), 1),
+        **dict.fromkeys(("right_knee", "right_ankle", "left_knee", "left_ankle"), 2.5),
+        **dict.fromkeys(("head", "left_shoulder", "right_shoulder"), 1.5),
+        **dict.fromkeys(("left_elbow", "left_wrist", "right_elbow", "right_wrist"), 4),
+    }
+
+
+def test_weighted_mpjpe_by_hand():
+    target = jnp.zeros((2, 17, 3))
+    # The left wrist is 5 off in one of two frames: 4 * 5 over 2 * 17 joints.
+    wrist = target.at[1, HUMAN36M.joints.index("left_wrist")].set([3.0, 0.0, 4.0])
+    np.testing.assert_allclose(losses.weighted_mpjpe(wrist, target), 20 / 34, rtol=1e-6)
+    everywhere = target.at[..., 1].set(1.0)
+    np.testing.assert_allclose(losses.weighted_mpjpe(everywhere, target), 36.5 / 17, rtol=1e-6)
+
+
+def test_temporal_consistency_by_hand():
+    prediction = jnp.zeros((3, 17, 3))
+    # A knee moves by (1, 0, 2) and stays there: 2.5 * 5 over 2 * 17 displacements of 3 coordinates.
+    prediction = prediction.at[1:, HUMAN36M.joints.index("right_knee")].set([1.0, 0.0, 2.0])
+    for target in (prediction, prediction + 7):
+        value = losses.temporal_consistency(prediction, target)
+        np.testing.assert_allclose(value, 12.5 / (2 * 17 * 3), rtol=1e-6)
 
 
 def test_limb_losses_by_hand():

@@ -25,7 +25,7 @@ def test_a_state_holds_every_parameter_and_the_static_half_none(model):
     assert jax.tree.leaves(graph) == []
     assert train_state.step.dtype == jnp.int32
     inputs = jnp.ones((1, 3, 17, 3))
-    merged = nnx.merge(graph, train_state.params["model"])
+    merged = nnx.merge(graph, *train_state.variables)
     np.testing.assert_array_equal(merged(inputs), model(inputs))
 
 
@@ -38,9 +38,9 @@ def test_the_optimiser_follows_the_model_and_the_learned_weights(model):
 def test_evaluation_takes_the_moving_average_where_there_is_one(model):
     _, plain = create(model)
     assert plain.ema is None
-    assert plain.eval_params is plain.params["model"]
+    assert plain.variables[0] is plain.params["model"]
     _, averaged = create(model, ema=True)
-    assert averaged.eval_params is averaged.ema
+    assert averaged.variables[0] is averaged.ema
 
 
 def test_the_moving_average_starts_as_a_copy_in_memory_of_its_own(model):

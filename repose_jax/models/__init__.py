@@ -9,14 +9,20 @@ import jax
 from flax import nnx
 
 from repose_jax.models.lifter import Lifter
+from repose_jax.models.mixste import Mixste, MixsteConfig
+from repose_jax.models.motionagformer import MotionAGFormer, MotionAGFormerConfig
 from repose_jax.models.motionbert import MotionBertConfig
 from repose_jax.models.pstmo import Pstmo, PstmoConfig
 from repose_jax.models.repose import Repose, ReposeConfig
+from repose_jax.models.stcformer import Stcformer, StcformerConfig
 
 MODELS: dict[str, tuple[Callable[..., Lifter], type]] = {
     "repose": (Repose, ReposeConfig),
     "motionbert": (Repose, MotionBertConfig),
     "pstmo": (Pstmo, PstmoConfig),
+    "motionagformer": (MotionAGFormer, MotionAGFormerConfig),
+    "mixste": (Mixste, MixsteConfig),
+    "stcformer": (Stcformer, StcformerConfig),
 }
 
 

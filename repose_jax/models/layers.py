@@ -1,5 +1,7 @@
 """Layers that the lifters share: linear maps, norms, attention along one axis, MLP, drops."""
 
+from collections.abc import Callable
+
 import jax
 import jax.numpy as jnp
 from flax import nnx
@@ -13,10 +15,54 @@ FAN_IN = nnx.initializers.variance_scaling(1 / 3, "fan_in", "uniform")
 
 
 def linear(
-    inputs: int, outputs: int, *, dtype: jnp.dtype, rngs: nnx.Rngs, init: nnx.Initializer = INIT
+    inputs: int,
+    outputs: int,
+    *,
+    bias: bool = True,
+    dtype: jnp.dtype,
+    rngs: nnx.Rngs,
+    init: nnx.Initializer = INIT,
 ) -> nnx.Linear:
     """Returns a linear map with float32 parameters that computes in `dtype`; zero bias."""
-    return nnx.Linear(inputs, outputs, dtype=dtype, kernel_init=init, rngs=rngs)
+    return nnx.Linear(inputs, outputs, use_bias=bias, dtype=dtype, kernel_init=init, rngs=rngs)
+
+
+def uniform(inputs: int) -> Callable[..., Array]:
+    """Returns an initialisation within 1 / sqrt(inputs) of 0, PyTorch's for linear maps."""
+
+    def draw(key: PRNGKeyArray, shape: tuple[int, ...], dtype: jax.typing.DTypeLike) -> Array:
+        return jax.random.uniform(key, shape, dtype, -(inputs**-0.5), inputs**-0.5)
+
+    return draw
+
+
+def uniform_linear(
+    inputs: int, outputs: int, *, bias: bool = True, dtype: jnp.dtype, rngs: nnx.Rngs
+) -> nnx.Linear:
+    """Returns a linear map like `linear`, but with PyTorch's initialisation of kernel and bias."""
+    init = uniform(inputs)
+    return nnx.Linear(
+        inputs, outputs, use_bias=bias, dtype=dtype, kernel_init=init, bias_init=init, rngs=rngs
+    )
+
+
+def fusion(width: int, *, rngs: nnx.Rngs) -> nnx.Linear:
+    """Returns the map that weighs two streams; the weights start equal."""
+    return nnx.Linear(
+        2 * width,
+        2,
+        kernel_init=nnx.initializers.zeros,
+        bias_init=nnx.initializers.constant(0.5),
+        rngs=rngs,
+    )
+
+
+def fuse(
+    weigh: nnx.Linear, a: Float[Array, "*b c"], b: Float[Array, "*b c"]
+) -> Float[Array, "*b c"]:
+    """Adds two streams by softmax weights learned per token, in float32."""
+    weight = jax.nn.softmax(weigh(jnp.concatenate([a, b], axis=-1)), axis=-1)
+    return (a * weight[..., :1] + b * weight[..., 1:]).astype(a.dtype)
 
 
 def layer_norm(width: int, *, rngs: nnx.Rngs, epsilon: float = 1e-6) -> nnx.LayerNorm:
@@ -27,31 +73,37 @@ def layer_norm(width: int, *, rngs: nnx.Rngs, epsilon: float = 1e-6) -> nnx.Laye
 
 
 class BatchNorm(nnx.Module):
-    """Batch norm over all axes but the last, in float32, as PyTorch computes it.
+    """Batch norm over all axes but one, in float32, as PyTorch computes it.
+
+    The axis that has its own statistics is told by its place from the end, by default the last.
 
     In training it leaves the mean and the unbiased variance of the batch in `mean` and `var`; who
     trains mixes them into the running ones (`repose_jax.train`), with whatever momentum.
     """
 
-    def __init__(self, width: int, *, epsilon: float = 1e-5):
-        self.epsilon = epsilon
+    def __init__(self, width: int, *, axis: int = -1, epsilon: float = 1e-5):
+        self.axis, self.epsilon = axis, epsilon
         self.scale = nnx.Param(jnp.ones(width))
         self.bias = nnx.Param(jnp.zeros(width))
         self.mean = nnx.BatchStat(jnp.zeros(width))
         self.var = nnx.BatchStat(jnp.ones(width))
 
     def __call__(self, x: Float[Array, "*b c"], training: bool) -> Float[Array, "*b c"]:
-        """Normalises each channel: by the batch in training, else by the running statistics."""
+        """Normalises along the axis: by the batch in training, else by the running statistics."""
         dtype, x = x.dtype, x.astype(jnp.float32)
         mean, var = self.mean[...], self.var[...]
         if training:
-            axes = tuple(range(x.ndim - 1))
-            count = x.size // x.shape[-1]
+            axes = tuple(axis for axis in range(x.ndim) if axis != x.ndim + self.axis)
+            count = x.size // x.shape[self.axis]
             mean, var = x.mean(axes), x.var(axes)
             self.mean[...] = jax.lax.stop_gradient(mean)
             self.var[...] = jax.lax.stop_gradient(var) * (count / max(count - 1, 1))
         scale = self.scale[...] * jax.lax.rsqrt(var + self.epsilon)
-        return ((x - mean) * scale + self.bias[...]).astype(dtype)
+        mean, scale, bias = (
+            jnp.expand_dims(vector, tuple(range(1, -self.axis)))
+            for vector in (mean, scale, self.bias[...])
+        )
+        return ((x - mean) * scale + bias).astype(dtype)
 
 
 def gelu(x: Float[Array, "..."]) -> Float[Array, "..."]:
@@ -68,12 +120,20 @@ def dropout(x: Float[Array, "..."], rate: float, key: PRNGKeyArray | None) -> Fl
 
 
 def drop_path(
-    x: Float[Array, "b ..."], rate: float, key: PRNGKeyArray | None
+    x: Float[Array, "b ..."],
+    rate: float,
+    key: PRNGKeyArray | None,
+    whole: tuple[int, ...] | None = None,
 ) -> Float[Array, "b ..."]:
-    """Stochastic depth: drops a residual branch for whole clips (Huang et al., ECCV 2016)."""
+    """Stochastic depth: drops a residual branch (Huang et al., ECCV 2016).
+
+    `whole` has the axes that are dropped or kept whole; without it all but the first: whole clips.
+    """
     if key is None or rate == 0.0:
         return x
-    keep = jax.random.bernoulli(key, 1.0 - rate, (x.shape[0],) + (1,) * (x.ndim - 1))
+    whole = tuple(range(1, x.ndim)) if whole is None else whole
+    shape = tuple(1 if axis in whole else size for axis, size in enumerate(x.shape))
+    keep = jax.random.bernoulli(key, 1.0 - rate, shape)
     return jnp.where(keep, x / (1.0 - rate), 0).astype(x.dtype)
 
 
@@ -88,11 +148,42 @@ def attend(
     value: Float[Array, "*b n d"],
     drop: float = 0.0,
     drop_key: PRNGKeyArray | None = None,
+    scale: float | None = None,
 ) -> Float[Array, "*b n d"]:
-    """Scaled dot-product attention over the axis `n`, with logits and softmax in float32."""
+    """Scaled dot-product attention over the axis `n`, with logits and softmax in float32.
+
+    The logits are scaled by `scale`, 1 / sqrt(d) if it is not given.
+    """
     logits = jnp.matmul(query, jnp.swapaxes(key, -1, -2), preferred_element_type=jnp.float32)
-    weights = jax.nn.softmax(logits * query.shape[-1] ** -0.5, axis=-1)
+    factor = query.shape[-1] ** -0.5 if scale is None else scale
+    weights = jax.nn.softmax(logits * factor, axis=-1)
     return jnp.matmul(dropout(weights.astype(value.dtype), drop, drop_key), value)
+
+
+# From [b, t, j, h, d] to [b, rest, h, n, d] and back: the axis that is attended over comes next to
+# last, so that both products are plain batched matrix products.
+_ORDERS = {
+    "joints": ((0, 1, 3, 2, 4), (0, 1, 3, 2, 4)),
+    "frames": ((0, 2, 3, 1, 4), (0, 3, 1, 2, 4)),
+}
+
+
+def attend_over(
+    over: str,
+    query: Float[Array, "b t j h d"],
+    key: Float[Array, "b t j h d"],
+    value: Float[Array, "b t j h d"],
+    drop: float = 0.0,
+    drop_key: PRNGKeyArray | None = None,
+    scale: float | None = None,
+) -> Float[Array, "b t j h d"]:
+    """Attention of each of the `h` heads over the "joints" of a frame or the "frames" of a joint.
+
+    See `attend`.
+    """
+    order, back = _ORDERS[over]
+    query, key, value = (jnp.transpose(part, order) for part in (query, key, value))
+    return jnp.transpose(attend(query, key, value, drop, drop_key, scale), back)
 
 
 class Attention(nnx.Module):
@@ -104,16 +195,14 @@ class Attention(nnx.Module):
         heads: int,
         *,
         over: str,
+        qkv_bias: bool = True,
         drop: float = 0.0,
+        linear: Callable[..., nnx.Linear] = linear,
         dtype: jnp.dtype,
         rngs: nnx.Rngs,
     ):
-        self.heads, self.drop = heads, drop
-        # From [b, t, j, h, d] to [b, rest, h, n, d]: the axis that is attended over comes next to
-        # last, so that both products are plain batched matrix products.
-        self.order = {"joints": (0, 1, 3, 2, 4), "frames": (0, 2, 3, 1, 4)}[over]
-        self.back = {"joints": (0, 1, 3, 2, 4), "frames": (0, 3, 1, 2, 4)}[over]
-        self.qkv = linear(width, 3 * width, dtype=dtype, rngs=rngs)
+        self.heads, self.over, self.drop = heads, over, drop
+        self.qkv = linear(width, 3 * width, bias=qkv_bias, dtype=dtype, rngs=rngs)
         self.out = linear(width, width, dtype=dtype, rngs=rngs)
 
     def __call__(
@@ -125,10 +214,9 @@ class Attention(nnx.Module):
         width = x.shape[-1]
         heads = (*x.shape[:-1], self.heads, width // self.heads)
         query, keys_, value = (
-            jnp.transpose(part.reshape(heads), self.order)
-            for part in jnp.split(self.qkv(x.reshape(-1, width)), 3, axis=-1)
+            part.reshape(heads) for part in jnp.split(self.qkv(x.reshape(-1, width)), 3, axis=-1)
         )
-        mixed = jnp.transpose(attend(query, keys_, value, self.drop, key), self.back)
+        mixed = attend_over(self.over, query, keys_, value, self.drop, key)
         return self.out(mixed.reshape(-1, width)).reshape(x.shape)
 
 
@@ -136,7 +224,14 @@ class MLP(nnx.Module):
     """Two linear maps with an exact GELU between them."""
 
     def __init__(
-        self, width: int, hidden: int, *, drop: float = 0.0, dtype: jnp.dtype, rngs: nnx.Rngs
+        self,
+        width: int,
+        hidden: int,
+        *,
+        drop: float = 0.0,
+        linear: Callable[..., nnx.Linear] = linear,
+        dtype: jnp.dtype,
+        rngs: nnx.Rngs,
     ):
         self.drop = drop
         self.fc1 = linear(width, hidden, dtype=dtype, rngs=rngs)
@@ -150,3 +245,45 @@ class MLP(nnx.Module):
         hidden = gelu(self.fc1(x.reshape(-1, x.shape[-1])))
         out = self.fc2(dropout(hidden, self.drop, first)).reshape(x.shape)
         return dropout(out, self.drop, second)
+
+
+class Block(nnx.Module):
+    """Pre-norm attention along one axis, then a pre-norm MLP, each with a residual connection.
+
+    Stochastic depth drops the branches of each sequence that is attended over by itself: of a frame
+    for attention over its joints, of a joint for attention over its frames.
+    """
+
+    def __init__(
+        self,
+        width: int,
+        heads: int,
+        hidden: int,
+        *,
+        over: str,
+        drop: float = 0.0,
+        attention_drop: float = 0.0,
+        path_drop: float = 0.0,
+        linear: Callable[..., nnx.Linear] = linear,
+        dtype: jnp.dtype,
+        rngs: nnx.Rngs,
+    ):
+        self.drop, self.path_drop, self.dtype = drop, path_drop, dtype
+        self.whole = {"joints": (2, 3), "frames": (1, 3)}[over]
+        self.norm_attention = layer_norm(width, rngs=rngs)
+        self.attention = Attention(
+            width, heads, over=over, drop=attention_drop, linear=linear, dtype=dtype, rngs=rngs
+        )
+        self.norm_mlp = layer_norm(width, rngs=rngs)
+        self.mlp = MLP(width, hidden, drop=drop, linear=linear, dtype=dtype, rngs=rngs)
+
+    def __call__(
+        self, x: Float[Array, "b t j c"], key: PRNGKeyArray | None = None
+    ) -> Float[Array, "b t j c"]:
+        """Returns the tokens after both residual branches."""
+        weights, projection, path_1, hidden, path_2 = keys(key, 5)
+        branch = self.attention(self.norm_attention(x).astype(self.dtype), weights)
+        branch = dropout(branch, self.drop, projection)
+        x = x + drop_path(branch, self.path_drop, path_1, self.whole)
+        branch = self.mlp(self.norm_mlp(x).astype(self.dtype), hidden)
+        return x + drop_path(branch, self.path_drop, path_2, self.whole)

@@ -8,7 +8,6 @@ two.
 
 import dataclasses
 
-import jax
 import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float, PRNGKeyArray
@@ -109,14 +108,7 @@ class DualStreamLayer(nnx.Module):
 
         self.joints_first = stream("joints", "frames")
         self.frames_first = stream("frames", "joints")
-        # Starts as the plain average of the two streams.
-        self.fusion = nnx.Linear(
-            2 * config.width,
-            2,
-            kernel_init=nnx.initializers.zeros,
-            bias_init=nnx.initializers.constant(0.5),
-            rngs=rngs,
-        )
+        self.fusion = layers.fusion(config.width, rngs=rngs)
 
     def __call__(
         self, x: Float[Array, "b t j c"], key: PRNGKeyArray | None
@@ -127,8 +119,7 @@ class DualStreamLayer(nnx.Module):
         a = second(first(x, key_a), key_b)
         first, second = self.frames_first
         b = second(first(x, key_c), key_d)
-        weight = jax.nn.softmax(self.fusion(jnp.concatenate([a, b], axis=-1)), axis=-1)
-        return (a * weight[..., :1] + b * weight[..., 1:]).astype(x.dtype)
+        return layers.fuse(self.fusion, a, b)
 
 
 class Repose(Lifter):

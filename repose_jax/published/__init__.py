@@ -1,11 +1,17 @@
 """What the published checkpoints call their tensors: one file per network."""
 
 from repose_jax.published.dstformer import DSTFORMER
+from repose_jax.published.mixste import MIXSTE
+from repose_jax.published.motionagformer import MOTIONAGFORMER
 from repose_jax.published.pstmo import PSTMO
+from repose_jax.published.stcformer import STCFORMER
 from repose_jax.published.tensors import Published
 
 PUBLISHED: dict[str, Published] = {  # by the name of the model in `repose_jax.models`
     "repose": DSTFORMER,
     "motionbert": DSTFORMER,
     "pstmo": PSTMO,
+    "motionagformer": MOTIONAGFORMER,
+    "mixste": MIXSTE,
+    "stcformer": STCFORMER,
 }

@@ -1,0 +1,66 @@
+"""A backbone of one's own, an MLP-Mixer (Tolstikhin et al., NeurIPS 2021), on synthetic motion.
+
+python main.py --config=examples/mixer.py --workdir=runs/mixer
+"""
+
+import dataclasses
+
+from flax import nnx
+from ml_collections import ConfigDict
+
+from configs import quickstart
+from repose_jax import models
+from repose_jax.models import layers
+from repose_jax.models.lifter import Lifter, check
+
+
+@dataclasses.dataclass(frozen=True)
+class MixerConfig:
+    frames: int = 27
+    joints: int = 17
+    in_channels: int = 3
+    width: int = 64
+    depth: int = 3
+    dtype: str = "float32"
+
+
+class Mix(nnx.Module):
+    def __init__(self, size: int, width: int, *, axis: int, rngs: nnx.Rngs):
+        self.axis = axis
+        self.norm = layers.layer_norm(width, rngs=rngs)
+        self.mlp = layers.MLP(size, 2 * size, dtype="float32", rngs=rngs)
+
+    def __call__(self, x):
+        mixed = self.mlp(self.norm(x).swapaxes(self.axis, -1))
+        return x + mixed.swapaxes(self.axis, -1)
+
+
+class Mixer(Lifter):
+    exact = True  # it mixes over frames by weights, of which there are as many as frames
+
+    def __init__(self, config: MixerConfig, *, rngs: nnx.Rngs):
+        self.config = config
+        self.embed = nnx.Linear(config.in_channels, config.width, rngs=rngs)
+        sizes = {1: config.frames, 2: config.joints, 3: config.width}  # of x[b, t, j, c]
+        self.blocks = nnx.List(
+            Mix(size, config.width, axis=axis, rngs=rngs)
+            for _ in range(config.depth)
+            for axis, size in sizes.items()
+        )
+        self.head = nnx.Linear(config.width, 3, rngs=rngs)
+
+    def __call__(self, x, key=None):
+        check(x, self.config, least=self.config.frames, most=self.config.frames)
+        x = self.embed(x)
+        for block in self.blocks:
+            x = block(x)
+        return self.head(x)
+
+
+models.MODELS["mixer"] = (Mixer, MixerConfig)
+
+
+def get_config(variant: str = "") -> ConfigDict:
+    config = quickstart.get_config(variant)
+    config.model = ConfigDict({"name": "mixer", "width": 64})
+    return config

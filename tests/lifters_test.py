@@ -1,0 +1,166 @@
+"""Lifters that are not like RePOSE: centre frames, batch norms, several outputs, no confidence."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import small_data
+from flax import nnx
+from small_run import assert_close, records, restore
+
+from repose_jax import clips as clips_lib
+from repose_jax import config as config_lib
+from repose_jax import devices, results, run, state, train
+
+MODEL = {"name": "pstmo", "frames": 9, "width": 8, "depth": 1, "heads": 2, "dropout": 0.1}
+
+
+@pytest.fixture(scope="module")
+def config(data_dir):
+    config = small_data.experiment(
+        data_dir,
+        data={"frames": 1, "stride": 1},
+        eval={"frames": 9},
+        train={"epochs": 2, "epoch_steps": 2},
+    )
+    return dataclasses.replace(config, model=MODEL)
+
+
+@pytest.fixture(scope="module")
+def finished(config, tmp_path_factory):
+    """A finished run, and its last state."""
+    workdir = tmp_path_factory.mktemp("pstmo")
+    tally = train.train_and_evaluate(config, workdir)
+    return workdir, tally, restore(workdir, run.setup(config, workdir)[1])
+
+
+def test_a_lifter_of_centre_frames_is_trained_and_evaluated_on_every_frame(config, finished):
+    workdir, tally, _ = finished
+    assert tally.frames() == sum(small_data.LENGTHS["test"])
+    (last,) = (r for r in records(workdir, "test") if r["step"] == 4)
+    assert np.isfinite(last["mpjpe"])
+    again = results.evaluate_checkpoint(config, workdir, "latest")
+    assert again.mean("mpjpe") == pytest.approx(tally.mean("mpjpe"), rel=1e-6)
+
+
+def test_test_clips_may_have_any_number_of_frames(config, finished):
+    workdir, tally, _ = finished
+    other = dataclasses.replace(config, eval=dataclasses.replace(config.eval, frames=4))
+    again = results.evaluate_checkpoint(other, workdir, "latest")
+    assert again.mean("mpjpe") == pytest.approx(tally.mean("mpjpe"), rel=1e-5)
+
+
+def test_a_resumed_run_goes_on_with_its_statistics(config, finished, tmp_path):
+    shorter = dataclasses.replace(config, train=dataclasses.replace(config.train, epochs=1))
+    train.train_and_evaluate(shorter, tmp_path)
+    train.train_and_evaluate(config, tmp_path)
+    assert_close(restore(tmp_path, finished[2]), finished[2], rtol=1e-5, atol=1e-6)
+
+
+def one_step(config, tmp_path):
+    made, before = run.setup(config, tmp_path)
+    batch = clips_lib.train_batch(made.train, config.train.batch_size, seed=0, step=0)
+    before = jax.tree.map(jnp.copy, before)  # the step takes its memory
+    kept = jax.device_get(before)
+    after, metrics = train.jit_step(made)(before, devices.put_rows(batch, made.mesh))
+    return made, batch, kept, after, metrics
+
+
+def test_running_statistics_take_a_tenth_of_the_batch(config, tmp_path):
+    made, batch, before, after, _ = one_step(config, tmp_path)
+    model = nnx.merge(made.graph, before.params["model"], before.stats)
+    key = jax.random.fold_in(jax.random.key(config.train.seed), 0)
+    model.outputs(jnp.asarray(batch["inputs"][..., :2]), key)  # leaves the batch's statistics
+    found = jax.tree.leaves(nnx.state(model, nnx.BatchStat))
+    assert len(found) > 0
+    old, new = jax.tree.leaves(before.stats), jax.tree.leaves(after.stats)
+    for was, of_batch, now in zip(old, found, new, strict=True):
+        np.testing.assert_allclose(now, 0.9 * was + 0.1 * of_batch, rtol=1e-4, atol=1e-5)
+
+
+def test_every_output_is_trained_against_the_frames_that_it_gives(config, tmp_path):
+    made, batch, before, _, metrics = one_step(config, tmp_path)
+    model = nnx.merge(made.graph, before.params["model"], before.stats)
+    key = jax.random.fold_in(jax.random.key(config.train.seed), 0)
+    every, centre = model.outputs(jnp.asarray(batch["inputs"][..., :2]), key)
+    assert every.shape[1:] == (9, 17, 3)
+    assert centre.shape[1:] == (1, 17, 3)
+    logs = before.params["log_variances"]
+    whole, _ = made.objective(every, batch["targets"], batch["mask"], logs)
+    middle, parts = made.objective(centre, batch["targets"][:, 4:5], batch["mask"][:, 4:5], logs)
+    np.testing.assert_allclose(metrics["loss"], whole + middle, rtol=1e-4)
+    np.testing.assert_allclose(metrics["mpjpe"], parts["mpjpe"], rtol=1e-4)
+
+
+# Weights of another run
+
+
+def test_a_run_starts_from_the_weights_of_another(config, finished, tmp_path):
+    workdir, _, _ = finished
+    tuned = dataclasses.replace(
+        config,
+        init_from=str(workdir),
+        optim=dataclasses.replace(config.optim, lr=0.0, weight_decay=0.0, ema=0.0),
+        train=dataclasses.replace(config.train, epochs=1, epoch_steps=1),
+    )
+    train.train_and_evaluate(tuned, tmp_path)
+    (initial,) = records(tmp_path, "initial")
+    best = {r["step"]: r for r in records(workdir, "test")}
+    assert initial["mpjpe"] == pytest.approx(min(r["mpjpe"] for r in best.values()), rel=1e-5)
+    restored = restore(tmp_path, run.setup(tuned, tmp_path)[1])
+    started = run.start_from(workdir, run.setup(tuned, tmp_path)[1])
+    assert_close(restored.params["model"], started.params["model"])  # a learning rate of 0
+    assert int(started.step) == 0
+    again = train.train_and_evaluate(tuned, tmp_path)  # finished: does not start again
+    assert len(records(tmp_path, "initial")) == 1
+    assert np.isfinite(again.mean("mpjpe"))
+
+
+def test_weights_of_another_model_are_refused(config, finished, tmp_path):
+    wider = dataclasses.replace(config, model={**MODEL, "width": 16}, init_from=str(finished[0]))
+    with pytest.raises(ValueError, match=r"other parameters than this one: .*, wanted .* more\."):
+        train.train_and_evaluate(wider, tmp_path)
+    lost = dataclasses.replace(config, init_from=str(tmp_path / "nowhere"))
+    with pytest.raises(FileNotFoundError, match="nowhere holds no run"):
+        train.train_and_evaluate(lost, tmp_path)
+
+
+# What a model does not take
+
+
+@pytest.mark.parametrize(
+    ("model", "data", "evaluation", "message"),
+    [
+        ({}, {}, {"read": "centre"}, "gives nothing else"),
+        ({"name": "repose", "frames": 9}, {"frames": 10}, {}, "more than config.model.frames, 9"),
+        ({"name": "repose", "frames": 9}, {}, {"frames": 10}, "config.eval.frames is 10, more"),
+        ({"name": "motionagformer", "frames": 9}, {}, {}, "is 1, not config.model.frames, 9"),
+    ],
+)
+def test_clips_that_the_model_does_not_take_are_refused(config, model, data, evaluation, message):
+    wrong = dataclasses.replace(
+        config,
+        model=model or MODEL,
+        data=dataclasses.replace(config.data, **data),
+        eval=dataclasses.replace(config.eval, **evaluation),
+    )
+    with pytest.raises(ValueError, match=message):
+        run.check_model(wrong)
+
+
+def test_a_model_of_every_frame_may_be_read_at_the_centre(config):
+    read = dataclasses.replace(
+        config,
+        model={"name": "repose", "frames": 9},
+        data=dataclasses.replace(config.data, frames=9),
+        eval=config_lib.EvalConfig(frames=3, read="centre"),
+    )
+    assert run.check_model(read) == ((0, 0), (4, 4))
+
+
+def test_a_state_without_batch_norms_has_no_statistics(trained):
+    _, train_state = run.setup(trained.config, trained.workdir)
+    assert jax.tree.leaves(train_state.stats) == []
+    assert isinstance(train_state, state.TrainState)
