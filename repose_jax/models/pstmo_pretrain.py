@@ -13,7 +13,7 @@ from the encoders:
 """
 
 import dataclasses
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -149,8 +149,8 @@ def masked_pose_loss(
     return losses.mpjpe(jnp.pad(told, flat), jnp.pad(x[..., :2], flat), exists)
 
 
-def encoder_of(model: MaskedPoseModel) -> nnx.State:
-    """Returns the parameters and batch statistics that `pstmo` starts from.
+def encoder_of(model: MaskedPoseModel) -> Any:
+    """Returns the parameters and batch statistics that `pstmo` starts from, an `nnx.State`.
 
     They have the names of `pstmo`, for `nnx.update(lifter, encoder_of(masked))`. The lifter must
     have the same frames, joints, channels, width, depth and MLP ratio.
