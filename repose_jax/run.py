@@ -154,7 +154,7 @@ def setup(config: Experiment, workdir: pathlib.Path) -> tuple[Run, state.TrainSt
         test_motion=test_motion,
         graph=graph,
         optimizer=optimizer,
-        momentum=optax.constant_schedule(0.1),
+        momentum=optim.batch_norm_momentum(config.optim, steps_per_epoch, train_config.epochs),
         objective=minimised,
         protocol=protocol,
         steps_per_epoch=steps_per_epoch,
