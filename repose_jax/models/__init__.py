@@ -9,12 +9,16 @@ import jax
 from flax import nnx
 
 from repose_jax.models.lifter import Lifter
+from repose_jax.models.mhformer import MHFormer, MHFormerConfig
 from repose_jax.models.motionbert import MotionBertConfig
 from repose_jax.models.repose import Repose, ReposeConfig
+from repose_jax.models.videopose3d import VideoPose3D, VideoPose3DConfig
 
 MODELS: dict[str, tuple[Callable[..., Lifter], type]] = {
     "repose": (Repose, ReposeConfig),
     "motionbert": (Repose, MotionBertConfig),
+    "mhformer": (MHFormer, MHFormerConfig),
+    "videopose3d": (VideoPose3D, VideoPose3DConfig),
 }
 
 

@@ -1,9 +1,13 @@
 """What the published checkpoints call their tensors: one file per network."""
 
 from repose_jax.published.dstformer import DSTFORMER
+from repose_jax.published.mhformer import MHFORMER
 from repose_jax.published.tensors import Published
+from repose_jax.published.videopose3d import VIDEOPOSE3D
 
 PUBLISHED: dict[str, Published] = {  # by the name of the model in `repose_jax.models`
     "repose": DSTFORMER,
     "motionbert": DSTFORMER,
+    "mhformer": MHFORMER,
+    "videopose3d": VIDEOPOSE3D,
 }
