@@ -10,11 +10,15 @@ from flax import nnx
 
 from repose_jax.models.lifter import Lifter
 from repose_jax.models.motionbert import MotionBertConfig
+from repose_jax.models.poseformer import PoseFormer, PoseFormerConfig
+from repose_jax.models.poseformerv2 import PoseFormerV2, PoseFormerV2Config
 from repose_jax.models.repose import Repose, ReposeConfig
 
 MODELS: dict[str, tuple[Callable[..., Lifter], type]] = {
     "repose": (Repose, ReposeConfig),
     "motionbert": (Repose, MotionBertConfig),
+    "poseformer": (PoseFormer, PoseFormerConfig),
+    "poseformerv2": (PoseFormerV2, PoseFormerV2Config),
 }
 
 

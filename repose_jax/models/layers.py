@@ -146,3 +146,34 @@ class MLP(nnx.Module):
         hidden = gelu(self.fc1(x.reshape(-1, x.shape[-1])))
         out = self.fc2(dropout(hidden, self.drop, first)).reshape(x.shape)
         return dropout(out, self.drop, second)
+
+
+class Block(nnx.Module):
+    """Pre-norm attention along one axis, then a pre-norm MLP, each with a residual connection."""
+
+    def __init__(
+        self,
+        width: int,
+        heads: int,
+        hidden: int,
+        *,
+        over: str,
+        path_drop: float = 0.0,
+        dtype: jnp.dtype,
+        rngs: nnx.Rngs,
+    ):
+        self.path_drop, self.dtype = path_drop, dtype
+        self.norm_attention = layer_norm(width, rngs=rngs)
+        self.attention = Attention(width, heads, over=over, dtype=dtype, rngs=rngs)
+        self.norm_mlp = layer_norm(width, rngs=rngs)
+        self.mlp = MLP(width, hidden, dtype=dtype, rngs=rngs)
+
+    def __call__(
+        self, x: Float[Array, "b t j c"], key: PRNGKeyArray | None = None
+    ) -> Float[Array, "b t j c"]:
+        """Returns the tokens after both residual branches."""
+        first, second = keys(key, 2)
+        branch = self.attention(self.norm_attention(x).astype(self.dtype))
+        x = x + drop_path(branch, self.path_drop, first)
+        branch = self.mlp(self.norm_mlp(x).astype(self.dtype))
+        return x + drop_path(branch, self.path_drop, second)
