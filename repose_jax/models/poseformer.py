@@ -8,6 +8,7 @@ frames.
 
 import dataclasses
 
+import jax
 import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float, PRNGKeyArray
@@ -96,7 +97,9 @@ class WeightedMean(nnx.Module):
 
     def __init__(self, count: int, *, rngs: nnx.Rngs):
         bound = count**-0.5
-        self.kernel = nnx.Param(rngs.params.uniform((count,), minval=-bound, maxval=bound))
+        self.kernel = nnx.Param(
+            jax.random.uniform(rngs.params(), (count,), minval=-bound, maxval=bound)
+        )
         self.bias = nnx.Param(jnp.zeros(1))
 
     def __call__(self, x: Float[Array, "w n c"]) -> Float[Array, "w c"]:
