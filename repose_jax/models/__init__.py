@@ -14,6 +14,8 @@ from repose_jax.models.motionagformer import MotionAGFormer, MotionAGFormerConfi
 from repose_jax.models.mhformer import MHFormer, MHFormerConfig
 from repose_jax.models.motionbert import MotionBertConfig
 from repose_jax.models.pstmo import Pstmo, PstmoConfig
+from repose_jax.models.poseformer import PoseFormer, PoseFormerConfig
+from repose_jax.models.poseformerv2 import PoseFormerV2, PoseFormerV2Config
 from repose_jax.models.repose import Repose, ReposeConfig
 from repose_jax.models.stcformer import Stcformer, StcformerConfig
 from repose_jax.models.videopose3d import VideoPose3D, VideoPose3DConfig
@@ -27,6 +29,8 @@ MODELS: dict[str, tuple[Callable[..., Lifter], type]] = {
     "stcformer": (Stcformer, StcformerConfig),
     "mhformer": (MHFormer, MHFormerConfig),
     "videopose3d": (VideoPose3D, VideoPose3DConfig),
+    "poseformer": (PoseFormer, PoseFormerConfig),
+    "poseformerv2": (PoseFormerV2, PoseFormerV2Config),
 }
 
 
