@@ -143,7 +143,7 @@ def stop_signals() -> Iterator[list[int]]:
             signal.signal(signum, handler)
 
 
-def _agreed_stop(received: list[int], step: int) -> int | None:
+def agreed_stop(received: list[int], step: int) -> int | None:
     """Returns the signal on which all processes stop at this step, or None."""
     if jax.process_count() == 1:
         return received[0] if received else None
@@ -238,7 +238,7 @@ def train_and_evaluate(config: Experiment, workdir: pathlib.Path) -> evaluate.Ta
                 bar.update()
                 epoch, rest = divmod(step, run.steps_per_epoch)
                 due = rest == 0 and (epoch % config.train.eval_every == 0 or step == last)
-                stop = _agreed_stop(received, step)
+                stop = agreed_stop(received, step)
                 if due or stop:
                     check(pending, step)
                     pending = None

@@ -9,7 +9,7 @@ from the encoders:
     model = models.create("pstmo", frames=81)
     nnx.update(model, encoder_of(masked))
 
-`python -m repose_jax.pretrain` does this for an experiment.
+`python -m repose_jax.pretrain` does this for a configuration.
 """
 
 import dataclasses
@@ -83,7 +83,12 @@ def draw_masks(key: PRNGKeyArray, config: MaskedPoseConfig) -> Masks:
 
 
 class MaskedPoseModel(nnx.Module):
-    """The lifter's encoders and a decoder back to 2D (2,573,092 parameters on 27 frames)."""
+    """The lifter's encoders and a decoder back to 2D (2,573,092 parameters on 27 frames).
+
+    What training asks of a lifter (`outputs`, `context`) it has too.
+    """
+
+    context = (0, 0)
 
     def __init__(self, config: MaskedPoseConfig, *, rngs: nnx.Rngs):
         self.config = config
@@ -128,6 +133,23 @@ class MaskedPoseModel(nnx.Module):
         tokens = self.decoder(hidden.at[:, masks.visible].set(tokens), decode)
         return self.head(tokens, key is not None)
 
+    def outputs(
+        self, x: Float[Array, "b t j cin"], key: PRNGKeyArray
+    ) -> tuple[Float[Array, "b t j 3"]]:
+        """Tells the 2D joints of windows of which it draws what is hidden, at depth 0.
+
+        Args:
+            x: `[b, t, j, 2 or 3]` windows.
+            key: random key of what is hidden and of the drops.
+        """
+        mask_key, drop_key = jax.random.split(key)
+        return (at_depth_0(self(x, draw_masks(mask_key, self.config), drop_key)),)
+
+
+def at_depth_0(x: Float[Array, "b t j _"]) -> Float[Array, "b t j 3"]:
+    """Puts 2D joints in space, where a distance in the image is one of poses."""
+    return jnp.pad(x[..., :2], ((0, 0), (0, 0), (0, 0), (0, 1)))
+
 
 def masked_pose_loss(
     model: MaskedPoseModel,
@@ -143,10 +165,8 @@ def masked_pose_loss(
         key: random key of what is hidden and of the drops.
         exists: `[b, t, 1 or j]` true for what counts; None if all does.
     """
-    mask_key, drop_key = jax.random.split(key)
-    told = model(x, draw_masks(mask_key, model.config), drop_key)
-    flat = ((0, 0), (0, 0), (0, 0), (0, 1))  # a distance in the image is one in space, at depth 0
-    return losses.mpjpe(jnp.pad(told, flat), jnp.pad(x[..., :2], flat), exists)
+    (told,) = model.outputs(x, key)
+    return losses.mpjpe(told, at_depth_0(x), exists)
 
 
 def encoder_of(model: MaskedPoseModel) -> Any:

@@ -1,0 +1,83 @@
+"""The dataset is that of `small_data`; the model has windows of 9 frames."""
+
+import dataclasses
+import json
+import pathlib
+
+import numpy as np
+import pytest
+import small_data
+from flax import nnx
+
+from repose_jax import models, pretrain, run, state
+from repose_jax.config import Experiment
+
+MODEL = {"name": "pstmo", "frames": 9, "width": 16, "depth": 2, "heads": 2}
+
+
+def experiment(data_dir, **train) -> Experiment:
+    config = small_data.experiment(
+        data_dir,
+        data={"frames": 1, "stride": 1},
+        objective={"learn_weights": False},
+        optim={"lr": 1e-2, "ema": 0.0, "warmup_steps": 0},
+        train={"epochs": 2, "epoch_steps": 3, "eval_every": 1, **train},
+    )
+    return dataclasses.replace(config, model=MODEL)
+
+
+def metrics(workdir: pathlib.Path) -> list[dict]:
+    return [json.loads(line) for line in (workdir / "metrics.jsonl").read_text().splitlines()]
+
+
+@pytest.fixture(scope="module")
+def pretrained(data_dir, tmp_path_factory):
+    config, workdir = experiment(data_dir), tmp_path_factory.mktemp("pretrained")
+    return config, workdir, pretrain.pretrain(config, workdir)
+
+
+def test_learns_to_tell_what_is_hidden(pretrained):
+    _, workdir, best = pretrained
+    records = metrics(workdir)
+    losses = [record["loss"] for record in records if record["split"] == "train"]
+    errors = [record["error"] for record in records if record["split"] == "test"]
+    assert len(losses) == 6
+    assert losses[-1] < losses[0]
+    assert best == min(errors)
+
+
+def test_the_lifter_starts_from_the_encoders(pretrained):
+    config, workdir, _ = pretrained
+    model = models.create(**config.model, rngs=nnx.Rngs(7))
+    _, fresh, _ = run.initial_state(config, model)
+    started: state.TrainState = run.start_from(workdir / "lifter", fresh)
+    before, after = (dict(nnx.to_flat_state(s.params["model"])) for s in (fresh, started))
+    # Norms and biases of a lifter that nothing has trained are as they were made.
+    path = ("frame_encoder", "blocks", 0, "norm_mlp", "scale")
+    assert (np.asarray(before[path]) == 1).all()
+    assert (np.asarray(after[path]) != 1).any()
+    path = ("aggregator", "blocks", 0, "norm_mlp", "scale")
+    assert (np.asarray(after[path]) == 1).all()
+    stats = dict(nnx.to_flat_state(started.stats))
+    assert (np.asarray(stats["pose_encoder", "embed", "norm", "mean"]) != 0).any()
+
+
+def test_resuming_gives_what_one_go_gives(pretrained, tmp_path):
+    config, workdir, best = pretrained
+    half = dataclasses.replace(config, train=dataclasses.replace(config.train, epochs=1))
+    pretrain.pretrain(half, tmp_path)
+    assert pretrain.pretrain(config, tmp_path) == pytest.approx(best, rel=1e-5)
+    assert metrics(tmp_path)[-1]["error"] == pytest.approx(metrics(workdir)[-1]["error"], rel=1e-5)
+    with pytest.raises(ValueError, match=r"was begun with .*'hidden_joints': 2"):
+        pretrain.pretrain(config, tmp_path, hidden_joints=3)
+
+
+def test_only_p_stmo_on_single_windows_has_this_stage(data_dir, tmp_path):
+    other = small_data.experiment(data_dir)
+    with pytest.raises(ValueError, match="name is 'repose'; there is .* for 'pstmo' only"):
+        pretrain.pretrain(other, tmp_path)
+    longer = experiment(data_dir)
+    longer = dataclasses.replace(longer, data=dataclasses.replace(longer.data, frames=9))
+    with pytest.raises(ValueError, match=r"config\.data\.frames is 9.*give 1"):
+        pretrain.pretrain(longer, tmp_path)
+    assert not any(tmp_path.iterdir())
