@@ -12,9 +12,9 @@ in the first transformer); `27` and `81` frames.
 The paper's results, MPJPE in mm (the paper's, not ours; every frame, every video; pre-trained):
 43.0; `:full` 42.8, and 42.1 with the refinement below.
 
-Not reproduced: this is the second stage from scratch, where the published one starts from the first
-(masked poses; `--config.init_from` takes its weights); the third, a refinement that knows the
-camera; and the frames of a window are every second of the video's there.
+Not reproduced: this is the second stage from scratch, where the published one starts from the
+weights of the first (masked poses); the third, a refinement that knows the camera; and the frames
+of a window are every second of the video's there.
 """
 
 from ml_collections import ConfigDict
