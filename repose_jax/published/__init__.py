@@ -1,13 +1,13 @@
 """What the published checkpoints call their tensors: one file per network."""
 
 from repose_jax.published.dstformer import DSTFORMER
+from repose_jax.published.mhformer import MHFORMER
 from repose_jax.published.mixste import MIXSTE
 from repose_jax.published.motionagformer import MOTIONAGFORMER
-from repose_jax.published.pstmo import PSTMO
-from repose_jax.published.stcformer import STCFORMER
-from repose_jax.published.mhformer import MHFORMER
 from repose_jax.published.poseformer import POSEFORMER
 from repose_jax.published.poseformerv2 import POSEFORMERV2
+from repose_jax.published.pstmo import PSTMO
+from repose_jax.published.stcformer import STCFORMER
 from repose_jax.published.tensors import Published
 from repose_jax.published.videopose3d import VIDEOPOSE3D
 
