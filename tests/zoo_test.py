@@ -137,9 +137,9 @@ def test_lifters_of_the_centre_train_on_single_frames_or_on_as_many_in_clips(nam
     assert (single.data.frames, single.data.stride) == (1, 1)
     assert clips.data == get(name, "temporal").data
     assert clips.train == get(name, "temporal").train
-    lifted = [e.train.batch_size * e.data.frames for e in (single, clips, get(name, "tiny"))]
-    assert lifted == pytest.approx([lifted[0]] * 3, rel=0.1)
-    assert max(lifted) == lifted[0]
+    for experiment in (clips, get(name, "tiny")):
+        left_over = single.train.batch_size - experiment.train.batch_size * experiment.data.frames
+        assert 0 <= left_over < experiment.data.frames
 
 
 @every_recipe
