@@ -21,28 +21,21 @@ RECIPES = sorted(
 SHARED = {"relational", "spatial", "temporal", "learned", "gt2d", "mocap", "budget", "tiny"}
 every_recipe = pytest.mark.parametrize("name", RECIPES)
 
+# Of the models as they are by default the tests of the models tell.
 PARAMETERS = {
-    ("motionbert", ""): 42_466_317,
     ("motionbert", "lite"): 16_001_549,
-    ("motionagformer", ""): 11_723_811,
     ("motionagformer", "xs"): 2_241_531,
     ("motionagformer", "s"): 4_817_119,
     ("motionagformer", "l"): 19_007_111,
-    ("mixste", ""): 33_783_811,
     ("mixste", "27"): 33_673_219,
-    ("stcformer", ""): 4_748_000,
     ("stcformer", "27"): 4_748_000,
     ("mhformer", "27"): 19_184_517,
-    ("videopose3d", ""): 16_952_371,
     ("videopose3d", "81"): 12_753_971,
     ("videopose3d", "27"): 8_555_571,
-    ("pstmo", ""): 6_482_278,
     ("pstmo", "27"): 4_682_598,
     ("pstmo", "81"): 5_527_142,
     ("pstmo", "full"): 7_009_382,
-    ("poseformer", ""): 9_602_885,
     ("poseformer", "27"): 9_573_455,
-    ("poseformerv2", ""): 14_381_899,
     ("poseformerv2", "27"): 14_355_739,
 }
 
@@ -62,9 +55,10 @@ def variants(name: str) -> list[str]:
     return listed[1].split(", ")
 
 
-def abstract(experiment: config.Experiment):
+@functools.cache
+def abstract(name: str, variant: str):
     """The model without its arrays."""
-    return nnx.eval_shape(lambda: models.create(**experiment.model))
+    return nnx.eval_shape(lambda: models.create(**get(name, variant).model))
 
 
 def weights(experiment: config.Experiment) -> dict[str, float]:
@@ -105,9 +99,10 @@ def test_a_recipe_states_the_models_defaults(name):
     assert stated.items() <= defaults.items()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "variant"), PARAMETERS)
 def test_the_sizes_are_the_published_ones(name, variant):
-    count = models.parameter_count(abstract(get(name, variant)))
+    count = models.parameter_count(abstract(name, variant))
     assert count == PARAMETERS[name, variant]
 
 
@@ -138,13 +133,13 @@ def test_the_temporal_loss_has_pairs_of_frames(name):
 @pytest.mark.parametrize("name", ["videopose3d", "pstmo", "poseformer", "poseformerv2"])
 def test_lifters_of_the_centre_train_on_single_frames_or_on_as_many_in_clips(name):
     single, clips = get(name), get(name, "clips")
-    assert sum(abstract(single).context) > 0
+    assert sum(abstract(name, "tiny").context) == 26
     assert (single.data.frames, single.data.stride) == (1, 1)
     assert clips.data == get(name, "temporal").data
     assert clips.train == get(name, "temporal").train
-    lifted = [e.train.batch_size * e.data.frames for e in (single, clips, get(name, "tiny"))]
-    assert lifted == pytest.approx([lifted[0]] * 3, rel=0.1)
-    assert max(lifted) == lifted[0]
+    for experiment in (clips, get(name, "tiny")):
+        left_over = single.train.batch_size - experiment.train.batch_size * experiment.data.frames
+        assert 0 <= left_over < experiment.data.frames
 
 
 @every_recipe
@@ -190,7 +185,7 @@ def test_the_momentum_of_videopose3ds_batch_norms_falls():
 def test_tiny_models_learn_from_the_same_clips_with_the_same_budget(name):
     tiny = get(name, "tiny,mocap,budget,relational")
     reference = get("motionbert", "tiny,mocap,budget,relational")
-    assert models.parameter_count(abstract(tiny)) == pytest.approx(0.15e6, rel=0.1)
+    assert models.parameter_count(abstract(name, "tiny")) == pytest.approx(0.15e6, rel=0.1)
     assert tiny.data == reference.data
     assert tiny.train == dataclasses.replace(
         reference.train, epoch_passes=tiny.train.epoch_passes
