@@ -5,6 +5,7 @@ import pytest
 
 from repose_jax.losses import LOSSES
 from repose_jax.objective import (
+    EQUATION_4,
     MAX_FACTOR,
     bound_log_variance,
     init_log_variances,
