@@ -2,10 +2,10 @@
 
     python -m repose_jax.convert --from=torch CHECKPOINT --config=configs/h36m.py --out=runs/h36m
 
-makes of a checkpoint that the authors of RePOSE or MotionBERT published a workdir, which
-`python main.py --config=configs/h36m.py --workdir=runs/h36m` evaluates with `--mode=eval` and
-fine-tunes without it. The model and its sizes are those of the configuration. PyTorch is needed
-only here: `pip install torch`.
+makes of a checkpoint that the authors of RePOSE, or of a backbone in `configs/zoo`, published a
+workdir, which `python main.py --config=configs/h36m.py --workdir=runs/h36m` evaluates with
+`--mode=eval` and fine-tunes without it. The model and its sizes are those of the configuration.
+PyTorch is needed only here: `pip install torch`.
 """
 
 import argparse
@@ -94,7 +94,7 @@ def _check_sizes(name: str, config: Any, found: Mapping[str, Any]) -> None:
 
 
 def read_torch(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
-    """Reads the parameters of a checkpoint that RePOSE or MotionBERT publishes.
+    """Reads the parameters of a published checkpoint.
 
     It is a dictionary saved by PyTorch whose entry `model_pos` or `model` has the parameters, or
     these alone. Tensors, numbers and plain containers are read and nothing else.
@@ -118,16 +118,12 @@ def read_torch(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
         ) from error
     if not os.path.isfile(path):
         raise FileNotFoundError(f"There is no file {path}.")
-    # MotionBERT's training saves its best error as a NumPy number.
-    scalar: Any = np.float64().__reduce__()[0]
-    numbers = [(scalar, f"numpy.{core}.multiarray.scalar") for core in ("core", "_core")]
-    dtypes: list[Any] = [np.dtype, type(np.dtype(np.float64))]
     try:
         if zipfile.is_zipfile(path):  # PyTorch does not look at the checksums
             with zipfile.ZipFile(path) as archive:
                 if entry := archive.testzip():
                     raise zipfile.BadZipFile(entry)
-        with torch.serialization.safe_globals([*numbers, *dtypes]):
+        with torch.serialization.safe_globals(_numpy_globals()):
             loaded = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # of a damaged file PyTorch raises nearly anything
         if match := re.search(r"GLOBAL ([\w.]+)", str(error)):
@@ -143,6 +139,8 @@ def read_torch(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
     tensors = loaded.get("model_pos", loaded.get("model", loaded))
     if not isinstance(tensors, dict) or not tensors:
         raise ValueError(f"{path} holds no parameters in its entry 'model_pos' or 'model'.")
+    counter = ".num_batches_tracked"  # of PyTorch's batch norms, which do not use it
+    tensors = {key: value for key, value in tensors.items() if not str(key).endswith(counter)}
     for key, value in tensors.items():
         if not (isinstance(value, torch.Tensor) and value.is_floating_point()):
             found = getattr(value, "dtype", type(value).__name__)
@@ -151,6 +149,32 @@ def read_torch(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
                 f"these alone; {key!r} is {found}."
             )
     return {str(key): value.detach().float().numpy() for key, value in tensors.items()}
+
+
+def _numpy_globals() -> list[Any]:
+    """Returns what of NumPy may lie beside the parameters, and runs nothing when it is made.
+
+    MotionBERT's training saves its best error, a NumPy number, VideoPose3D's its random numbers.
+    """
+    random = np.random.RandomState(0)
+    made_by: list[Any] = [np.float64().__reduce__()[0], np.zeros(1).__reduce__()[0]]
+    constructors = [
+        (function, f"numpy.{core}.multiarray.{function.__name__}")
+        for function in made_by
+        for core in ("core", "_core")
+    ]
+    kinds = (np.float64, np.uint32, np.int64)
+    return [
+        *constructors,
+        (random.__reduce__()[0], "numpy.random.__RandomState_ctor"),  # as NumPy 1.16 called it
+        (random.__reduce__()[0], "numpy.random._pickle.__randomstate_ctor"),
+        *(random._bit_generator.__reduce__()[:1]),
+        np.random.RandomState,
+        type(random._bit_generator),
+        np.ndarray,
+        np.dtype,
+        *(type(np.dtype(kind)) for kind in kinds),
+    ]
 
 
 READERS = {"torch": read_torch}

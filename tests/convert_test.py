@@ -217,6 +217,27 @@ def test_the_best_error_may_be_a_numpy_number_of_any_version(module, save):
     np.testing.assert_array_equal(convert.read_torch(path)["a"], [1, 1])
 
 
+class FromNumpy116:
+    """Random numbers as VideoPose3D's checkpoints have them, written by NumPy 1.16 or before."""
+
+    def __init__(self, random):
+        self.random = random
+
+    def __reduce__(self):
+        return np.random.__dict__["__RandomState_ctor"], (), self.random.get_state()
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_random_numbers_and_counts_of_batches_are_read_past(zipped, save):
+    torch = pytest.importorskip("torch")
+    random = np.random.RandomState(0)
+    tensors = {"bn.weight": torch.ones(2), "bn.num_batches_tracked": torch.tensor(3)}
+    for state in (random, FromNumpy116(random)):
+        content = {"random_state": state, "model_pos": tensors}
+        read = convert.read_torch(save(content, _use_new_zipfile_serialization=zipped))
+        assert list(read) == ["bn.weight"]
+
+
 class Hostile:
     def __init__(self, path):
         self.path = path

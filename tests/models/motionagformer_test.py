@@ -1,9 +1,22 @@
+<<<<<<< HEAD
+=======
+import dataclasses
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+>>>>>>> magf
 import numpy as np
 import pytest
 from flax import nnx
 from golden_files import load
 
 from repose_jax import convert, models
+<<<<<<< HEAD
+=======
+from repose_jax.models import motionagformer
+from repose_jax.published import PUBLISHED
+>>>>>>> magf
 
 NAMES = {  # of the sizes in the published code -> ours
     "n_frames": "frames",
@@ -26,3 +39,139 @@ def test_reproduces_the_published_model(name):
     out = nnx.jit(lambda model, x: model(x))(model, arrays["x"])
     scale = np.abs(arrays["y0"]).max()
     np.testing.assert_allclose(out, arrays["y0"], rtol=0, atol=1e-5 * scale)
+
+
+TINY: dict[str, Any] = dict(frames=5, width=8, depth=1, heads=2, mlp_ratio=2, representation=8)
+
+
+@pytest.mark.parametrize(
+    ("size", "count"),
+    [("xs", 2_241_531), ("s", 4_817_119), ("b", 11_723_811), ("l", 19_007_111)],
+)
+def test_the_sizes_have_the_published_parameter_counts(size, count):
+    def parameters(depth: int) -> int:
+        sizes: dict[str, Any] = motionagformer.SIZES[size] | dict(depth=depth)
+        model = nnx.eval_shape(lambda: models.create("motionagformer", **sizes))
+        return models.parameter_count(model)
+
+    bare = parameters(0)  # one layer and none tell of many, sooner
+    assert bare + motionagformer.SIZES[size]["depth"] * (parameters(1) - bare) == count
+
+
+def test_the_defaults_are_the_base_model():
+    defaults = dataclasses.asdict(motionagformer.MotionAGFormerConfig())
+    assert defaults | motionagformer.SIZES["b"] == defaults
+
+
+def test_joints_listen_to_their_neighbours_but_for_the_three_that_the_published_table_lacks():
+    graph = motionagformer.skeleton_graph()
+    listens = {joint: set(np.flatnonzero(row)) for joint, row in enumerate(graph)}
+    assert (listens[0], listens[4]) == ({1, 7}, {0, 5})
+    assert (listens[8], listens[11], listens[14]) == ({7, 9}, {8, 12}, {8, 15})
+    assert {tuple(pair) for pair in np.argwhere(graph != graph.T)} == {
+        (0, 4),
+        (4, 0),
+        (8, 11),
+        (11, 8),
+        (8, 14),
+        (14, 8),
+    }
+
+
+def test_a_graph_is_normalised_by_how_many_each_node_listens_to():
+    graph = jnp.array([[1.0, 1.0, 0.0], [0.0, 1.0, 0.0], [1.0, 1.0, 1.0]])
+    expected = [[1 / 2, 1 / 2**0.5, 0], [0, 1, 0], [1 / 6**0.5, 1 / 3**0.5, 1 / 3]]
+    np.testing.assert_allclose(motionagformer.normalise(graph), expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("count", [1, 2, 4])
+def test_frames_listen_to_those_most_like_them(count):
+    x = jax.random.normal(jax.random.key(0), (2, 9, 3, 4))
+    graph = motionagformer.similar_frames(x, count)
+    likeness = np.einsum("btjc,bsjc->bjts", x, x)
+    expected = np.zeros_like(likeness)
+    np.put_along_axis(expected, np.argsort(-likeness, axis=-1)[..., :count], 1, axis=-1)
+    np.testing.assert_array_equal(graph, expected)
+
+
+def test_frames_as_like_as_the_last_of_the_chosen_are_listened_to_as_well():
+    x = jnp.array([3.0, 2.0, 2.0, 1.0]).reshape(1, 4, 1, 1)
+    for count, listened in ((1, [1, 0, 0, 0]), (2, [1, 1, 1, 0]), (3, [1, 1, 1, 0])):
+        graph = motionagformer.similar_frames(x, count)
+        np.testing.assert_array_equal(graph[0, 0], np.tile(listened, (4, 1)))
+    still = motionagformer.similar_frames(jnp.ones((1, 4, 1, 1)), 2)
+    np.testing.assert_array_equal(still, np.ones((1, 1, 4, 4)))
+
+
+def test_the_choice_of_frames_has_no_gradient():
+    x = jax.random.normal(jax.random.key(0), (1, 5, 2, 3))
+    gradient = jax.grad(lambda x: motionagformer.similar_frames(x, 2).sum())(x)
+    np.testing.assert_array_equal(gradient, jnp.zeros_like(x))
+
+
+@pytest.mark.parametrize(("over", "axis"), [("joints", 2), ("frames", 1)])
+def test_each_node_of_a_graph_is_normalised_by_its_own_batch_statistics(over, axis):
+    config = motionagformer.MotionAGFormerConfig(**TINY)
+    graph = motionagformer.GraphConvolution(config, over=over, rngs=nnx.Rngs(0))
+    zeros = jax.tree.map(jnp.zeros_like, nnx.state(graph.others))
+    nnx.update(graph.others, zeros)  # what is left is own(x)
+    x = jax.random.normal(jax.random.key(0), (3, 5, 17, 8))
+    own = np.asarray(graph.own(x))
+    rest = tuple(i for i in range(4) if i != axis)
+    mean, var = own.mean(rest, keepdims=True), own.var(rest, keepdims=True)
+    deterministic, trained = graph(x, None), graph(x, jax.random.key(0))
+    untouched = np.maximum(x + own / np.sqrt(1 + 1e-5), 0)  # running mean 0 and variance 1
+    np.testing.assert_allclose(deterministic, untouched, atol=1e-5)
+    expected = np.maximum(x + (own - mean) / np.sqrt(var + 1e-5), 0)
+    np.testing.assert_allclose(trained, expected, atol=1e-4)
+    count = own.size // own.shape[axis]
+    np.testing.assert_allclose(graph.norm.mean[...], mean.ravel(), atol=1e-5)
+    np.testing.assert_allclose(graph.norm.var[...], var.ravel() * count / (count - 1), rtol=1e-4)
+
+
+def test_an_untrained_layer_passes_its_tokens_on_nearly_unchanged():
+    config = motionagformer.MotionAGFormerConfig(**TINY)
+    layer = motionagformer.DualStreamLayer(config, rngs=nnx.Rngs(0))
+    x = jax.random.normal(jax.random.key(0), (1, 5, 17, 8))
+    change = jnp.abs(nnx.jit(lambda layer, x: layer(x, None))(layer, x) - x).max()
+    assert 0 < change < 20 * motionagformer.LAYER_SCALE
+
+
+def test_rematerialisation_changes_neither_gradients_nor_batch_statistics():
+    x = jax.random.normal(jax.random.key(0), (2, 5, 17, 3))
+
+    @nnx.jit
+    def step(model):
+        gradient = nnx.grad(lambda model: (model(x, jax.random.key(3)) ** 2).mean())(model)
+        return gradient, nnx.state(model, nnx.BatchStat)
+
+    results = []
+    for remat in (False, True):
+        model: Any = models.create("motionagformer", **TINY, dropout=0.1, remat=remat)
+        results.append(jax.tree.leaves(step(model)))
+        assert jnp.abs(model.layers[0].graph[1].norm.mean[...]).max() > 0
+    for plain, again in zip(*results, strict=True):
+        np.testing.assert_allclose(plain, again, atol=1e-6)
+
+
+def test_a_checkpoint_tells_its_sizes_but_for_heads_and_neighbours():
+    _, weights, sizes = load("motionagformer_tiny", NAMES)
+    found = PUBLISHED["motionagformer"].sizes({key: w.shape for key, w in weights.items()})
+    assert found == {key: sizes[key] for key in sizes if key not in ("heads", "neighbours")} | {
+        "out_channels": 3
+    }
+
+
+def test_clips_of_another_length_and_sizes_that_do_not_fit_are_refused():
+    model = nnx.eval_shape(lambda: models.create("motionagformer", **TINY))
+    with pytest.raises(ValueError, match=r"t = 5, 17, 3.*got \[1, 4, 17, 3\]"):
+        model(jnp.zeros((1, 4, 17, 3)))
+    assert model.exact
+    for field, value, problem in (
+        ("joints", 16, "give 17"),
+        ("heads", 3, "not a multiple"),
+        ("neighbours", 6, "from 1 to the 5 frames"),
+        ("dtype", "float16", "bfloat16"),
+    ):
+        with pytest.raises(ValueError, match=problem):
+            motionagformer.MotionAGFormerConfig(**(TINY | {field: value}))
