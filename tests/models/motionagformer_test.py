@@ -1,22 +1,16 @@
-<<<<<<< HEAD
-=======
 import dataclasses
 from typing import Any
 
 import jax
 import jax.numpy as jnp
->>>>>>> magf
 import numpy as np
 import pytest
 from flax import nnx
 from golden_files import load
 
 from repose_jax import convert, models
-<<<<<<< HEAD
-=======
 from repose_jax.models import motionagformer
 from repose_jax.published import PUBLISHED
->>>>>>> magf
 
 NAMES = {  # of the sizes in the published code -> ours
     "n_frames": "frames",
