@@ -81,6 +81,7 @@ def base() -> ConfigDict:
     config.train = ConfigDict(
         {
             "epochs": 100,
+            "epoch_passes": 1,
             "epoch_steps": placeholder(int),
             "batch_size": 32,
             "seed": 0,

@@ -1,7 +1,4 @@
-"""A backbone of one's own, an MLP-Mixer (Tolstikhin et al., NeurIPS 2021), on synthetic motion.
-
-python main.py --config=examples/mixer.py --workdir=runs/mixer
-"""
+"""A backbone of one's own: an MLP-Mixer (Tolstikhin et al., NeurIPS 2021) on synthetic motion."""
 
 import dataclasses
 
@@ -21,7 +18,6 @@ class MixerConfig:
     in_channels: int = 3
     width: int = 64
     depth: int = 3
-    dtype: str = "float32"
 
 
 class Mix(nnx.Module):
@@ -31,22 +27,19 @@ class Mix(nnx.Module):
         self.mlp = layers.MLP(size, 2 * size, dtype="float32", rngs=rngs)
 
     def __call__(self, x):
-        mixed = self.mlp(self.norm(x).swapaxes(self.axis, -1))
-        return x + mixed.swapaxes(self.axis, -1)
+        return x + self.mlp(self.norm(x).swapaxes(self.axis, -1)).swapaxes(self.axis, -1)
 
 
 class Mixer(Lifter):
-    exact = True  # it mixes over frames by weights, of which there are as many as frames
+    exact = True  # it has a weight for every frame, so it takes clips of one length
 
     def __init__(self, config: MixerConfig, *, rngs: nnx.Rngs):
         self.config = config
         self.embed = nnx.Linear(config.in_channels, config.width, rngs=rngs)
         sizes = {1: config.frames, 2: config.joints, 3: config.width}  # of x[b, t, j, c]
-        self.blocks = nnx.List(
-            Mix(size, config.width, axis=axis, rngs=rngs)
-            for _ in range(config.depth)
-            for axis, size in sizes.items()
-        )
+        self.blocks = nnx.List()
+        for axis, size in [*sizes.items()] * config.depth:
+            self.blocks.append(Mix(size, config.width, axis=axis, rngs=rngs))
         self.head = nnx.Linear(config.width, 3, rngs=rngs)
 
     def __call__(self, x, key=None):
@@ -62,5 +55,5 @@ models.MODELS["mixer"] = (Mixer, MixerConfig)
 
 def get_config(variant: str = "") -> ConfigDict:
     config = quickstart.get_config(variant)
-    config.model = ConfigDict({"name": "mixer", "width": 64})
+    config.model = ConfigDict({"name": "mixer"})
     return config

@@ -14,6 +14,12 @@ T = TypeVar("T")
 KINDS = ("latest", "best")
 
 
+def has_saved(workdir: pathlib.Path) -> bool:
+    """Returns whether a run has saved a state."""
+    steps = (workdir / "checkpoints" / "latest").glob("*")
+    return any(step.name.isdigit() for step in steps)
+
+
 class Checkpoints:
     """The latest and the best state of a training run."""
 

@@ -63,8 +63,9 @@ class TrainConfig:
     """How long, and how often to look.
 
     Attributes:
-        epochs: passes over the training clips.
-        epoch_steps: steps that count as an epoch; None for as many as the clips give.
+        epochs: how long to train.
+        epoch_passes: passes over the training clips that count as an epoch.
+        epoch_steps: steps that count as an epoch instead; None for those of the passes.
         batch_size: clips in a batch, over all devices.
         seed: seed of initialisation, order of clips, flips and drops.
         eval_every: epochs between two evaluations, each with a checkpoint.
@@ -74,6 +75,7 @@ class TrainConfig:
     """
 
     epochs: int = 100
+    epoch_passes: int = 1
     epoch_steps: int | None = None
     batch_size: int = 32
     seed: int = 0
@@ -131,6 +133,7 @@ class Experiment:
             raise ValueError('config.model has no "name".')
         for path, value, least in (
             ("train.epochs", self.train.epochs, 1),
+            ("train.epoch_passes", self.train.epoch_passes, 1),
             ("train.batch_size", self.train.batch_size, 1),
             ("train.eval_every", self.train.eval_every, 1),
             ("train.log_every", self.train.log_every, 1),

@@ -82,7 +82,7 @@ def from_torch(name: str, state_dict: Mapping[str, Any], **config: Any) -> nnx.M
     return model
 
 
-def _check_sizes(name: str, config: Any, found: Mapping[str, int]) -> None:
+def _check_sizes(name: str, config: Any, found: Mapping[str, Any]) -> None:
     differing = {key: size for key, size in found.items() if size != getattr(config, key)}
     if differing:
         told = [f"{key} is {size}, not {getattr(config, key)}" for key, size in differing.items()]

@@ -134,9 +134,8 @@ def setup(config: Experiment, workdir: pathlib.Path) -> tuple[Run, state.TrainSt
         context=train_context,
     )
     test_motion = dataset.load(data.test, data.data_dir)
-    steps_per_epoch = train_config.epoch_steps or max(
-        len(train_clips) // train_config.batch_size, 1
-    )
+    of_a_pass = max(len(train_clips) // train_config.batch_size, 1)
+    steps_per_epoch = train_config.epoch_steps or of_a_pass * train_config.epoch_passes
     model = models.create(**config.model, rngs=nnx.Rngs(train_config.seed))
     graph, train_state, optimizer = initial_state(config, model, steps_per_epoch=steps_per_epoch)
     mesh = devices.data_mesh()
@@ -154,7 +153,7 @@ def setup(config: Experiment, workdir: pathlib.Path) -> tuple[Run, state.TrainSt
         test_motion=test_motion,
         graph=graph,
         optimizer=optimizer,
-        momentum=optax.constant_schedule(0.1),
+        momentum=optim.batch_norm_momentum(config.optim, steps_per_epoch, train_config.epochs),
         objective=minimised,
         protocol=protocol,
         steps_per_epoch=steps_per_epoch,

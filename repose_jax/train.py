@@ -26,7 +26,7 @@ from tqdm import tqdm
 
 from repose_jax import clips as clips_lib
 from repose_jax import devices, evaluate, objective, optim, results, state
-from repose_jax.checkpoint import Checkpoints
+from repose_jax.checkpoint import Checkpoints, has_saved
 from repose_jax.config import Experiment
 from repose_jax.metric_writer import MetricWriter
 from repose_jax.run import Run, claim_workdir, setup, start_from
@@ -167,6 +167,8 @@ def train_and_evaluate(config: Experiment, workdir: pathlib.Path) -> evaluate.Ta
         Interrupted: SIGINT or SIGTERM; the state is saved.
     """
     run, train_state = setup(config, workdir)
+    if config.init_from and not has_saved(workdir):
+        train_state = start_from(pathlib.Path(config.init_from), train_state)
     claim_workdir(config, workdir)  # not for a configuration that cannot even start
     primary = jax.process_index() == 0
     checkpoints = Checkpoints(workdir)
@@ -176,8 +178,6 @@ def train_and_evaluate(config: Experiment, workdir: pathlib.Path) -> evaluate.Ta
         baselines = info["baselines"]
         if primary:
             print(f"Resuming after step {info['step']} ({checkpoints.path('latest')}).")
-    elif config.init_from:
-        train_state = start_from(pathlib.Path(config.init_from), train_state)
     step, last = int(train_state.step), config.train.epochs * run.steps_per_epoch
     writer = MetricWriter(workdir, resumed_step=step) if primary else None
     jitted = jit_step(run)

@@ -5,6 +5,7 @@ import pytest
 
 from repose_jax.losses import LOSSES
 from repose_jax.objective import (
+    EQUATION_4,
     MAX_FACTOR,
     bound_log_variance,
     init_log_variances,
@@ -141,3 +142,17 @@ def test_learning_weights_needs_a_relational_loss():
 def test_the_parameters_must_match_the_learned_terms(learn, parameters):
     with pytest.raises(ValueError, match="init_log_variances"):
         make_objective(learn_weights=learn)(PREDICTION, TARGET, None, parameters)
+
+
+def test_lengths_of_all_sizes_weigh_the_same_so_weights_carry_over_from_unit_to_unit():
+    rng = np.random.default_rng(0)
+    prediction, target = (jnp.asarray(rng.normal(size=(2, 5, 17, 3)), jnp.float32) for _ in "ab")
+    metres, parts = make_objective(EQUATION_4)(prediction, target)
+    longer, longer_parts = make_objective(EQUATION_4)(3 * prediction, 3 * target)
+    for name, value in parts.items():
+        assert value > 0
+        np.testing.assert_allclose(longer_parts[name], 3 * value, rtol=1e-5)
+    np.testing.assert_allclose(longer, 3 * metres, rtol=1e-5)
+    in_metres = make_objective(EQUATION_4, unit=1e-3)
+    millimetres, _ = in_metres(1000 * prediction, 1000 * target)
+    np.testing.assert_allclose(millimetres, metres, rtol=1e-5)

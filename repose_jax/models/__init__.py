@@ -9,12 +9,16 @@ import jax
 from flax import nnx
 
 from repose_jax.models.lifter import Lifter
+from repose_jax.models.mhformer import MHFormer, MHFormerConfig
 from repose_jax.models.mixste import Mixste, MixsteConfig
 from repose_jax.models.motionagformer import MotionAGFormer, MotionAGFormerConfig
 from repose_jax.models.motionbert import MotionBertConfig
+from repose_jax.models.poseformer import PoseFormer, PoseFormerConfig
+from repose_jax.models.poseformerv2 import PoseFormerV2, PoseFormerV2Config
 from repose_jax.models.pstmo import Pstmo, PstmoConfig
 from repose_jax.models.repose import Repose, ReposeConfig
 from repose_jax.models.stcformer import Stcformer, StcformerConfig
+from repose_jax.models.videopose3d import VideoPose3D, VideoPose3DConfig
 
 MODELS: dict[str, tuple[Callable[..., Lifter], type]] = {
     "repose": (Repose, ReposeConfig),
@@ -23,6 +27,10 @@ MODELS: dict[str, tuple[Callable[..., Lifter], type]] = {
     "motionagformer": (MotionAGFormer, MotionAGFormerConfig),
     "mixste": (Mixste, MixsteConfig),
     "stcformer": (Stcformer, StcformerConfig),
+    "mhformer": (MHFormer, MHFormerConfig),
+    "videopose3d": (VideoPose3D, VideoPose3DConfig),
+    "poseformer": (PoseFormer, PoseFormerConfig),
+    "poseformerv2": (PoseFormerV2, PoseFormerV2Config),
 }
 
 

@@ -1,6 +1,8 @@
 """Layers that the lifters share: linear maps, norms, attention along one axis, MLP, drops."""
 
+import math
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -72,6 +74,21 @@ def layer_norm(width: int, *, rngs: nnx.Rngs, epsilon: float = 1e-6) -> nnx.Laye
     )
 
 
+def draw_uniformly(model: nnx.Module, *, rngs: nnx.Rngs) -> None:
+    """Draws all linear maps and convolutions anew, uniformly within +-1 / sqrt(inputs).
+
+    It is PyTorch's way, to which many authors leave their models; biases are drawn too.
+    """
+    modules: list[Any] = [m for _, m in nnx.iter_modules(model) if hasattr(m, "kernel")]
+    draws = jax.random.split(rngs.params(), (len(modules), 2))
+    for module, both in zip(modules, draws, strict=True):
+        bound = math.prod(module.kernel.shape[:-1]) ** -0.5
+        for param, key in zip((module.kernel, getattr(module, "bias", None)), both, strict=True):
+            if param is not None:
+                value = jax.random.uniform(key, param.shape, param.dtype, -bound, bound)
+                param.set_value(value)  # while JAX traces, `param[...] =` takes its time
+
+
 class BatchNorm(nnx.Module):
     """Batch norm over all axes but one, in float32, as PyTorch computes it.
 
@@ -96,8 +113,9 @@ class BatchNorm(nnx.Module):
             axes = tuple(axis for axis in range(x.ndim) if axis != x.ndim + self.axis)
             count = x.size // x.shape[self.axis]
             mean, var = x.mean(axes), x.var(axes)
-            self.mean[...] = jax.lax.stop_gradient(mean)
-            self.var[...] = jax.lax.stop_gradient(var) * (count / max(count - 1, 1))
+            # `set_value` and not `[...] =`, which searches the whole trace for how it came about.
+            self.mean.set_value(jax.lax.stop_gradient(mean))
+            self.var.set_value(jax.lax.stop_gradient(var) * (count / max(count - 1, 1)))
         scale = self.scale[...] * jax.lax.rsqrt(var + self.epsilon)
         mean, scale, bias = (
             jnp.expand_dims(vector, tuple(range(1, -self.axis)))

@@ -1,11 +1,15 @@
 """What the published checkpoints call their tensors: one file per network."""
 
 from repose_jax.published.dstformer import DSTFORMER
+from repose_jax.published.mhformer import MHFORMER
 from repose_jax.published.mixste import MIXSTE
 from repose_jax.published.motionagformer import MOTIONAGFORMER
+from repose_jax.published.poseformer import POSEFORMER
+from repose_jax.published.poseformerv2 import POSEFORMERV2
 from repose_jax.published.pstmo import PSTMO
 from repose_jax.published.stcformer import STCFORMER
 from repose_jax.published.tensors import Published
+from repose_jax.published.videopose3d import VIDEOPOSE3D
 
 PUBLISHED: dict[str, Published] = {  # by the name of the model in `repose_jax.models`
     "repose": DSTFORMER,
@@ -14,4 +18,8 @@ PUBLISHED: dict[str, Published] = {  # by the name of the model in `repose_jax.m
     "motionagformer": MOTIONAGFORMER,
     "mixste": MIXSTE,
     "stcformer": STCFORMER,
+    "mhformer": MHFORMER,
+    "videopose3d": VIDEOPOSE3D,
+    "poseformer": POSEFORMER,
+    "poseformerv2": POSEFORMERV2,
 }

@@ -1,26 +1,151 @@
+"""What holds for every registered model; one that is not in `TINY` and `PARAMETERS` fails."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
 import pytest
 from flax import nnx
 
 from repose_jax import models
+from repose_jax.published import PUBLISHED
 
-LITE = dict(width=256, mlp_ratio=4)
+FRAMES = 9
+TINY = {
+    "repose": {"frames": FRAMES, "width": 8, "depth": 1, "heads": 2, "representation": 8},
+    "motionbert": {"frames": FRAMES, "width": 8, "depth": 1, "heads": 2, "representation": 8},
+    "stcformer": {"frames": FRAMES, "width": 16, "depth": 1, "heads": 2},
+    "pstmo": {"frames": FRAMES, "width": 8, "depth": 1, "heads": 2},
+    "videopose3d": {"filter_widths": (3, 3), "width": 8},
+    "motionagformer": {
+        "frames": FRAMES,
+        "width": 8,
+        "depth": 1,
+        "heads": 2,
+        "representation": 8,
+    },
+    "mixste": {"frames": FRAMES, "width": 8, "depth": 2, "heads": 2},
+    "poseformer": {"frames": FRAMES, "width": 4, "depth": 1, "heads": 2},
+    "poseformerv2": {
+        "frames": FRAMES,
+        "width": 4,
+        "depth": 1,
+        "heads": 2,
+        "kept_frames": 3,
+        "kept_coefficients": 3,
+    },
+    "mhformer": {
+        "frames": FRAMES,
+        "width": 16,
+        "hidden": 16,
+        "depth": 2,
+        "heads": 2,
+        "generator_depth": 1,
+    },
+}
+PARAMETERS = {  # of the published model that the defaults are
+    "repose": 16_001_549,
+    "motionbert": 42_466_317,
+    "stcformer": 4_748_000,
+    "pstmo": 6_482_278,
+    "videopose3d": 16_952_371,
+    "motionagformer": 11_723_811,
+    "mixste": 33_783_811,
+    "poseformer": 9_602_885,
+    "poseformerv2": 14_381_899,
+    "mhformer": 31_520_000,
+}
+# Tensors that the published network has and does not use.
+UNUSED = {"pstmo": "norm"}
+
+every_model = pytest.mark.parametrize("name", models.MODELS)
 
 
-@pytest.mark.parametrize(
-    ("name", "sizes", "count"),
-    [
-        ("repose", {}, 16_001_549),
-        ("motionbert", {}, 42_466_317),
-        ("motionbert", LITE, 16_001_549),
-    ],
-)
-def test_has_the_published_parameter_count(name, sizes, count):
-    assert models.parameter_count(nnx.eval_shape(lambda: models.create(name, **sizes))) == count
+@functools.cache
+def tiny(name: str, dtype: str = "float32"):
+    return models.create(name, **TINY[name], dtype=dtype)
 
 
-def test_the_lite_model_is_reposes():
-    lite, repose = (
-        nnx.eval_shape(lambda name=name, sizes=sizes: models.create(name, **sizes))
-        for name, sizes in (("motionbert", LITE), ("repose", {}))
-    )
-    assert nnx.state(lite, nnx.Param) == nnx.state(repose, nnx.Param)
+def clip(name: str, seed: int = 0) -> jax.Array:
+    """Two clips, one frame longer than a window where the model slides."""
+    model = tiny(name)
+    frames = FRAMES + (1 if any(model.context) else 0)
+    shape = (2, frames, 17, model.config.in_channels)
+    return 0.5 * jax.random.normal(jax.random.key(seed), shape)
+
+
+@nnx.jit
+def call(model, x):
+    return model(x)
+
+
+def test_every_model_is_covered():
+    assert set(TINY) == set(PARAMETERS) == set(models.MODELS) == set(PUBLISHED)
+
+
+@every_model
+def test_the_defaults_are_the_published_sizes(name):
+    model = nnx.eval_shape(functools.partial(models.create, name))
+    assert models.parameter_count(model) == PARAMETERS[name]
+
+
+@every_model
+def test_a_model_gives_poses_for_the_frames_that_have_their_context(name):
+    model, x = tiny(name), clip(name)
+    out = call(model, x)
+    before, after = model.context
+    assert model.config.frames == FRAMES
+    assert out.shape == (2, x.shape[1] - before - after, 17, 3)
+    assert out.dtype == jnp.float32
+    assert jnp.isfinite(out).all()
+    np.testing.assert_array_equal(out, call(model, x))  # without a key nothing is drawn
+    assert jnp.abs(out - call(model, clip(name, seed=1))).max() > 1e-6
+
+
+@every_model
+def test_clips_of_a_batch_do_not_know_of_each_other(name):
+    model, x = tiny(name), clip(name)
+    other = x.at[1].set(clip(name, seed=1)[1])
+    np.testing.assert_allclose(call(model, x)[0], call(model, other)[0], atol=1e-6)
+
+
+@every_model
+def test_bfloat16_keeps_float32_parameters_and_output_and_stays_close(name):
+    exact, half, x = tiny(name), tiny(name, "bfloat16"), clip(name)
+    assert {leaf.dtype for leaf in jax.tree.leaves(nnx.state(half))} == {jnp.dtype("float32")}
+    out, wanted = call(half, x), call(exact, x)
+    assert out.dtype == jnp.float32
+    assert jnp.abs(out - wanted).max() > 0
+    np.testing.assert_allclose(out, wanted, atol=0.05 * float(jnp.abs(wanted).max()))
+
+
+@every_model
+def test_every_parameter_has_a_finite_gradient_in_training(name):
+    graph, params, stats = nnx.split(tiny(name), nnx.Param, nnx.BatchStat)
+    x = clip(name)[:, :FRAMES]
+
+    def loss(params, x, key):
+        model = nnx.merge(graph, params, jax.tree.map(lambda leaf: leaf, stats))
+        outputs = model.outputs(x, key)
+        value = sum((output**2 + output).mean() for output in outputs)
+        return value, nnx.state(model, nnx.BatchStat)
+
+    gradient = jax.jit(jax.grad(loss, argnums=(0, 1), has_aux=True))
+    (gradients, of_input), batch_stats = gradient(params, x, jax.random.key(1))
+    leaves = jax.tree.leaves_with_path(gradients)
+    assert all(jnp.isfinite(leaf).all() for _, leaf in leaves)
+    still = {jax.tree_util.keystr(path) for path, leaf in leaves if not leaf.any()}
+    assert {path for path in still if UNUSED.get(name, "nothing") not in path} == set()
+    assert jnp.isfinite(of_input).all()
+    assert of_input.any()
+    for was, of_batch in zip(jax.tree.leaves(stats), jax.tree.leaves(batch_stats), strict=True):
+        assert (was != of_batch).any()  # what the running statistics are mixed with
+
+
+@every_model
+def test_clips_of_other_joints_or_channels_are_refused(name):
+    x = clip(name)
+    for wrong in (x[:, :, :16], jnp.concatenate([x, x], axis=-1)):
+        with pytest.raises(ValueError, match=r"The model takes clips \[b, t .*got \[2, "):
+            tiny(name)(wrong)

@@ -1,0 +1,58 @@
+"""VideoPose3D on Human3.6M (Pavllo et al., CVPR 2019): 243 frames, 17.0 million parameters.
+
+    python -m repose_jax.prepare human36m --source=data --config=camera_cpn_ft_h36m_dbb
+    python main.py --config=configs/zoo/videopose3d.py --workdir=runs/videopose3d
+
+CPN keypoints, joints in camera space in metres; single frames out of the 243 around them. The
+published loss: MPJPE. The momentum of the batch norms falls from 0.1 to 0.001.
+
+Variants after the colon, separated by commas: those of `configs.zoo`; `27` and `81` frames;
+`causal` (the frames up to the one that is lifted, instead of as many on both sides).
+
+The authors' results, MPJPE in mm (theirs, not ours; every frame, every video): 46.8; `:81` 47.7;
+`:27` 48.8.
+
+Not reproduced: the semi-supervised training on videos without labels.
+"""
+
+from ml_collections import ConfigDict
+
+from configs import zoo
+
+
+def _of(blocks):
+    def variant(config: ConfigDict) -> None:
+        config.model.filter_widths = (3,) * blocks
+
+    return variant
+
+
+def causal(config: ConfigDict) -> None:
+    """Sees no frame after the one that it lifts."""
+    config.model.causal = True
+
+
+def tiny(config: ConfigDict) -> None:
+    """A model of 0.15 million parameters on 27 frames."""
+    config.model.update({"filter_widths": (3, 3, 3), "width": 128})
+    zoo.clips(config, 27)
+    zoo.tiny_data(config)
+
+
+def get_config(variant: str = "") -> ConfigDict:
+    """Returns the experiment."""
+    config = zoo.cpn(
+        "videopose3d",
+        filter_widths=(3, 3, 3, 3, 3),
+        width=1024,
+        causal=False,
+        in_channels=2,
+        dropout=0.25,
+    )
+    zoo.single_frames(config, test=243)
+    config.optim.update({"name": "amsgrad", "lr": 1e-3, "decay": 0.95, "weight_decay": 0.0})
+    config.optim.update({"batch_norm_momentum": 0.1, "batch_norm_momentum_end": 0.001})
+    config.train.update({"epochs": 80, "batch_size": 1024})
+    own = {"27": _of(3), "81": _of(4), "causal": causal, "clips": zoo.clips, "tiny": tiny}
+    zoo.apply(config, variant, own)
+    return config

@@ -1,0 +1,283 @@
+"""MHFormer: a transformer of three hypotheses (Li et al., CVPR 2022; section 3).
+
+Three encoders, each on top of the one before, generate three hypotheses of what the 2D joints show
+(section 3.3): their tokens are the coordinates, one for every x or y of a joint, with the frames as
+channels. From there a token is a frame. Each hypothesis is refined by itself (3.4), then they
+attend to each other (3.5), and one pose for every frame is read from all three.
+
+The published test lifts every frame as the centre of its own window and reads that one alone.
+"""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from repose_jax.models import layers
+from repose_jax.models.lifter import Lifter, check, check_dtype
+from repose_jax.models.repose import ReposeConfig, SubBlock
+
+HYPOTHESES = 3
+
+
+@dataclasses.dataclass(frozen=True)
+class MHFormerConfig:
+    """Sizes of the network; the defaults are the 351-frame model's (31,516,125 parameters).
+
+    Attributes:
+        frames: frames of a clip, which is the width of the generating encoders. For up to 27 the
+            published network has batch norm, ReLU and dropout where the hypotheses become frames.
+        joints: joints per frame.
+        in_channels: channels of a 2D joint: x and y.
+        out_channels: channels of a 3D joint.
+        width: width of a frame's token in a hypothesis.
+        depth: blocks over the hypotheses: the last one mixes them, the others refine each.
+        heads: attention heads of these blocks; must divide the width.
+        hidden: hidden width of their MLPs, which see all hypotheses.
+        generator_depth: blocks of each generating encoder.
+        generator_heads: its attention heads; must divide the frames.
+        dropout: rate after the embeddings, after the output projections and in the MLPs, in
+            training.
+        stochastic_depth: rate at which the last block's residual branches are dropped, in training;
+            grows linearly from 0 at the first block, in the encoders and over the hypotheses.
+        dtype: compute type, "float32" or "bfloat16"; parameters, norms, softmax and output stay
+            float32.
+    """
+
+    frames: int = 351
+    joints: int = 17
+    in_channels: int = 2
+    out_channels: int = 3
+    width: int = 512
+    depth: int = 3
+    heads: int = 8
+    hidden: int = 1024
+    generator_depth: int = 4
+    generator_heads: int = 9
+    dropout: float = 0.1
+    stochastic_depth: float = 0.2
+    dtype: str = "float32"
+
+    def __post_init__(self):
+        if self.width % self.heads:
+            raise ValueError(f"width {self.width} is not a multiple of heads {self.heads}.")
+        if self.frames % self.generator_heads:
+            raise ValueError(
+                f"frames {self.frames} is not a multiple of generator_heads "
+                f"{self.generator_heads}, which attend over tokens of the frames' width."
+            )
+        if self.depth < 1:
+            raise ValueError(f"depth is {self.depth}; the hypotheses need 1 block or more.")
+        check_dtype(self.dtype)
+
+
+def _path_drops(config: MHFormerConfig, depth: int) -> list[float]:
+    return [config.stochastic_depth * i / max(depth - 1, 1) for i in range(depth)]
+
+
+class Generator(nnx.Module):
+    """Multi-hypothesis generation: an encoder over the coordinates, with a residual connection."""
+
+    def __init__(self, config: MHFormerConfig, *, rngs: nnx.Rngs):
+        self.drop = config.dropout
+        block = ReposeConfig(
+            width=config.frames,
+            heads=config.generator_heads,
+            mlp_ratio=2,
+            dropout=config.dropout,
+            dtype=config.dtype,
+        )
+        self.norm_in = layers.layer_norm(config.frames, rngs=rngs, epsilon=1e-5)
+        self.embedding = nnx.Param(jnp.zeros((config.joints * config.in_channels, config.frames)))
+        self.blocks = nnx.List(
+            SubBlock(block, over="joints", path_drop=rate, rngs=rngs)
+            for rate in _path_drops(config, config.generator_depth)
+        )
+        self.norm_out = layers.layer_norm(config.frames, rngs=rngs)
+
+    def __call__(
+        self, x: Float[Array, "b 1 jc t"], key: PRNGKeyArray | None
+    ) -> Float[Array, "b 1 jc t"]:
+        """Returns the coordinates of the next hypothesis, in float32."""
+        drop, *keys = layers.keys(key, 1 + len(self.blocks))
+        hidden = layers.dropout(self.norm_in(x) + self.embedding[...], self.drop, drop)
+        for block, block_key in zip(self.blocks, keys, strict=True):
+            hidden = block(hidden, block_key)
+        return x + self.norm_out(hidden)
+
+
+class FrameEmbedding(nnx.Module):
+    """Turns the coordinates of a hypothesis into one token for each frame."""
+
+    def __init__(self, config: MHFormerConfig, *, rngs: nnx.Rngs):
+        self.drop, self.dtype = config.dropout, jnp.dtype(config.dtype)
+        inputs = config.joints * config.in_channels
+        self.linear = layers.linear(inputs, config.width, dtype=self.dtype, rngs=rngs)
+        self.norm = layers.BatchNorm(config.width) if config.frames <= 27 else None
+        self.embedding = nnx.Param(jnp.zeros((config.frames, config.width)))
+
+    def __call__(
+        self, x: Float[Array, "b 1 t jc"], key: PRNGKeyArray | None
+    ) -> Float[Array, "b 1 t c"]:
+        """Returns the tokens, with what is learned of their frames."""
+        first, second = layers.keys(key, 2)
+        x = self.linear(x)
+        if self.norm is not None:
+            x = jax.nn.relu(self.norm(x, training=key is not None))
+            x = layers.dropout(x, 0.25, first)
+        return layers.dropout((x + self.embedding[...]).astype(self.dtype), self.drop, second)
+
+
+class CrossAttention(nnx.Module):
+    """Multi-head attention over the frames, with queries, keys and values of three hypotheses."""
+
+    def __init__(self, width: int, heads: int, *, dtype: jnp.dtype, rngs: nnx.Rngs):
+        self.heads = heads
+        self.query, self.key, self.value, self.out = (
+            layers.linear(width, width, dtype=dtype, rngs=rngs) for _ in range(4)
+        )
+
+    def __call__(
+        self,
+        query: Float[Array, "b 1 t c"],
+        key: Float[Array, "b 1 t c"],
+        value: Float[Array, "b 1 t c"],
+    ) -> Float[Array, "b 1 t c"]:
+        """Returns for each frame a mixture of the values."""
+        shape = value.shape
+        heads = (*shape[:-1], self.heads, shape[-1] // self.heads)
+        query, key, value = (
+            jnp.swapaxes(linear(tokens).reshape(heads), -2, -3)  # [b, 1, h, t, d]
+            for linear, tokens in ((self.query, query), (self.key, key), (self.value, value))
+        )
+        mixed = layers.attend(query, key, value)
+        return self.out(jnp.swapaxes(mixed, -2, -3).reshape(shape))
+
+
+class Refinement(nnx.Module):
+    """Self-hypothesis refinement: in each hypothesis the frames attend to each other."""
+
+    def __init__(self, config: MHFormerConfig, *, rngs: nnx.Rngs):
+        dtype = jnp.dtype(config.dtype)
+        self.dtype = dtype
+        self.norms = nnx.List(layers.layer_norm(config.width, rngs=rngs) for _ in range(HYPOTHESES))
+        self.attentions = nnx.List(
+            layers.Attention(config.width, config.heads, over="joints", dtype=dtype, rngs=rngs)
+            for _ in range(HYPOTHESES)
+        )
+
+    def __call__(
+        self, hypotheses: list[Float[Array, "b 1 t c"]], index: int
+    ) -> Float[Array, "b 1 t c"]:
+        """Returns what is added to the hypothesis of this index."""
+        normed = self.norms[index](hypotheses[index]).astype(self.dtype)
+        return self.attentions[index](normed)
+
+
+class Interaction(nnx.Module):
+    """Cross-hypothesis interaction: the others' queries and keys mix the values of a hypothesis."""
+
+    OTHERS = ((1, 2), (0, 2), (0, 1))  # whose queries and whose keys, for each hypothesis
+
+    def __init__(self, config: MHFormerConfig, *, rngs: nnx.Rngs):
+        dtype = jnp.dtype(config.dtype)
+        self.dtype = dtype
+        self.norms = nnx.List(
+            nnx.List(layers.layer_norm(config.width, rngs=rngs) for _ in range(3))
+            for _ in range(HYPOTHESES)
+        )
+        self.attentions = nnx.List(
+            CrossAttention(config.width, config.heads, dtype=dtype, rngs=rngs)
+            for _ in range(HYPOTHESES)
+        )
+
+    def __call__(
+        self, hypotheses: list[Float[Array, "b 1 t c"]], index: int
+    ) -> Float[Array, "b 1 t c"]:
+        """Returns what is added to the hypothesis of this index."""
+        sources = (*self.OTHERS[index], index)
+        normed = (
+            norm(hypotheses[source]).astype(self.dtype)
+            for norm, source in zip(self.norms[index], sources, strict=True)
+        )
+        return self.attentions[index](*normed)
+
+
+class Block(nnx.Module):
+    """Attention that changes one hypothesis after the other, then an MLP on all of them."""
+
+    def __init__(
+        self,
+        attention: Refinement | Interaction,
+        config: MHFormerConfig,
+        *,
+        path_drop: float,
+        rngs: nnx.Rngs,
+    ):
+        dtype = jnp.dtype(config.dtype)
+        self.drop, self.path_drop, self.dtype = config.dropout, path_drop, dtype
+        self.attention = attention
+        width = HYPOTHESES * config.width
+        self.norm_mlp = layers.layer_norm(width, rngs=rngs)
+        self.mlp = layers.MLP(width, config.hidden, drop=config.dropout, dtype=dtype, rngs=rngs)
+
+    def __call__(
+        self, x: Float[Array, "b 1 t hc"], key: PRNGKeyArray | None
+    ) -> Float[Array, "b 1 t hc"]:
+        """Returns the hypotheses, concatenated as they came."""
+        hidden, path, *keys = layers.keys(key, 2 + 2 * HYPOTHESES)
+        hypotheses = jnp.split(x, HYPOTHESES, axis=-1)
+        for index in range(HYPOTHESES):  # the later ones see the earlier ones as changed
+            branch = self.attention(hypotheses, index)
+            branch = layers.dropout(branch, self.drop, keys[2 * index])
+            branch = layers.drop_path(branch, self.path_drop, keys[2 * index + 1])
+            hypotheses[index] = hypotheses[index] + branch
+        x = jnp.concatenate(hypotheses, axis=-1)
+        branch = self.mlp(self.norm_mlp(x).astype(self.dtype), hidden)
+        return x + layers.drop_path(branch, self.path_drop, path)
+
+
+class MHFormer(Lifter):
+    """Lifts clips of `config.frames` frames by three hypotheses, frame for frame."""
+
+    exact = True
+
+    def __init__(self, config: MHFormerConfig, *, rngs: nnx.Rngs):
+        self.config = config
+        self.generators = nnx.List(Generator(config, rngs=rngs) for _ in range(HYPOTHESES))
+        self.embeddings = nnx.List(FrameEmbedding(config, rngs=rngs) for _ in range(HYPOTHESES))
+        *rates, last = _path_drops(config, config.depth)
+        self.refinements = nnx.List(
+            Block(Refinement(config, rngs=rngs), config, path_drop=rate, rngs=rngs)
+            for rate in rates
+        )
+        self.interaction = Block(Interaction(config, rngs=rngs), config, path_drop=last, rngs=rngs)
+        width = HYPOTHESES * config.width
+        self.norm = layers.layer_norm(width, rngs=rngs)
+        self.norm_batch = layers.BatchNorm(width)
+        self.head = layers.linear(
+            width, config.joints * config.out_channels, dtype=jnp.dtype(jnp.float32), rngs=rngs
+        )
+        layers.draw_uniformly(self, rngs=rngs)
+
+    def __call__(
+        self, x: Float[Array, "b t j cin"], key: PRNGKeyArray | None = None
+    ) -> Float[Array, "b t j cout"]:
+        """Lifts every frame of clips of `config.frames` frames; see `Lifter`."""
+        config = self.config
+        check(x, config, least=config.frames, most=config.frames)
+        keys = iter(layers.keys(key, 2 * HYPOTHESES + config.depth))
+        # Tokens are [b, 1, n, c]: `layers.Attention` is for tokens of two axes, of which one is
+        # not needed.
+        coordinates = jnp.swapaxes(x.reshape(x.shape[0], 1, config.frames, -1), -1, -2)
+        hypotheses = []
+        for generate, embed in zip(self.generators, self.embeddings, strict=True):
+            coordinates = generate(coordinates, next(keys))
+            hypotheses.append(embed(jnp.swapaxes(coordinates, -1, -2), next(keys)))
+        tokens = jnp.concatenate(hypotheses, axis=-1)
+        for block in (*self.refinements, self.interaction):
+            tokens = block(tokens, next(keys))
+        tokens = self.norm_batch(self.norm(tokens), training=key is not None)
+        return self.head(tokens).reshape(*x.shape[:3], config.out_channels)

@@ -1,0 +1,81 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import nnx
+from golden_files import load
+
+from repose_jax import convert, models
+
+SIZES = {
+    "frames": "frames",
+    "n_joints": "joints",
+    "channel": "width",
+    "d_hid": "hidden",
+    "layers": "depth",
+}
+TINY = dict(width=16, depth=2, heads=2, hidden=24, generator_depth=1)
+
+
+@nnx.jit
+def call(model, x, key=None):
+    return model(x, key)
+
+
+def clips(count, frames):
+    return jax.random.normal(jax.random.key(0), (count, frames, 17, 2))
+
+
+@pytest.mark.parametrize("name", ["mhformer_tiny", "mhformer_t27"])
+def test_reproduces_the_published_model(name):
+    arrays, weights, sizes = load(name, SIZES)
+    model = convert.from_torch("mhformer", weights, **sizes)
+    assert models.parameter_count(model) == arrays["params"]
+    out = call(model, arrays["x"])
+    scale = np.abs(arrays["y0"]).max()
+    np.testing.assert_allclose(out, arrays["y0"], rtol=0, atol=1e-5 * scale)
+
+
+def test_has_the_published_parameter_count():
+    model = nnx.eval_shape(lambda: models.create("mhformer"))
+    assert models.parameter_count(model) == 31_516_125
+
+
+@pytest.mark.parametrize(("frames", "normalised"), [(27, True), (36, False)])
+def test_hypotheses_are_normalised_in_clips_of_up_to_27_frames(frames, normalised):
+    model = models.create("mhformer", frames=frames, **TINY)
+    statistics = nnx.to_flat_state(nnx.state(model, nnx.BatchStat))
+    # Mean and variance before the head, and of the three hypotheses.
+    assert len(statistics) == 2 * (1 + 3 * normalised)
+    assert call(model, clips(1, frames)).shape == (1, frames, 17, 3)
+
+
+def test_every_pose_depends_on_every_joint_and_frame():
+    model = models.create("mhformer", frames=9, **TINY)
+    x = clips(1, 9)
+    gradient = nnx.jit(nnx.grad(lambda x, m: m(x)[0, 2, 4].sum()))(x, model)
+    assert (jnp.abs(gradient).sum(-1) > 0).all()
+
+
+def test_drops_are_of_training_alone():
+    model = models.create("mhformer", frames=9, **TINY)
+    x = clips(4, 9)
+    np.testing.assert_array_equal(call(model, x), call(model, x))
+    one, other = (call(model, x, jax.random.key(seed)) for seed in (1, 2))
+    assert jnp.abs(one - other).max() > 1e-3
+
+
+def test_what_it_does_not_take_is_refused():
+    model = models.create("mhformer", frames=9, **TINY)
+    with pytest.raises(ValueError, match=r"t = 9, 17, 2.*got \[1, 8, 17, 2\]"):
+        model(jnp.zeros((1, 8, 17, 2)))
+    with pytest.raises(ValueError, match="frames 16 is not a multiple of generator_heads 9"):
+        models.create("mhformer", frames=16)
+    with pytest.raises(ValueError, match="width 30 is not a multiple of heads 8"):
+        models.create("mhformer", width=30)
+
+
+def test_a_checkpoint_of_other_sizes_is_told_by_them():
+    _, weights, sizes = load("mhformer_tiny", SIZES)
+    with pytest.raises(ValueError, match="frames is 9, not 27, depth is 3, not 2"):
+        convert.from_torch("mhformer", weights, **(sizes | dict(frames=27, depth=2)))

@@ -1,0 +1,210 @@
+"""Every recipe of `configs/zoo` with every variant makes an experiment that can start."""
+
+import dataclasses
+import functools
+import importlib
+import pathlib
+import re
+import subprocess
+import sys
+
+import pytest
+from flax import nnx
+
+from repose_jax import config, models, objective, optim
+
+RECIPES = sorted(
+    path.stem
+    for path in (pathlib.Path(__file__).parents[1] / "configs" / "zoo").glob("*.py")
+    if path.stem != "__init__"
+)
+SHARED = {"relational", "spatial", "temporal", "learned", "gt2d", "mocap", "budget", "tiny"}
+every_recipe = pytest.mark.parametrize("name", RECIPES)
+
+# Of the models as they are by default the tests of the models tell.
+PARAMETERS = {
+    ("motionbert", "lite"): 16_001_549,
+    ("motionagformer", "xs"): 2_241_531,
+    ("motionagformer", "s"): 4_817_119,
+    ("motionagformer", "l"): 19_007_111,
+    ("mixste", "27"): 33_673_219,
+    ("stcformer", "27"): 4_748_000,
+    ("mhformer", "27"): 19_184_517,
+    ("videopose3d", "81"): 12_753_971,
+    ("videopose3d", "27"): 8_555_571,
+    ("pstmo", "27"): 4_682_598,
+    ("pstmo", "81"): 5_527_142,
+    ("pstmo", "full"): 7_009_382,
+    ("poseformer", "27"): 9_573_455,
+    ("poseformerv2", "27"): 14_355_739,
+}
+
+
+@functools.cache
+def get(name: str, variant: str = "") -> config.Experiment:
+    values = importlib.import_module(f"configs.zoo.{name}").get_config(variant)
+    return config.from_mapping(values.to_dict())
+
+
+def variants(name: str) -> list[str]:
+    """What the error message about an unknown variant lists."""
+    with pytest.raises(ValueError, match="There is no variant 'nonsense'") as error:
+        get(name, "nonsense")
+    listed = re.fullmatch(r".*there are (.*)\.", str(error.value))
+    assert listed
+    return listed[1].split(", ")
+
+
+@functools.cache
+def abstract(name: str, variant: str):
+    """The model without its arrays."""
+    return nnx.eval_shape(lambda: models.create(**get(name, variant).model))
+
+
+def weights(experiment: config.Experiment) -> dict[str, float]:
+    return {name: value for name, value in experiment.objective.weights.items() if value}
+
+
+def test_there_is_a_recipe_for_every_backbone():
+    assert set(RECIPES) == set(models.MODELS) - {"repose"}
+
+
+@every_recipe
+def test_every_variant_of_every_recipe_can_start(name):
+    listed = variants(name)
+    assert set(listed) >= SHARED
+    fields = {field.name: field for field in dataclasses.fields(models.MODELS[name][1])}
+    for variant in ["", *listed]:
+        experiment = get(name, "relational,learned" if variant == "learned" else variant)
+        assert variant == "" or experiment != get(name)
+        assert set(experiment.model) - {"name"} <= set(fields)
+        sizes = models.MODELS[name][1](
+            **{key: value for key, value in experiment.model.items() if key != "name"}
+        )
+        assert 1 <= experiment.data.stride <= experiment.data.frames <= sizes.frames
+        assert experiment.data.train
+        assert experiment.data.test
+        objective.make_objective(
+            experiment.objective.weights,
+            learn_weights=experiment.objective.learn_weights,
+            reduction=experiment.objective.reduction,
+        )
+
+
+@every_recipe
+def test_a_recipe_states_the_models_defaults(name):
+    # So that the defaults of a model are those that its paper's table is made with.
+    defaults = dataclasses.asdict(models.MODELS[name][1]())
+    stated = {key: value for key, value in get(name).model.items() if key != "name"}
+    assert stated.items() <= defaults.items()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "variant"), PARAMETERS)
+def test_the_sizes_are_the_published_ones(name, variant):
+    count = models.parameter_count(abstract(name, variant))
+    assert count == PARAMETERS[name, variant]
+
+
+@every_recipe
+def test_a_recipe_has_the_published_losses_alone_unless_told_otherwise(name):
+    published = weights(get(name))
+    assert set(published).isdisjoint(objective.RELATIONAL)
+    both = dict.fromkeys(objective.RELATIONAL, 1.0)
+    assert weights(get(name, "relational")) == published | both
+    assert weights(get(name, "spatial")) == published | {"spatial_depth": 1.0}
+    assert weights(get(name, "temporal")) == published | {"temporal_depth": 1.0}
+
+
+def test_the_published_losses_are_those_of_the_papers():
+    family = {"mpjpe": 1.0, "n_mpjpe": 0.5, "velocity": 20.0}
+    mixste = {"weighted_mpjpe": 1.0, "temporal_consistency": 0.5, "velocity": 2.0}
+    special = {"motionbert": family, "motionagformer": family, "mixste": mixste}
+    for name in RECIPES:
+        assert weights(get(name)) == special.get(name, {"mpjpe": 1.0})
+
+
+@every_recipe
+def test_the_temporal_loss_has_pairs_of_frames(name):
+    for variant in ("temporal", "relational", "temporal,tiny", "tiny,temporal"):
+        assert get(name, variant).data.frames > 1
+
+
+@pytest.mark.parametrize("name", ["videopose3d", "pstmo", "poseformer", "poseformerv2"])
+def test_lifters_of_the_centre_train_on_single_frames_or_on_as_many_in_clips(name):
+    single, clips = get(name), get(name, "clips")
+    assert sum(abstract(name, "tiny").context) == 26
+    assert (single.data.frames, single.data.stride) == (1, 1)
+    assert clips.data == get(name, "temporal").data
+    assert clips.train == get(name, "temporal").train
+    for experiment in (clips, get(name, "tiny")):
+        left_over = single.train.batch_size - experiment.train.batch_size * experiment.data.frames
+        assert 0 <= left_over < experiment.data.frames
+
+
+@every_recipe
+def test_every_epoch_of_a_camera_space_recipe_has_each_clip_and_its_mirror_image(name):
+    experiment = get(name)
+    assert experiment.data.flip_share == 0.5
+    assert experiment.eval.flip
+    in_camera_space = experiment.eval.protocol == "human36m_camera"
+    assert in_camera_space == (name not in ("motionbert", "motionagformer"))
+    assert experiment.train.epoch_passes == (2 if in_camera_space else 1)
+    assert experiment.model.get("in_channels", 3) == (2 if in_camera_space else 3)
+    assert experiment.data.root_relative
+    assert experiment.data.tails == ("cover" if in_camera_space else "drop")
+
+
+def test_the_rates_are_the_published_ones():
+    def rates(name, variant="", epochs=(0, 1, 5)):
+        recipe = get(name, variant).optim
+        return [float(optim.schedule(recipe, 10)(10 * epoch)) for epoch in epochs]
+
+    assert rates("motionbert") == pytest.approx([2e-4, 2e-4 * 0.99, 2e-4 * 0.99**5], rel=1e-4)
+    assert rates("mhformer") == pytest.approx([1e-3, 0.95e-3, 0.5e-3 * 0.95**4], rel=1e-4)
+    assert rates("pstmo") == pytest.approx([7e-4, 7e-4 * 0.97, 7e-4 * 0.97**5], rel=1e-4)
+    assert rates("pstmo", "full")[0] == pytest.approx(1e-3)
+    late = rates("pstmo", epochs=(79, 80))
+    assert late[1] == pytest.approx(late[0] / 2, rel=1e-4)
+    for name in ("stcformer", "mhformer", "videopose3d", "pstmo"):
+        assert (get(name).optim.name, get(name).optim.weight_decay) == ("amsgrad", 0)
+    for name in ("mixste", "poseformer", "poseformerv2"):
+        assert (get(name).optim.name, get(name).optim.weight_decay) == ("adamw", 0.1)
+    for name in RECIPES:
+        assert get(name).optim.clip_norm == 0
+
+
+def test_the_momentum_of_videopose3ds_batch_norms_falls():
+    recipe = get("videopose3d")
+    momentum = optim.batch_norm_momentum(recipe.optim, 10, recipe.train.epochs)
+    assert float(momentum(0)) == pytest.approx(0.1)
+    assert float(momentum(10 * recipe.train.epochs)) == pytest.approx(0.001)
+
+
+@every_recipe
+def test_tiny_models_learn_from_the_same_clips_with_the_same_budget(name):
+    tiny = get(name, "tiny,mocap,budget,relational")
+    reference = get("motionbert", "tiny,mocap,budget,relational")
+    assert models.parameter_count(abstract(name, "tiny")) == pytest.approx(0.15e6, rel=0.1)
+    assert tiny.data == reference.data
+    assert tiny.train == dataclasses.replace(
+        reference.train, epoch_passes=tiny.train.epoch_passes
+    )  # which counts for nothing, as the epochs are given in steps
+    assert tiny.train.epoch_steps
+    assert (tiny.eval.protocol, tiny.eval.read, tiny.eval.frames) == ("every_frame", "every", None)
+    ours, others = tiny.optim, reference.optim
+    for field in ("lr", "decay", "drop_every", "warmup_steps", "clip_norm", "ema"):
+        assert getattr(ours, field) == getattr(others, field)
+
+
+def test_a_recipe_imports_nothing_heavy():
+    imports = "\n".join(f"import configs.zoo.{name}" for name in RECIPES)
+    code = f"{imports}\nimport sys\nprint({{'jax', 'flax', 'repose_jax'}} & set(sys.modules))"
+    result = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=pathlib.Path(__file__).parents[1],
+    )
+    assert result.stdout.strip() == "set()"
