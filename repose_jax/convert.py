@@ -25,6 +25,7 @@ from repose_jax import command_line, models, run
 from repose_jax.checkpoint import Checkpoints
 from repose_jax.config import Experiment
 from repose_jax.published import PUBLISHED
+from repose_jax.published.tensors import Published
 
 
 def from_torch(name: str, state_dict: Mapping[str, Any], **config: Any) -> nnx.Module:
@@ -44,8 +45,25 @@ def from_torch(name: str, state_dict: Mapping[str, Any], **config: Any) -> nnx.M
             that is not filled, a shape that differs, a value that is not finite: the message lists
             all of them.
     """
-    model: Any = nnx.eval_shape(lambda: models.create(name, **config))  # every value comes below
-    known = PUBLISHED[name]
+    model = nnx.eval_shape(lambda: models.create(name, **config))
+    return fill(model, PUBLISHED[name], state_dict, name=name)
+
+
+def fill(model: Any, known: Published, state_dict: Mapping[str, Any], *, name: str) -> Any:
+    """Puts the tensors of a published checkpoint into a model; see `from_torch`.
+
+    Args:
+        model: of which only the shapes matter; gets its values here.
+        known: what the tensors are called.
+        state_dict: published parameter name to tensor or array.
+        name: what messages call the model.
+
+    Returns:
+        The model.
+
+    Raises:
+        ValueError: as in `from_torch`.
+    """
     params: dict[Any, Any] = dict(nnx.to_flat_state(nnx.state(model)))
     arrays = {
         key: np.asarray(tensor, np.float32)

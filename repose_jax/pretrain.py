@@ -1,6 +1,6 @@
 r"""Masked pre-training of P-STMO (stage I of Shan et al., ECCV 2022), from 2D joints alone.
 
-    python -m repose_jax.pretrain --config=configs/zoo/pstmo_pretrain.py --workdir=runs/stage1
+    python -m repose_jax.pretrain --config=configs/zoo/pstmo.py:masked --workdir=runs/stage1
     python main.py --config=configs/zoo/pstmo.py --workdir=runs/pstmo \
         --config.init_from=runs/stage1/lifter
 
@@ -19,7 +19,7 @@ import pathlib
 import shutil
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
@@ -31,19 +31,18 @@ from jax.experimental import multihost_utils
 from tqdm import tqdm
 
 from repose_jax import clips as clips_lib
-from repose_jax import command_line, devices, models, objective, run, state, train
+from repose_jax import command_line, convert, devices, models, objective, run, state, train
 from repose_jax.checkpoint import Checkpoints
 from repose_jax.config import Experiment
-from repose_jax.convert import write_run
 from repose_jax.metric_writer import MetricWriter
 from repose_jax.models.pstmo import Pstmo
 from repose_jax.models.pstmo_pretrain import (
     MaskedPoseConfig,
     MaskedPoseModel,
-    at_depth_0,
     draw_masks,
     encoder_of,
 )
+from repose_jax.published import PUBLISHED
 
 
 def pretrain(
@@ -119,7 +118,7 @@ def pretrain(
                     flip_share=config.data.flip_share,
                     rows=rows,
                 )
-                batch["targets"] = np.asarray(at_depth_0(batch["inputs"]))
+                batch["targets"] = batch["inputs"] * np.array([1, 1, 0], np.float32)  # at depth 0
                 train_state, metrics = update(train_state, devices.put_rows(batch, made.mesh))
                 step += 1
                 bar.update()
@@ -189,6 +188,22 @@ def masked_config(
     )
 
 
+def from_torch(state_dict: Mapping[str, Any], **config: Any) -> MaskedPoseModel:
+    """Builds the masked model from the tensors of a published checkpoint of stage I.
+
+    Args:
+        state_dict: published parameter name (with or without the prefix `module.`) to tensor or
+            array, as from `convert.read_torch`.
+        **config: fields of `MaskedPoseConfig`.
+
+    Raises:
+        ValueError: as in `convert.from_torch`.
+    """
+    sizes = MaskedPoseConfig(**config)
+    model = nnx.eval_shape(lambda: MaskedPoseModel(sizes, rngs=nnx.Rngs(0)))
+    return convert.fill(model, PUBLISHED["pstmo"], state_dict, name="pstmo, masked")
+
+
 def reconstruction_error(
     graph: Any, train_state: state.TrainState, test: clips_lib.Clips, made: run.Run
 ) -> float:
@@ -231,7 +246,7 @@ def _write_lifter(
     if jax.process_index() == 0:
         shutil.rmtree(workdir, ignore_errors=True)  # of a shorter pre-training
     multihost_utils.sync_global_devices("there is no lifter yet")
-    write_run(config, lifter, workdir)
+    convert.write_run(config, lifter, workdir)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -1,4 +1,4 @@
-"""P-STMO-S on Human3.6M (Shan et al., ECCV 2022): 243 frames, 6.5 million parameters.
+r"""P-STMO-S on Human3.6M (Shan et al., ECCV 2022): 243 frames, 6.5 million parameters.
 
     python -m repose_jax.prepare human36m --source=data --config=camera_cpn_ft_h36m_dbb
     python main.py --config=configs/zoo/pstmo.py --workdir=runs/pstmo
@@ -6,15 +6,23 @@
 CPN keypoints, joints in camera space in metres; single frames out of the 243 around them. The
 published losses: MPJPE of every frame after the first transformer + MPJPE of the centre frame.
 
+The published training starts from the encoders of a first stage, which tell masked poses again:
+
+    python -m repose_jax.pretrain --config=configs/zoo/pstmo.py:masked --workdir=runs/stage1
+    python main.py --config=configs/zoo/pstmo.py --workdir=runs/pstmo \
+        --config.init_from=runs/stage1/lifter
+
+With `full` it hides other shares (`--hidden_frames=0.6 --hidden_joints=3`), with `gt2d` more joints
+(`--hidden_joints=7`).
+
 Variants after the colon, separated by commas: those of `configs.zoo`; `full` (P-STMO: four layers
-in the first transformer); `27` and `81` frames.
+in the first transformer); `masked` (the first stage); `27` and `81` frames.
 
 The paper's results, MPJPE in mm (the paper's, not ours; every frame, every video; pre-trained):
 43.0; `:full` 42.8, and 42.1 with the refinement below.
 
-Not reproduced: this is the second stage from scratch, where the published one starts from the
-weights of the first (masked poses); the third, a refinement that knows the camera; and the frames
-of a window are every second of the video's there.
+Not reproduced: the third stage, a refinement that knows the camera; and the frames of a window are
+every second of the video's there.
 """
 
 from ml_collections import ConfigDict
@@ -32,6 +40,11 @@ def gt2d(config: ConfigDict) -> None:
     """Takes the ground truth in the image as input, at the learning rate published for it."""
     h36m.gt2d(config)
     config.optim.lr = 1e-3
+
+
+def masked(config: ConfigDict) -> None:
+    """The learning rate of the first stage, for `python -m repose_jax.pretrain`; give it last."""
+    config.optim.lr = 1e-4
 
 
 def _of(count):
@@ -65,6 +78,6 @@ def get_config(variant: str = "") -> ConfigDict:
     config.optim.update({"drop": 0.5, "drop_every": 80})  # never in the 79 epochs
     config.train.update({"epochs": 79, "batch_size": 160})
     config.eval.batch_size = 4
-    own = {"full": full, "gt2d": gt2d, "27": _of(27), "81": _of(81)}
+    own = {"full": full, "gt2d": gt2d, "masked": masked, "27": _of(27), "81": _of(81)}
     zoo.apply(config, variant, {**own, "clips": zoo.clips, "tiny": tiny})
     return config

@@ -12,21 +12,13 @@ from jaxtyping import Array, Float, PRNGKeyArray
 # The published initialisation draws weights with standard deviation 0.02, cut only at +-2 (100
 # deviations).
 INIT = nnx.initializers.normal(0.02)
-# PyTorch's, in the models that leave it: uniform with standard deviation (3 inputs)^-1/2.
-FAN_IN = nnx.initializers.variance_scaling(1 / 3, "fan_in", "uniform")
 
 
 def linear(
-    inputs: int,
-    outputs: int,
-    *,
-    bias: bool = True,
-    dtype: jnp.dtype,
-    rngs: nnx.Rngs,
-    init: nnx.Initializer = INIT,
+    inputs: int, outputs: int, *, bias: bool = True, dtype: jnp.dtype, rngs: nnx.Rngs
 ) -> nnx.Linear:
     """Returns a linear map with float32 parameters that computes in `dtype`; zero bias."""
-    return nnx.Linear(inputs, outputs, use_bias=bias, dtype=dtype, kernel_init=init, rngs=rngs)
+    return nnx.Linear(inputs, outputs, use_bias=bias, dtype=dtype, kernel_init=INIT, rngs=rngs)
 
 
 def uniform(inputs: int) -> Callable[..., Array]:

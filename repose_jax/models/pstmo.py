@@ -91,7 +91,7 @@ class Attention(nnx.Module):
         self.heads, self.drop = heads, drop
 
         def linear() -> nnx.Linear:
-            return layers.linear(width, width, dtype=dtype, rngs=rngs, init=layers.FAN_IN)
+            return layers.uniform_linear(width, width, dtype=dtype, rngs=rngs)
 
         self.query, self.key, self.value, self.out = linear(), linear(), linear(), linear()
 
@@ -124,10 +124,11 @@ class Block(nnx.Module):
         self.norm_attention = StdNorm(width)
         self.attention = Attention(width, config.heads, drop=config.dropout, dtype=dtype, rngs=rngs)
         self.norm_mlp = StdNorm(width)
-        self.fc1 = layers.linear(width, hidden, dtype=dtype, rngs=rngs, init=layers.FAN_IN)
+        self.fc1 = layers.uniform_linear(width, hidden, dtype=dtype, rngs=rngs)
         if stride is None:
-            self.fc2 = layers.linear(hidden, width, dtype=dtype, rngs=rngs, init=layers.FAN_IN)
+            self.fc2 = layers.uniform_linear(hidden, width, dtype=dtype, rngs=rngs)
         else:
+            init = layers.uniform(3 * hidden)
             self.fc2 = nnx.Conv(
                 hidden,
                 width,
@@ -135,7 +136,8 @@ class Block(nnx.Module):
                 strides=stride,
                 padding=1,
                 dtype=dtype,
-                kernel_init=layers.FAN_IN,
+                kernel_init=init,
+                bias_init=init,
                 rngs=rngs,
             )
 
@@ -154,7 +156,7 @@ class Unit(nnx.Module):
 
     def __init__(self, inputs: int, outputs: int, *, drop: float, dtype: jnp.dtype, rngs: nnx.Rngs):
         self.drop = drop
-        self.linear = layers.linear(inputs, outputs, dtype=dtype, rngs=rngs, init=layers.FAN_IN)
+        self.linear = layers.uniform_linear(inputs, outputs, dtype=dtype, rngs=rngs)
         self.norm = layers.BatchNorm(outputs)
 
     def __call__(
@@ -176,7 +178,7 @@ class PoseEncoder(nnx.Module):
 
         self.embed = unit(config.joints * config.in_channels)
         self.residual = nnx.List([unit(hidden), unit(hidden)])
-        self.out = layers.linear(hidden, config.width, dtype=dtype, rngs=rngs, init=layers.FAN_IN)
+        self.out = layers.uniform_linear(hidden, config.width, dtype=dtype, rngs=rngs)
 
     def __call__(
         self, x: Float[Array, "b t j cin"], key: PRNGKeyArray | None
@@ -243,8 +245,8 @@ class Head(nnx.Module):
     def __init__(self, width: int, joints: int, channels: int, *, rngs: nnx.Rngs):
         self.joints = joints
         self.norm = layers.BatchNorm(width)
-        self.linear = layers.linear(
-            width, joints * channels, dtype=jnp.dtype("float32"), rngs=rngs, init=layers.FAN_IN
+        self.linear = layers.uniform_linear(
+            width, joints * channels, dtype=jnp.dtype("float32"), rngs=rngs
         )
 
     def __call__(self, x: Float[Array, "b t c"], training: bool) -> Float[Array, "b t j cout"]:

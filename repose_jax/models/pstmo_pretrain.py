@@ -97,9 +97,7 @@ class MaskedPoseModel(nnx.Module):
         self.pose_encoder = PoseEncoder(config, rngs=rngs)
         self.frame_encoder = FrameEncoder(config, width=width, depth=config.depth, rngs=rngs)
         self.norm = StdNorm(width)
-        self.narrow = nnx.Linear(
-            width, narrow, use_bias=False, dtype=dtype, kernel_init=layers.FAN_IN, rngs=rngs
-        )
+        self.narrow = layers.uniform_linear(width, narrow, bias=False, dtype=dtype, rngs=rngs)
         self.frame_token = nnx.Param(jax.random.normal(rngs.params(), (narrow,)))
         self.decoder = FrameEncoder(config, width=narrow, depth=config.depth - 1, rngs=rngs)
         self.head = Head(narrow, config.joints, 2, rngs=rngs)
