@@ -43,6 +43,8 @@ class Checkpoints:
         if manager.latest_step() != step:
             # One save at a time: two would confuse the barriers at which Orbax's processes meet.
             self.wait()
+            # From the host: of arrays on several devices Orbax cuts a part out on each.
+            state = jax.device_get(state)
             args = ocp.args.Composite(
                 state=ocp.args.StandardSave(state), info=ocp.args.JsonSave(info)
             )

@@ -87,11 +87,11 @@ class Tally:
         joints = slice(None) if joint is None else np.atleast_1d(joint)
         kinds = slice(None) if visibility is None else VISIBILITY.index(visibility)
 
-        def total(sums: Mapping[str, np.ndarray]) -> float:
-            return float(sums[metric][rows][:, joints][..., kinds].sum())
-
-        weight = total(self.weights)
-        return total(self.totals) / weight if weight else float("nan")
+        total, weight = (
+            float(sums[metric][rows][:, joints][..., kinds].sum())
+            for sums in (self.totals, self.weights)
+        )
+        return total / weight if weight else float("nan")
 
     def summary(self, **choice: Any) -> dict[str, float]:
         """Returns the mean of every metric over a choice of frames and joints."""

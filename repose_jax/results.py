@@ -68,13 +68,14 @@ def conclude(
 
 def draw(run: Run, variables: tuple[Any, ...]) -> list[pathlib.Path]:
     """Draws the middle of some test sequences: stills and animations, in `WORKDIR/pictures`."""
+    motion, written = run.test_motion, []
+    count = min(run.config.eval.pictures, len(motion.names))
+    if not count:
+        return []
     from repose_jax import picture  # matplotlib is slow to import
 
-    written = []
     directory = run.workdir / "pictures"
-    motion = run.test_motion
     truth = evaluate.root_relative_mm(run.test.joints, run.test)
-    count = min(run.config.eval.pictures, len(motion.names))
     for sequence in np.linspace(0, len(motion.names), count + 2).astype(int)[1:-1].tolist():
         prediction = evaluate.predict_sequence(
             run.predictor(variables),

@@ -60,11 +60,8 @@ def action_mean(tally: Tally, metric: str, where: Callable[[Group], bool]) -> fl
     """
     values, counts = [], []
     # In the order of the groups, so that every process adds up in the same one.
-    for sequence in dict.fromkeys(group.sequence for group in tally.groups if where(group)):
-
-        def here(group: Group, name: str = sequence) -> bool:
-            return group.sequence == name
-
+    sequences = dict.fromkeys(group.sequence for group in tally.groups if where(group))
+    for here in [lambda group, name=name: group.sequence == name for name in sequences]:
         value = tally.mean(metric, where=here)
         if not math.isnan(value):
             values.append(value)
