@@ -127,10 +127,11 @@ def test_the_published_losses_are_those_of_the_papers():
 @every_recipe
 def test_the_temporal_loss_has_pairs_of_frames(name):
     for variant in ("temporal", "relational", "temporal,tiny", "tiny,temporal"):
-        assert get(name, variant).data.frames > 1
+        frames = get(name, variant).data.frames
+        assert frames == 1 if name == "pstmo" else frames > 1  # P-STMO has those of its window
 
 
-@pytest.mark.parametrize("name", ["videopose3d", "pstmo", "poseformer", "poseformerv2"])
+@pytest.mark.parametrize("name", ["videopose3d", "poseformer", "poseformerv2"])
 def test_lifters_of_the_centre_train_on_single_frames_or_on_as_many_in_clips(name):
     single, clips = get(name), get(name, "clips")
     assert sum(abstract(name, "tiny").context) == 26
@@ -186,12 +187,14 @@ def test_tiny_models_learn_from_the_same_clips_with_the_same_budget(name):
     tiny = get(name, "tiny,mocap,budget,relational")
     reference = get("motionbert", "tiny,mocap,budget,relational")
     assert models.parameter_count(abstract(name, "tiny")) == pytest.approx(0.15e6, rel=0.1)
-    assert tiny.data == reference.data
+    if name != "pstmo":  # which is trained on single windows
+        assert tiny.data == reference.data
+        assert tiny.eval.frames is None
     assert tiny.train == dataclasses.replace(
         reference.train, epoch_passes=tiny.train.epoch_passes
     )  # which counts for nothing, as the epochs are given in steps
     assert tiny.train.epoch_steps
-    assert (tiny.eval.protocol, tiny.eval.read, tiny.eval.frames) == ("every_frame", "every", None)
+    assert (tiny.eval.protocol, tiny.eval.read) == ("every_frame", "every")
     ours, others = tiny.optim, reference.optim
     for field in ("lr", "decay", "drop_every", "warmup_steps", "clip_norm", "ema"):
         assert getattr(ours, field) == getattr(others, field)

@@ -6,7 +6,8 @@ Each configuration is what its authors trained with, on the data and by the prot
 Variants of all of them:
 
 * `relational`, `spatial`, `temporal`: both or one of the relational losses, with weight 1, added to
-  the published ones. Of a model that is trained on single frames, `temporal` makes clips.
+  the published ones. Of a model that is trained on single frames, `temporal` makes clips (but not
+  of P-STMO, whose first transformer gives every frame of the window).
 * `clips` (only such models): clips of nine frames, for a fair comparison with `temporal`.
 * `learned`: learns the weights of the relational losses that come before it in the string.
 * `gt2d`: ground-truth keypoints as input.

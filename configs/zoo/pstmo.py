@@ -42,6 +42,17 @@ def gt2d(config: ConfigDict) -> None:
     config.optim.lr = 1e-3
 
 
+def temporal(config: ConfigDict) -> None:
+    """Adds the temporal relational loss, on every frame of the window: it needs no longer clips."""
+    config.objective.weights.temporal_depth = 1.0
+
+
+def relational(config: ConfigDict) -> None:
+    """Adds both relational losses."""
+    zoo.spatial(config)
+    temporal(config)
+
+
 def masked(config: ConfigDict) -> None:
     """The learning rate of the first stage, for `python -m repose_jax.pretrain`; give it last."""
     config.optim.lr = 1e-4
@@ -57,8 +68,8 @@ def _of(count):
 def tiny(config: ConfigDict) -> None:
     """A model of 0.15 million parameters on 27 frames."""
     config.model.update({"frames": 27, "width": 48, "depth": 1, "heads": 4})
-    zoo.clips(config, 27)
     zoo.tiny_data(config)
+    zoo.single_frames(config, test=27)
 
 
 def get_config(variant: str = "") -> ConfigDict:
@@ -79,5 +90,6 @@ def get_config(variant: str = "") -> ConfigDict:
     config.train.update({"epochs": 79, "batch_size": 160})
     config.eval.batch_size = 4
     own = {"full": full, "gt2d": gt2d, "masked": masked, "27": _of(27), "81": _of(81)}
-    zoo.apply(config, variant, {**own, "clips": zoo.clips, "tiny": tiny})
+    own |= {"temporal": temporal, "relational": relational, "tiny": tiny}
+    zoo.apply(config, variant, own)
     return config

@@ -143,6 +143,7 @@ class PoseFormer(CentreLifter):
         self.norm = layers.layer_norm(width, rngs=rngs)
         self.mean = WeightedMean(config.frames, rngs=rngs)
         self.head = Head(width, config.joints, rngs=rngs)
+        layers.draw_uniformly(self, rngs=rngs)
 
     def __call__(
         self, x: Float[Array, "b t j cin"], key: PRNGKeyArray | None = None

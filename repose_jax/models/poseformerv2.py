@@ -133,6 +133,7 @@ class PoseFormerV2(CentreLifter):
         self.coefficient_mean = WeightedMean(config.kept_coefficients, rngs=rngs)
         self.frame_mean = WeightedMean(config.kept_frames, rngs=rngs)
         self.head = Head(2 * width, config.joints, rngs=rngs)
+        layers.draw_uniformly(self, rngs=rngs)
 
     def __call__(
         self, x: Float[Array, "b t j cin"], key: PRNGKeyArray | None = None
