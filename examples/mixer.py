@@ -24,7 +24,7 @@ class Mix(nnx.Module):
     def __init__(self, size: int, width: int, *, axis: int, rngs: nnx.Rngs):
         self.axis = axis
         self.norm = layers.layer_norm(width, rngs=rngs)
-        self.mlp = layers.MLP(size, 2 * size, dtype="float32", rngs=rngs)
+        self.mlp = layers.MLP(size, 2 * size, rngs=rngs)
 
     def __call__(self, x):
         return x + self.mlp(self.norm(x).swapaxes(self.axis, -1)).swapaxes(self.axis, -1)

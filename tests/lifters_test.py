@@ -138,7 +138,7 @@ def test_weights_of_another_model_are_refused(config, finished, tmp_path):
         ({}, {}, {"read": "centre"}, "gives nothing else"),
         ({"name": "repose", "frames": 9}, {"frames": 10}, {}, "more than config.model.frames, 9"),
         ({"name": "repose", "frames": 9}, {}, {"frames": 10}, "config.eval.frames is 10, more"),
-        ({"name": "motionagformer", "frames": 9}, {}, {}, "is 1, not config.model.frames, 9"),
+        ({"name": "mixste", "frames": 9, "depth": 1}, {}, {}, "is 1, not config.model.frames, 9"),
     ],
 )
 def test_clips_that_the_model_does_not_take_are_refused(config, model, data, evaluation, message):

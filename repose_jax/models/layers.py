@@ -13,6 +13,8 @@ from jaxtyping import Array, Float, PRNGKeyArray
 # deviations).
 INIT = nnx.initializers.normal(0.02)
 
+FLOAT32 = jnp.dtype(jnp.float32)
+
 
 def linear(
     inputs: int, outputs: int, *, bias: bool = True, dtype: jnp.dtype, rngs: nnx.Rngs
@@ -240,7 +242,7 @@ class MLP(nnx.Module):
         *,
         drop: float = 0.0,
         linear: Callable[..., nnx.Linear] = linear,
-        dtype: jnp.dtype,
+        dtype: jnp.dtype = FLOAT32,
         rngs: nnx.Rngs,
     ):
         self.drop = drop
