@@ -22,6 +22,16 @@ def call(model, x, key=None):
     return model(x, key)
 
 
+@pytest.fixture(scope="module")
+def tiny():
+    """A small model with weights from NumPy: JAX compiles its draws for every shape."""
+    model = nnx.eval_shape(lambda: models.create("mhformer", frames=9, **TINY))
+    rng = np.random.default_rng(0)
+    draw = jax.tree.map(lambda v: jnp.float32(rng.uniform(0.1, 0.6, v.shape)), nnx.state(model))
+    nnx.update(model, draw)
+    return model
+
+
 def clips(count, frames):
     return jax.random.normal(jax.random.key(0), (count, frames, 17, 2))
 
@@ -43,32 +53,28 @@ def test_has_the_published_parameter_count():
 
 @pytest.mark.parametrize(("frames", "normalised"), [(27, True), (36, False)])
 def test_hypotheses_are_normalised_in_clips_of_up_to_27_frames(frames, normalised):
-    model = models.create("mhformer", frames=frames, **TINY)
-    statistics = nnx.to_flat_state(nnx.state(model, nnx.BatchStat))
+    model = nnx.eval_shape(lambda: models.create("mhformer", frames=frames, **TINY))
     # Mean and variance before the head, and of the three hypotheses.
-    assert len(statistics) == 2 * (1 + 3 * normalised)
-    assert call(model, clips(1, frames)).shape == (1, frames, 17, 3)
+    assert len(nnx.to_flat_state(nnx.state(model, nnx.BatchStat))) == 2 * (1 + 3 * normalised)
+    out = nnx.eval_shape(lambda model, x: model(x), model, clips(1, frames))
+    assert out.shape == (1, frames, 17, 3)
 
 
-def test_every_pose_depends_on_every_joint_and_frame():
-    model = models.create("mhformer", frames=9, **TINY)
-    x = clips(1, 9)
-    gradient = nnx.jit(nnx.grad(lambda x, m: m(x)[0, 2, 4].sum()))(x, model)
+def test_every_pose_depends_on_every_joint_and_frame(tiny):
+    gradient = nnx.jit(nnx.grad(lambda x, m: m(x)[0, 2, 4].sum()))(clips(1, 9), tiny)
     assert (jnp.abs(gradient).sum(-1) > 0).all()
 
 
-def test_drops_are_of_training_alone():
-    model = models.create("mhformer", frames=9, **TINY)
+def test_drops_are_of_training_alone(tiny):
     x = clips(4, 9)
-    np.testing.assert_array_equal(call(model, x), call(model, x))
-    one, other = (call(model, x, jax.random.key(seed)) for seed in (1, 2))
+    np.testing.assert_array_equal(call(tiny, x), call(tiny, x))
+    one, other = (call(tiny, x, jax.random.key(seed)) for seed in (1, 2))
     assert jnp.abs(one - other).max() > 1e-3
 
 
-def test_what_it_does_not_take_is_refused():
-    model = models.create("mhformer", frames=9, **TINY)
+def test_what_it_does_not_take_is_refused(tiny):
     with pytest.raises(ValueError, match=r"t = 9, 17, 2.*got \[1, 8, 17, 2\]"):
-        model(jnp.zeros((1, 8, 17, 2)))
+        tiny(jnp.zeros((1, 8, 17, 2)))
     with pytest.raises(ValueError, match="frames 16 is not a multiple of generator_heads 9"):
         models.create("mhformer", frames=16)
     with pytest.raises(ValueError, match="width 30 is not a multiple of heads 8"):

@@ -25,7 +25,7 @@ def call(model, x, key=None):
 
 def tiny(**config):
     """A small model whose norms are not the identity."""
-    model = models.create("videopose3d", **(TINY | config))
+    model = nnx.jit(lambda: models.create("videopose3d", **(TINY | config)))()
     rng = np.random.default_rng(0)
     for _, module in nnx.iter_modules(model):
         for name in ("scale", "bias", "mean", "var"):
@@ -108,7 +108,7 @@ def test_evaluation_has_no_drops_and_leaves_the_statistics():
 
 
 def test_initial_weights_and_biases_are_uniform_within_the_root_of_their_inputs():
-    model = models.create("videopose3d", filter_widths=(3, 3), width=64)
+    model = nnx.jit(lambda: models.create("videopose3d", filter_widths=(3, 3), width=64))()
     expand, head = model.expand.kernel[...], model.head
     for values, inputs in (
         (expand, 3 * 34),
