@@ -35,6 +35,7 @@ from repose_jax import command_line, convert, devices, models, objective, run, s
 from repose_jax.checkpoint import Checkpoints
 from repose_jax.config import Experiment
 from repose_jax.metric_writer import MetricWriter
+from repose_jax.models.layers import Draws
 from repose_jax.models.pstmo import Pstmo
 from repose_jax.models.pstmo_pretrain import (
     MaskedPoseConfig,
@@ -73,7 +74,7 @@ def pretrain(
     sizes = masked_config(config, **hidden)
     made, _ = run.setup(config, workdir)
     graph, train_state = state.create(
-        MaskedPoseModel(sizes, rngs=nnx.Rngs(config.train.seed)),
+        MaskedPoseModel(sizes, rngs=Draws(config.train.seed)),
         {},
         made.optimizer,
         ema=config.optim.ema > 0,
@@ -200,7 +201,7 @@ def from_torch(state_dict: Mapping[str, Any], **config: Any) -> MaskedPoseModel:
         ValueError: as in `convert.from_torch`.
     """
     sizes = MaskedPoseConfig(**config)
-    model = nnx.eval_shape(lambda: MaskedPoseModel(sizes, rngs=nnx.Rngs(0)))
+    model = nnx.eval_shape(lambda: MaskedPoseModel(sizes, rngs=Draws(0)))
     return convert.fill(model, PUBLISHED["pstmo"], state_dict, name="pstmo, masked")
 
 
@@ -241,7 +242,7 @@ def _windows(made: run.Run, frames: int) -> clips_lib.Clips:
 def _write_lifter(
     config: Experiment, graph: Any, best: state.TrainState, workdir: pathlib.Path
 ) -> None:
-    lifter = models.create(**config.model, rngs=nnx.Rngs(config.train.seed))
+    lifter = models.create(**config.model, seed=config.train.seed)
     nnx.update(lifter, encoder_of(nnx.merge(graph, *best.variables)))
     if jax.process_index() == 0:
         shutil.rmtree(workdir, ignore_errors=True)  # of a shorter pre-training

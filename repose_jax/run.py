@@ -136,7 +136,7 @@ def setup(config: Experiment, workdir: pathlib.Path) -> tuple[Run, state.TrainSt
     test_motion = dataset.load(data.test, data.data_dir)
     of_a_pass = max(len(train_clips) // train_config.batch_size, 1)
     steps_per_epoch = train_config.epoch_steps or of_a_pass * train_config.epoch_passes
-    model = models.create(**config.model, rngs=nnx.Rngs(train_config.seed))
+    model = models.create(**config.model, seed=train_config.seed)
     graph, train_state, optimizer = initial_state(config, model, steps_per_epoch=steps_per_epoch)
     mesh = devices.data_mesh()
     run = Run(

@@ -94,7 +94,7 @@ def test_a_converted_run_is_evaluated_and_trained_on(trained, tmp_path):
         )
         for epochs in (1, 2)
     )
-    model = models.create(**one.model, rngs=nnx.Rngs(7))
+    model = models.create(**one.model, seed=7)
     convert.write_run(one, model, tmp_path)
     state = restore(tmp_path, run.initial_state(one, model)[1], "best")
     assert int(state.step) == 0

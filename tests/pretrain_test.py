@@ -48,7 +48,7 @@ def test_learns_to_tell_what_is_hidden(pretrained):
 
 def test_the_lifter_starts_from_the_encoders(pretrained):
     config, workdir, _ = pretrained
-    model = models.create(**config.model, rngs=nnx.Rngs(7))
+    model = models.create(**config.model, seed=7)
     _, fresh, _ = run.initial_state(config, model)
     started: state.TrainState = run.start_from(workdir / "lifter", fresh)
     before, after = (dict(nnx.to_flat_state(s.params["model"])) for s in (fresh, started))

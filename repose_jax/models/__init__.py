@@ -8,6 +8,7 @@ from typing import Any
 import jax
 from flax import nnx
 
+from repose_jax.models.layers import Draws
 from repose_jax.models.lifter import Lifter
 from repose_jax.models.mhformer import MHFormer, MHFormerConfig
 from repose_jax.models.mixste import Mixste, MixsteConfig
@@ -34,12 +35,12 @@ MODELS: dict[str, tuple[Callable[..., Lifter], type]] = {
 }
 
 
-def create(name: str, *, rngs: nnx.Rngs | None = None, **config: Any) -> Lifter:
+def create(name: str, *, seed: int = 0, **config: Any) -> Lifter:
     """Creates a lifter.
 
     Args:
         name: a key of `MODELS`.
-        rngs: initialisation randomness; seed 0 if not given.
+        seed: of the initialisation.
         **config: fields of the model's config class; what is not given has the published value.
 
     Returns:
@@ -57,7 +58,7 @@ def create(name: str, *, rngs: nnx.Rngs | None = None, **config: Any) -> Lifter:
             close = difflib.get_close_matches(key, fields, n=1)
             hint = f" Did you mean {close[0]!r}?" if close else ""
             raise ValueError(f"Model {name!r} has no {key!r}.{hint} It has {', '.join(fields)}.")
-    return model(config_class(**config), rngs=rngs or nnx.Rngs(0))
+    return model(config_class(**config), rngs=Draws(seed))
 
 
 def parameter_count(model: nnx.Module) -> int:

@@ -9,6 +9,7 @@ import pytest
 from flax import nnx
 
 from repose_jax import models
+from repose_jax.models import layers
 from repose_jax.published import PUBLISHED
 
 FRAMES = 9
@@ -153,3 +154,16 @@ def test_clips_of_other_joints_or_channels_are_refused(name):
     for wrong in (x[:, :, :16], jnp.concatenate([x, x], axis=-1)):
         with pytest.raises(ValueError, match=r"The model takes clips \[b, t .*got \[2, "):
             tiny(name)(wrong)
+
+
+def test_the_keys_are_those_of_flax():
+    ours, theirs = layers.Draws(3), nnx.Rngs(3)
+    for _ in range(3):
+        assert (jax.random.key_data(ours.params()) == jax.random.key_data(theirs.params())).all()
+
+
+def test_seeds_give_other_weights():
+    leaves = [
+        jax.tree.leaves(nnx.state(models.create("pstmo", **TINY["pstmo"], seed=s))) for s in (0, 1)
+    ]
+    assert all((a != b).any() for a, b in zip(*leaves, strict=True) if a.std() > 0)

@@ -131,7 +131,7 @@ def test_the_lifter_takes_over_the_encoders_with_their_statistics():
     masked = create()
     loss(masked, jax.random.key(0))  # leaves batch statistics
     assert (masked.pose_encoder.embed.norm.mean[...] != 0).any()
-    model: Any = nnx.jit(lambda: models.create("pstmo", **SIZES, rngs=nnx.Rngs(1)))()
+    model: Any = nnx.jit(lambda: models.create("pstmo", **SIZES, seed=1))()
     head = model.head.linear.kernel[...]
     nnx.update(model, encoder_of(masked))
     np.testing.assert_array_equal(encode(model), encode(masked))
