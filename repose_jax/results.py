@@ -68,14 +68,11 @@ def conclude(
 
 def draw(run: Run, variables: tuple[Any, ...]) -> list[pathlib.Path]:
     """Draws the middle of some test sequences: stills and animations, in `WORKDIR/pictures`."""
-    motion, written = run.test_motion, []
-    count = min(run.config.eval.pictures, len(motion.names))
-    if not count:
-        return []
-    from repose_jax import picture  # matplotlib is slow to import
-
+    written = []
     directory = run.workdir / "pictures"
+    motion = run.test_motion
     truth = evaluate.root_relative_mm(run.test.joints, run.test)
+    count = min(run.config.eval.pictures, len(motion.names))
     for sequence in np.linspace(0, len(motion.names), count + 2).astype(int)[1:-1].tolist():
         prediction = evaluate.predict_sequence(
             run.predictor(variables),
@@ -86,6 +83,8 @@ def draw(run: Run, variables: tuple[Any, ...]) -> list[pathlib.Path]:
         )
         if jax.process_index() > 0:
             continue
+        from repose_jax import picture  # matplotlib is slow to import
+
         fps, length = float(motion.fps[sequence]), len(prediction)
         fps = _FPS if np.isnan(fps) else fps
         frames = min(round(_PICTURE_SECONDS * fps), length)

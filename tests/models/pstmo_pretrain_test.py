@@ -31,7 +31,7 @@ def create(config: MaskedPoseConfig = CONFIG) -> MaskedPoseModel:
 
 @nnx.jit
 def call(model, masks, key=None):
-    return model(X, masks, key)
+    return model(jnp.asarray(X), masks, key)
 
 
 @nnx.jit

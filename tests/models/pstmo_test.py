@@ -110,10 +110,14 @@ def test_a_strided_layer_keeps_every_third_frame_and_looks_at_its_neighbours():
     def second(x, block):
         return block(x, None)[0, 1].sum()
 
-    block.attention.out.kernel[...] *= 0.0  # leaves the residual connection
+    def silence(linear):
+        for parameter in (linear.kernel, linear.bias):
+            parameter[...] *= 0.0
+
+    silence(block.attention.out)  # leaves the residual connection
     seen = jnp.abs(nnx.jit(jax.grad(second))(x, block)).sum(-1)[0] > 1e-6
     assert seen.tolist() == [False, False, True, True, True, False, False, False, False]
-    block.fc2.kernel[...] *= 0.0
+    silence(block.fc2)
     kept = nnx.jit(lambda block: block(x, None))(block)
     np.testing.assert_array_equal(kept, x[:, ::3])
 
@@ -125,7 +129,8 @@ def test_training_drops_and_leaves_the_statistics_of_the_batch():
     one, other = (outputs(model, x, jax.random.key(seed)) for seed in (1, 2))
     assert all(jnp.abs(a - b).max() > 1e-3 for a, b in zip(one, other, strict=True))
     norm = model.pose_encoder.embed.norm
-    tokens = np.asarray(x).reshape(-1, 34) @ np.asarray(model.pose_encoder.embed.linear.kernel)
+    linear = model.pose_encoder.embed.linear
+    tokens = np.asarray(x).reshape(-1, 34) @ np.asarray(linear.kernel) + np.asarray(linear.bias)
     np.testing.assert_allclose(norm.mean[...], tokens.mean(0), atol=1e-5)
     np.testing.assert_allclose(norm.var[...], tokens.var(0, ddof=1), rtol=1e-4)
     # From then on they normalise calls without a key.
