@@ -38,16 +38,7 @@ def main() -> None:
         print(f"\nTrained on {data}, {args.seeds} seeds, mean ± standard deviation\n")
         print(runs.markdown(tables[data]))
     if args.json:
-        values = {
-            data: {
-                name: [
-                    {f"{m}/{g}": runs.value(e, m, g) for m, g, _ in runs.COLUMNS}
-                    for e in evaluations
-                ]
-                for name, evaluations in results.items()
-            }
-            for data, results in tables.items()
-        }
+        values = {data: runs.values(results) for data, results in tables.items()}
         runs.save(args.json, seeds=args.seeds, results=values)
 
 

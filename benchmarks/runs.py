@@ -69,6 +69,16 @@ def value(evaluation: Mapping[str, Any], metric: str, group: str) -> float:
     return (rows["all"]["all"] if group == "all" else rows["visibility"][group])[metric]
 
 
+def values(
+    results: Mapping[str, Sequence[Mapping[str, Any]]],
+) -> dict[str, list[dict[str, float]]]:
+    """Returns the columns of every evaluation, as JSON."""
+    return {
+        name: [{f"{m}/{g}": value(e, m, g) for m, g, _ in COLUMNS} for e in evaluations]
+        for name, evaluations in results.items()
+    }
+
+
 def markdown(results: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
     """Formats mean and standard deviation over the seeds."""
     lines = ["| | " + " | ".join(head for *_, head in COLUMNS) + " |", "|---" * 11 + "|"]

@@ -1,0 +1,124 @@
+"""The backbones side by side: what they cost, and what the relational losses do for each.
+
+    python -m benchmarks.backbones cost --json=benchmarks/results/backbones_cost.json
+    python -m benchmarks.backbones ablation --out=runs/backbones
+
+`cost` counts parameters and multiply-adds of the published sizes, and times the lifting of one test
+clip of each recipe on this machine. `ablation` trains small models (`:mocap,tiny,budget` of
+`configs/zoo`) with and without the relational losses, with the same clips and steps for all; what
+is finished in `--out` is not trained again. Other flags go to `main.py`.
+"""
+
+import argparse
+import functools
+import importlib
+import pathlib
+import statistics
+import time
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+from benchmarks import runs
+from repose_jax import complexity, config, models
+
+LOSSES = {"none": "", "spatial": "spatial", "temporal": "temporal", "both": "relational"}
+KINDS = (
+    "stcformer",
+    "mixste",
+    "videopose3d",
+    "motionagformer",
+)  # 2 transformers, convolution, graph
+STEPS = 500  # of 8 clips of 27 frames, in the 10 epochs of the schedule
+PUBLISHED = {
+    "repose": "configs.h36m",
+    **{
+        name: f"configs.zoo.{name}"
+        for name in (
+            "motionbert",
+            "motionagformer",
+            "mixste",
+            "stcformer",
+            "mhformer",
+            "pstmo",
+            "videopose3d",
+            "poseformer",
+            "poseformerv2",
+        )
+    },
+}
+
+
+def cost(name: str, repeats: int) -> dict[str, Any]:
+    """Counts and times one published model.
+
+    Returns:
+        Parameters; frames that it sees; multiply-adds for the clip that it is published with (one
+        frame out, of lifters of the centre); seconds to lift a test clip, and its poses.
+    """
+    values: Any = importlib.import_module(PUBLISHED[name]).get_config()
+    experiment = config.from_mapping(values.to_dict())
+    counted = complexity.of_model(**experiment.model, clip_frames=experiment.data.frames)
+    model: Any = nnx.jit(functools.partial(models.create, **experiment.model))()
+    poses = experiment.test_frames if any(model.context) else experiment.data.frames
+    shape = (1, poses + sum(model.context), model.config.joints, model.config.in_channels)
+    x = jax.random.normal(jax.random.key(0), shape, jnp.float32)
+    lift = nnx.jit(lambda model, x: model(x))
+    jax.block_until_ready(lift(model, x))
+    seconds = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        jax.block_until_ready(lift(model, x))
+        seconds.append(time.perf_counter() - start)
+    return {
+        "parameters": counted.parameters,
+        "frames": model.config.frames,
+        "macs": counted.macs,
+        "poses": poses,
+        "seconds": seconds,
+        "poses_per_s": poses / statistics.median(seconds),
+    }
+
+
+def main() -> None:
+    """Runs one part and prints its table."""
+    parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
+    parser.add_argument("part", choices=["cost", "ablation"])
+    parser.add_argument("--models", nargs="+", choices=PUBLISHED, help="default: all that apply")
+    parser.add_argument("--repeats", type=int, default=5, help="of a timing")
+    parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("runs/backbones"))
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--json", type=pathlib.Path, help="where to write the result")
+    args, extra = parser.parse_known_args()
+    if args.part == "cost":
+        results: dict[str, Any] = {}
+        for name in args.models or PUBLISHED:
+            results[name] = found = cost(name, args.repeats)
+            print(
+                f"{name:15} {found['parameters']:>12,} {found['frames']:>4} frames "
+                f"{found['macs'] / 1e9:7.1f} GMACs {found['poses_per_s']:8.1f} poses/s",
+                flush=True,
+            )
+    else:
+        results = {}
+        for name in args.models or KINDS:
+            variants = {
+                loss: ",".join(filter(None, ["mocap,tiny,budget", variant]))
+                for loss, variant in LOSSES.items()
+            }
+            settings = {
+                loss: (f"configs/zoo/{name}.py:{variant}", ()) for loss, variant in variants.items()
+            }
+            budget = [f"--config.train.epoch_steps={STEPS // 10}", *extra]
+            found = runs.sweep(settings, seeds=args.seeds, out=args.out / name, extra=budget)
+            print(f"\n{name}, {args.seeds} seeds, mean ± standard deviation\n")
+            print(runs.markdown(found))
+            results[name] = runs.values(found)
+    if args.json:
+        runs.save(args.json, seeds=args.seeds, results=results)
+
+
+if __name__ == "__main__":
+    main()
