@@ -56,7 +56,8 @@ def test_an_experiment_cannot_be_changed():
         ({"eval": {"flips": 3}}, "no config.eval.flips. Did you mean config.eval.flip?"),
         (
             {"eval": {"xyz": 3}},
-            "no config.eval.xyz. config.eval has batch_size, flip, pictures, protocol.",
+            "no config.eval.xyz. config.eval has batch_size, flip, pictures, protocol, "
+            "frames, read.",
         ),
     ],
 )

@@ -143,7 +143,7 @@ def test_rematerialisation_changes_neither_gradients_nor_batch_statistics():
     for remat in (False, True):
         model: Any = models.create("motionagformer", **TINY, dropout=0.1, remat=remat)
         results.append(jax.tree.leaves(step(model)))
-        assert jnp.abs(model.layers[0].graph[1].norm.mean[...]).max() > 0
+        assert jnp.abs(model.layers[0].graph[1].mixer.norm.mean[...]).max() > 0
     for plain, again in zip(*results, strict=True):
         np.testing.assert_allclose(plain, again, atol=1e-6)
 

@@ -99,7 +99,8 @@ def test_the_kept_frames_are_those_about_the_centre(model):
 def test_fewer_frames_than_coefficients_share_the_frequency_mlp_with_coefficients(model):
     x = jax.random.normal(jax.random.key(0), (2, 4, 1, 136))  # three coefficients and a frame
     block = nnx.clone(model.layers[0])
-    block.attention.out.kernel[...] = jnp.zeros((136, 136))
+    for part in (block.attention.out.kernel, block.attention.out.bias):
+        part[...] = jnp.zeros(part.shape)
     forward, inverse = cosine_transform(2)
     norm = block.norm_frequency_mlp(x[:, 2:, 0])
     hidden = jax.nn.gelu(block.frequency_mlp.fc1(forward @ norm), approximate=False)
