@@ -9,7 +9,6 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
 from flax import nnx
 from jax.experimental import multihost_utils
@@ -236,14 +235,14 @@ def start_from(workdir: pathlib.Path, train_state: state.TrainState) -> state.Tr
         )
     config = config_lib.from_mapping(json.loads(path.read_text())["config"])
     _, like, _ = initial_state(config, models.create(**config.model))
+    like = jax.device_put(like, devices.replicated(devices.data_mesh()))
     checkpoints = Checkpoints(workdir)
     kind = "best" if checkpoints.info("best") else "latest"
-    found = checkpoints.restore(kind, like).variables
+    params, stats = checkpoints.restore(kind, like).variables
     checkpoints.close()
-    wanted = (train_state.params["model"], train_state.stats)
     shapes = [
         {jax.tree_util.keystr(path): leaf.shape for path, leaf in jax.tree.leaves_with_path(tree)}
-        for tree in (found, wanted)
+        for tree in ((params, stats), (train_state.params["model"], train_state.stats))
     ]
     if shapes[0] != shapes[1]:
         differing = sorted(
@@ -256,9 +255,6 @@ def start_from(workdir: pathlib.Path, train_state: state.TrainState) -> state.Tr
             f"parameters than this one: {'; '.join(differing[:5])}"
             + (f" and {len(differing) - 5} more." if len(differing) > 5 else ".")
         )
-    params, stats = jax.tree.map(
-        lambda new, old: jax.device_put(np.asarray(new), old.sharding), found, wanted
-    )
     return dataclasses.replace(
         train_state,
         params={**train_state.params, "model": params},

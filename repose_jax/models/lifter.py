@@ -19,6 +19,7 @@ class Lifter(nnx.Module):
         config: its sizes, among them `frames`, `joints`, `in_channels` (2: x and y; 3: and
             confidence) and `dtype`.
         exact: whether it takes clips of `config.frames` frames only, rather than of up to as many.
+            Of no matter to one with context, which takes any clip in which a frame has its context.
     """
 
     config: Any
@@ -65,8 +66,6 @@ class Lifter(nnx.Module):
 
 class CentreLifter(Lifter):
     """A lifter of the centre frame of a window of `config.frames` frames."""
-
-    exact = True
 
     @property
     def context(self) -> tuple[int, int]:
