@@ -8,12 +8,10 @@ import os
 import pathlib
 import sys
 
-import jax
 from absl import app, flags, logging
 from ml_collections import config_flags
 
-from repose_jax.command_line import no_such_key
-
+# JAX is imported late: a command line that is wrong is told at once.
 FLAGS = flags.FLAGS
 config_flags.DEFINE_config_file("config", None, "Experiment, with its variant after a colon.")
 flags.DEFINE_string("workdir", None, "Where checkpoints, metrics and results go.")
@@ -27,6 +25,8 @@ def parse_flags(argv: list[str]) -> list[str]:
     try:
         return app.parse_flags_with_usage(argv)
     except (AttributeError, KeyError) as error:
+        from repose_jax.command_line import no_such_key
+
         sys.exit(f"error: {no_such_key(error)}")
 
 
@@ -37,6 +37,8 @@ def join_processes() -> None:
     JAX_COORDINATOR_ADDRESS (HOST:PORT of the first), JAX_NUM_PROCESSES and JAX_PROCESS_ID.
     """
     if "JAX_COORDINATOR_ADDRESS" in os.environ or "SLURM_STEP_NODELIST" in os.environ:
+        import jax
+
         count, index = (os.environ.get(f"JAX_{key}") for key in ("NUM_PROCESSES", "PROCESS_ID"))
         jax.distributed.initialize(
             num_processes=None if count is None else int(count),

@@ -23,6 +23,10 @@ class Started:
     def has_ended(self) -> bool:
         return self.process.poll() is not None
 
+    def printed(self) -> str:
+        """What it has printed until now; where it prints to stays where it is."""
+        return os.pread(self.output.fileno(), 1 << 20, 0).decode(errors="replace")
+
 
 def start(*flags: str, config: str = "tests/small_config.py", **environment: str) -> Started:
     """Starts `main.py`."""
