@@ -197,9 +197,6 @@ def train_and_evaluate(config: Experiment, workdir: pathlib.Path) -> evaluate.Ta
     # Converted weights are the best until training finds better ones.
     known_best = baselines.get("converted", {}) | (checkpoints.info("best") or {})
     best = known_best.get("mpjpe", math.inf)
-    bar = tqdm(
-        total=last, initial=step, unit="step", dynamic_ncols=True, disable=not primary, leave=True
-    )
     pending: dict[str, jax.Array] | None = None
     logged = _Throughput(step)
 
@@ -222,7 +219,13 @@ def train_and_evaluate(config: Experiment, workdir: pathlib.Path) -> evaluate.Ta
             )
 
     try:
-        with stop_signals() as received, bar, _precision(config.train.matmul_precision):
+        with (
+            stop_signals() as received,  # before the bar appears
+            tqdm(
+                total=last, initial=step, unit="step", dynamic_ncols=True, disable=not primary
+            ) as bar,
+            _precision(config.train.matmul_precision),
+        ):
             while step < last:
                 batch = clips_lib.train_batch(
                     run.train,

@@ -59,7 +59,6 @@ def test_a_run_that_is_told_to_stop_saves_and_the_same_command_finishes_it(
     while " 6/40 [" not in process.printed():  # the bar, before the first step is compiled
         time.sleep(0.02)
         assert not process.has_ended(), processes.finish(process)
-    time.sleep(0.1)  # signals are collected from right after that
     process.process.send_signal(signal.SIGTERM)
     ((status, printed),) = processes.finish(process)
     assert status == 128 + signal.SIGTERM
