@@ -122,7 +122,7 @@ def _count(jaxpr: Jaxpr, depends: Sequence[bool]) -> tuple[np.ndarray, list[bool
             macs = _PRODUCTS[eqn.primitive.name](eqn)
             total += np.where(all(given), [0, macs], [macs, 0])
         elif eqn.primitive.name == "scan":
-            macs, results = _count_scan(bodies[0], given, eqn.params)
+            macs, results = _count_scan(eqn, bodies[0], given)
             total += macs
         elif len(bodies) == 1 and len(bodies[0].invars) == len(given):  # a call: jit, remat, ...
             macs, results = _count(bodies[0], given)
@@ -133,16 +133,23 @@ def _count(jaxpr: Jaxpr, depends: Sequence[bool]) -> tuple[np.ndarray, list[bool
     return total, reads(jaxpr.outvars)
 
 
-def _count_scan(
-    body: Jaxpr, given: list[bool], params: dict[str, Any]
-) -> tuple[np.ndarray, list[bool]]:
-    carry = slice(params["num_consts"], params["num_consts"] + params["num_carry"])
+def _count_scan(eqn: Any, body: Jaxpr, given: list[bool]) -> tuple[np.ndarray, list[bool]]:
+    # What is carried keeps its shape, what is scanned loses an axis in the body: the names of the
+    # parameters that tell how many there are differ between versions of JAX.
+    carried = _same_shapes(eqn.outvars, body.outvars)
+    first = _same_shapes(eqn.invars, body.invars) - carried
+    carry = slice(first, first + carried)
     while True:
         macs, results = _count(body, given)
         after = [a or b for a, b in zip(given[carry], results, strict=False)]
         if after == given[carry]:
-            return params["length"] * macs, results
+            return eqn.params["length"] * macs, results
         given[carry] = after  # what one round makes depend on the inputs, the next one reads
+
+
+def _same_shapes(outside: Sequence[Any], inside: Sequence[Any]) -> int:
+    pairs = zip(outside, inside, strict=True)
+    return sum(a.aval.shape == b.aval.shape for a, b in pairs)
 
 
 def _is_jaxpr(value: Any) -> bool:
