@@ -33,21 +33,7 @@ KINDS = (
 )  # 2 transformers, convolution, graph
 STEPS = 500  # of 8 clips of 27 frames, in the 10 epochs of the schedule
 PUBLISHED = {
-    "repose": "configs.h36m",
-    **{
-        name: f"configs.zoo.{name}"
-        for name in (
-            "motionbert",
-            "motionagformer",
-            "mixste",
-            "stcformer",
-            "mhformer",
-            "pstmo",
-            "videopose3d",
-            "poseformer",
-            "poseformerv2",
-        )
-    },
+    name: "configs.h36m" if name == "repose" else f"configs.zoo.{name}" for name in models.MODELS
 }
 
 

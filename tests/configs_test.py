@@ -2,13 +2,12 @@
 
 import dataclasses
 import functools
-import importlib
 import pathlib
-import re
 import subprocess
 import sys
 
 import pytest
+from config_files import get, variants
 from flax import nnx
 
 from configs import common
@@ -20,20 +19,6 @@ FILES = sorted(
     for path in (pathlib.Path(__file__).parents[1] / "configs").glob("*.py")
     if path.stem not in ("__init__", "common")
 )
-
-
-def get(name: str, variant: str = "") -> config.Experiment:
-    values = importlib.import_module(f"configs.{name}").get_config(variant)
-    return config.from_mapping(values.to_dict())
-
-
-def variants(name: str) -> list[str]:
-    """What the error message about an unknown variant lists."""
-    with pytest.raises(ValueError, match="There is no variant 'nonsense'") as error:
-        get(name, "nonsense")
-    listed = re.fullmatch(r".*there are (.*)\.", str(error.value))
-    assert listed
-    return listed[1].split(", ")
 
 
 @functools.cache

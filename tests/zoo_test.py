@@ -2,12 +2,11 @@
 
 import dataclasses
 import functools
-import importlib
 import pathlib
-import re
 import subprocess
 import sys
 
+import config_files
 import pytest
 from flax import nnx
 
@@ -42,17 +41,7 @@ PARAMETERS = {
 
 @functools.cache
 def get(name: str, variant: str = "") -> config.Experiment:
-    values = importlib.import_module(f"configs.zoo.{name}").get_config(variant)
-    return config.from_mapping(values.to_dict())
-
-
-def variants(name: str) -> list[str]:
-    """What the error message about an unknown variant lists."""
-    with pytest.raises(ValueError, match="There is no variant 'nonsense'") as error:
-        get(name, "nonsense")
-    listed = re.fullmatch(r".*there are (.*)\.", str(error.value))
-    assert listed
-    return listed[1].split(", ")
+    return config_files.get(f"zoo.{name}", variant)
 
 
 @functools.cache
@@ -71,7 +60,7 @@ def test_there_is_a_recipe_for_every_backbone():
 
 @every_recipe
 def test_every_variant_of_every_recipe_can_start(name):
-    listed = variants(name)
+    listed = config_files.variants(f"zoo.{name}")
     assert set(listed) >= SHARED
     fields = {field.name: field for field in dataclasses.fields(models.MODELS[name][1])}
     for variant in ["", *listed]:

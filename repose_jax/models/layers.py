@@ -166,6 +166,11 @@ def drop_path(
     return jnp.where(keep, x / (1.0 - rate), 0).astype(x.dtype)
 
 
+def path_drops(rate: float, depth: int) -> list[float]:
+    """Returns the rate of stochastic depth of each layer: it grows linearly from 0 to `rate`."""
+    return [rate * layer / max(depth - 1, 1) for layer in range(depth)]
+
+
 def keys(key: PRNGKeyArray | None, count: int) -> list[PRNGKeyArray | None]:
     """Splits a key into `count` keys, or gives as many times None."""
     return [None] * count if key is None else list(jax.random.split(key, count))
@@ -280,7 +285,8 @@ class Block(nnx.Module):
     """Pre-norm attention along one axis, then a pre-norm MLP, each with a residual connection.
 
     Stochastic depth drops the branches of each sequence that is attended over by itself: of a frame
-    for attention over its joints, of a joint for attention over its frames.
+    for attention over its joints, of a joint for attention over its frames. With `drop_clips` it
+    drops those of whole clips.
     """
 
     def __init__(
@@ -293,12 +299,13 @@ class Block(nnx.Module):
         drop: float = 0.0,
         attention_drop: float = 0.0,
         path_drop: float = 0.0,
+        drop_clips: bool = False,
         linear: Callable[..., nnx.Linear] = linear,
         dtype: jnp.dtype,
         rngs: nnx.Rngs,
     ):
         self.drop, self.path_drop, self.dtype = drop, path_drop, dtype
-        self.whole = {"joints": (2, 3), "frames": (1, 3)}[over]
+        self.whole = None if drop_clips else {"joints": (2, 3), "frames": (1, 3)}[over]
         self.norm_attention = layer_norm(width, rngs=rngs)
         self.attention = Attention(
             width, heads, over=over, drop=attention_drop, linear=linear, dtype=dtype, rngs=rngs

@@ -4,6 +4,7 @@ Some lifters give a frame for every frame of a clip. Others give the centre fram
 each frame that is asked for they need others around it, their context.
 """
 
+import abc
 from collections.abc import Callable
 from typing import Any
 
@@ -33,6 +34,7 @@ class Lifter(nnx.Module):
         """
         return 0, 0
 
+    @abc.abstractmethod
     def __call__(
         self, x: Float[Array, "b t j cin"], key: PRNGKeyArray | None = None
     ) -> Float[Array, "b k j 3"]:
@@ -52,7 +54,6 @@ class Lifter(nnx.Module):
             ValueError: the clip has another length or other joints or channels than the model
                 takes.
         """
-        raise NotImplementedError
 
     def outputs(
         self, x: Float[Array, "b t j cin"], key: PRNGKeyArray | None = None

@@ -17,7 +17,6 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from repose_jax.models import layers
 from repose_jax.models.lifter import Lifter, check, check_dtype
-from repose_jax.models.repose import ReposeConfig, SubBlock
 
 HYPOTHESES = 3
 
@@ -73,27 +72,25 @@ class MHFormerConfig:
         check_dtype(self.dtype)
 
 
-def _path_drops(config: MHFormerConfig, depth: int) -> list[float]:
-    return [config.stochastic_depth * i / max(depth - 1, 1) for i in range(depth)]
-
-
 class Generator(nnx.Module):
     """Multi-hypothesis generation: an encoder over the coordinates, with a residual connection."""
 
     def __init__(self, config: MHFormerConfig, *, rngs: nnx.Rngs):
         self.drop = config.dropout
-        block = ReposeConfig(
-            width=config.frames,
-            heads=config.generator_heads,
-            mlp_ratio=2,
-            dropout=config.dropout,
-            dtype=config.dtype,
-        )
         self.norm_in = layers.layer_norm(config.frames, rngs=rngs, epsilon=1e-5)
         self.embedding = nnx.Param(jnp.zeros((config.joints * config.in_channels, config.frames)))
         self.blocks = nnx.List(
-            SubBlock(block, over="joints", path_drop=rate, rngs=rngs)
-            for rate in _path_drops(config, config.generator_depth)
+            layers.Block(
+                config.frames,
+                config.generator_heads,
+                2 * config.frames,
+                over="joints",
+                drop=config.dropout,
+                path_drop=rate,
+                dtype=jnp.dtype(config.dtype),
+                rngs=rngs,
+            )
+            for rate in layers.path_drops(config.stochastic_depth, config.generator_depth)
         )
         self.norm_out = layers.layer_norm(config.frames, rngs=rngs)
 
@@ -248,7 +245,7 @@ class MHFormer(Lifter):
         self.config = config
         self.generators = nnx.List(Generator(config, rngs=rngs) for _ in range(HYPOTHESES))
         self.embeddings = nnx.List(FrameEmbedding(config, rngs=rngs) for _ in range(HYPOTHESES))
-        *rates, last = _path_drops(config, config.depth)
+        *rates, last = layers.path_drops(config.stochastic_depth, config.depth)
         self.refinements = nnx.List(
             Block(Refinement(config, rngs=rngs), config, path_drop=rate, rngs=rngs)
             for rate in rates

@@ -65,7 +65,6 @@ class Mixste(Lifter):
     def __init__(self, config: MixsteConfig, *, rngs: nnx.Rngs):
         self.config = config
         width, dtype = config.width, jnp.dtype(config.dtype)
-        last = max(config.depth - 1, 1)
 
         def blocks(over: str):
             return nnx.List(
@@ -76,12 +75,12 @@ class Mixste(Lifter):
                     over=over,
                     drop=config.dropout,
                     attention_drop=config.attention_dropout,
-                    path_drop=config.stochastic_depth * layer / last,
+                    path_drop=rate,
                     linear=layers.uniform_linear,
                     dtype=dtype,
                     rngs=rngs,
                 )
-                for layer in range(config.depth)
+                for rate in layers.path_drops(config.stochastic_depth, config.depth)
             )
 
         self.embed = layers.uniform_linear(config.in_channels, width, dtype=dtype, rngs=rngs)

@@ -3,7 +3,8 @@
 In every layer two streams read the same tokens `[b, t, j, c]`, each first over the joints and then
 over the frames: one by attention, the other by graph convolutions, which see only a joint's
 neighbours in the skeleton and a frame's most similar frames. Weights learned per token fuse the
-two, as in MotionBERT. The defaults are those of the base model; `SIZES` has all the published ones.
+two, as in MotionBERT. The defaults are those of the base model; the other published sizes are xs
+(`frames=27, depth=12, width=64`), s (`frames=81, depth=26, width=64`) and l (`depth=26`).
 """
 
 import dataclasses
@@ -18,12 +19,6 @@ from repose_jax.models import layers
 from repose_jax.models.lifter import Lifter, check, check_dtype
 from repose_jax.skeleton import HUMAN36M
 
-SIZES: dict[str, dict[str, int]] = {
-    "xs": dict(frames=27, depth=12, width=64),  # 2,241,531 parameters
-    "s": dict(frames=81, depth=26, width=64),  # 4,817,119
-    "b": dict(frames=243, depth=16, width=128),  # 11,723,811
-    "l": dict(frames=243, depth=26, width=128),  # 19,007,111
-}
 LAYER_SCALE = 1e-5  # to which every residual branch is scaled at first
 
 

@@ -53,11 +53,6 @@ class PoseFormerConfig:
             raise ValueError(f"frames is {self.frames}; a window has at least 1 frame.")
         check_dtype(self.dtype)
 
-    @property
-    def rates(self) -> list[float]:
-        """The rate of stochastic depth in each layer."""
-        return [self.stochastic_depth * i / max(self.depth - 1, 1) for i in range(self.depth)]
-
 
 class SpatialTransformer(nnx.Module):
     """A token for every joint, which knows of the other joints of its frame."""
@@ -76,20 +71,18 @@ class SpatialTransformer(nnx.Module):
                 dtype=self.dtype,
                 rngs=rngs,
             )
-            for rate in config.rates
+            for rate in layers.path_drops(config.stochastic_depth, config.depth)
         )
         self.norm = layers.layer_norm(width, rngs=rngs)
 
     def __call__(
         self, x: Float[Array, "b t j cin"], key: PRNGKeyArray | None = None
     ) -> Float[Array, "b t j c"]:
-        """Returns the tokens of every frame, which is a clip of its own to the drops."""
-        clips, frames = x.shape[:2]
+        """Returns the tokens of every frame."""
         x = (self.embed(x) + self.joint_embedding[...]).astype(self.dtype)
-        x = x.reshape(clips * frames, 1, *x.shape[2:])
         for layer, layer_key in zip(self.layers, layers.keys(key, len(self.layers)), strict=True):
             x = layer(x, layer_key)
-        return self.norm(x).reshape(clips, frames, *x.shape[2:])
+        return self.norm(x)
 
 
 class WeightedMean(nnx.Module):
@@ -138,7 +131,7 @@ class PoseFormer(CentreLifter):
                 dtype=dtype,
                 rngs=rngs,
             )
-            for rate in config.rates
+            for rate in layers.path_drops(config.stochastic_depth, config.depth)
         )
         self.norm = layers.layer_norm(width, rngs=rngs)
         self.mean = WeightedMean(config.frames, rngs=rngs)

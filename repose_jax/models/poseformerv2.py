@@ -127,7 +127,8 @@ class PoseFormerV2(CentreLifter):
         )
         self.coefficient_embedding = nnx.Param(jnp.zeros((config.kept_coefficients, width)))
         self.layers = nnx.List(
-            MixedBlock(config, path_drop=rate, rngs=rngs) for rate in config.rates
+            MixedBlock(config, path_drop=rate, rngs=rngs)
+            for rate in layers.path_drops(config.stochastic_depth, config.depth)
         )
         self.norm = layers.layer_norm(width, rngs=rngs)
         self.coefficient_mean = WeightedMean(config.kept_coefficients, rngs=rngs)

@@ -5,7 +5,7 @@ rest, and a narrow decoder tells all 2D joints again. It needs no 3D poses. The 
 from the encoders:
 
     masked = MaskedPoseModel(MaskedPoseConfig(frames=81), rngs=nnx.Rngs(0))
-    ...  # minimise masked_pose_loss(masked, x, key)
+    (told,) = masked.outputs(x, key)  # minimise losses.mpjpe(told, at_depth_0(x))
     model = models.create("pstmo", frames=81)
     nnx.update(model, encoder_of(masked))
 
@@ -20,7 +20,6 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
-from repose_jax import losses
 from repose_jax.models import layers
 from repose_jax.models.lifter import check
 from repose_jax.models.pstmo import FrameEncoder, Head, PoseEncoder, PstmoConfig, StdNorm
@@ -147,24 +146,6 @@ class MaskedPoseModel(nnx.Module):
 def at_depth_0(x: Float[Array, "b t j _"]) -> Float[Array, "b t j 3"]:
     """Puts 2D joints in space, where a distance in the image is one of poses."""
     return jnp.pad(x[..., :2], ((0, 0), (0, 0), (0, 0), (0, 1)))
-
-
-def masked_pose_loss(
-    model: MaskedPoseModel,
-    x: Float[Array, "b t j cin"],
-    key: PRNGKeyArray,
-    exists: Bool[Array, "b t #j"] | None = None,
-) -> Float[Array, ""]:
-    """Mean distance of the told 2D joints from the given ones, in the units of `x`.
-
-    Args:
-        model: the model, in training.
-        x: `[b, t, j, 2 or 3]` windows.
-        key: random key of what is hidden and of the drops.
-        exists: `[b, t, 1 or j]` true for what counts; None if all does.
-    """
-    (told,) = model.outputs(x, key)
-    return losses.mpjpe(told, at_depth_0(x), exists)
 
 
 def encoder_of(model: MaskedPoseModel) -> Any:

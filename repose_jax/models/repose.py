@@ -60,49 +60,24 @@ class ReposeConfig:
         check_dtype(self.dtype)
 
 
-class SubBlock(nnx.Module):
-    """Pre-norm attention along one axis, then a pre-norm MLP, each with a residual connection."""
-
-    def __init__(self, config: ReposeConfig, *, over: str, path_drop: float, rngs: nnx.Rngs):
-        dtype = jnp.dtype(config.dtype)
-        self.drop, self.path_drop, self.dtype = config.dropout, path_drop, dtype
-        self.norm_attention = layers.layer_norm(config.width, rngs=rngs)
-        self.attention = layers.Attention(
-            config.width,
-            config.heads,
-            over=over,
-            drop=config.attention_dropout,
-            dtype=dtype,
-            rngs=rngs,
-        )
-        self.norm_mlp = layers.layer_norm(config.width, rngs=rngs)
-        self.mlp = layers.MLP(
-            config.width,
-            config.width * config.mlp_ratio,
-            drop=config.dropout,
-            dtype=dtype,
-            rngs=rngs,
-        )
-
-    def __call__(
-        self, x: Float[Array, "b t j c"], key: PRNGKeyArray | None
-    ) -> Float[Array, "b t j c"]:
-        """Returns the tokens after both residual branches."""
-        weights, projection, path_1, hidden, path_2 = layers.keys(key, 5)
-        branch = self.attention(self.norm_attention(x).astype(self.dtype), weights)
-        branch = layers.dropout(branch, self.drop, projection)
-        x = x + layers.drop_path(branch, self.path_drop, path_1)
-        branch = self.mlp(self.norm_mlp(x).astype(self.dtype), hidden)
-        return x + layers.drop_path(branch, self.path_drop, path_2)
-
-
 class DualStreamLayer(nnx.Module):
     """Joints-then-frames beside frames-then-joints, fused by softmax weights learned per token."""
 
     def __init__(self, config: ReposeConfig, *, path_drop: float, rngs: nnx.Rngs):
         def stream(first: str, second: str):
             return nnx.List(
-                SubBlock(config, over=axis, path_drop=path_drop, rngs=rngs)
+                layers.Block(
+                    config.width,
+                    config.heads,
+                    config.width * config.mlp_ratio,
+                    over=axis,
+                    drop=config.dropout,
+                    attention_drop=config.attention_dropout,
+                    path_drop=path_drop,
+                    drop_clips=True,
+                    dtype=jnp.dtype(config.dtype),
+                    rngs=rngs,
+                )
                 for axis in (first, second)
             )
 
@@ -135,9 +110,7 @@ class Repose(Lifter):
         self.frame_embedding = nnx.Param(
             layers.INIT(rngs.params(), (config.frames, 1, config.width), jnp.float32)
         )
-        rates = [
-            config.stochastic_depth * i / max(config.depth - 1, 1) for i in range(config.depth)
-        ]
+        rates = layers.path_drops(config.stochastic_depth, config.depth)
         self.layers = nnx.List(DualStreamLayer(config, path_drop=rate, rngs=rngs) for rate in rates)
         self.norm = layers.layer_norm(config.width, rngs=rngs)
         self.representation = layers.linear(

@@ -3,25 +3,20 @@
 import re
 
 from repose_jax.published.tensors import (
+    BLOCK,
     Path,
     Published,
     Shapes,
     Target,
+    count,
     kernel,
+    lengths,
     linear_target,
     norm_target,
     pointwise,
     row,
 )
 
-_BLOCK = {  # of a generating encoder
-    "norm1": ("norm_attention",),
-    "norm2": ("norm_mlp",),
-    "attn.qkv": ("attention", "qkv"),
-    "attn.proj": ("attention", "out"),
-    "mlp.fc1": ("mlp", "fc1"),
-    "mlp.fc2": ("mlp", "fc2"),
-}
 _LINEAR = {
     "qkv": "qkv",
     "proj": "out",
@@ -35,7 +30,7 @@ def _generator(path: Path, rest: str) -> Path | None:
     if rest == "norm":
         return (*path, "norm_out")
     if match := re.fullmatch(r"blocks\.(\d+)\.(.+)", rest):
-        block, inner = int(match[1]), _BLOCK.get(match[2])
+        block, inner = int(match[1]), BLOCK.get(match[2])
         return (*path, "blocks", block, *inner) if inner else None
     return None
 
@@ -43,7 +38,7 @@ def _generator(path: Path, rest: str) -> Path | None:
 def _block(path: Path, rest: str) -> Path | None:
     """Finds a module of a block over the hypotheses, which are counted from 1."""
     if rest in ("norm2", "mlp.fc1", "mlp.fc2"):
-        return (*path, *_BLOCK[rest])
+        return (*path, *BLOCK[rest])
     if match := re.fullmatch(r"norm1_(\d)", rest):
         return (*path, "attention", "norms", int(match[1]) - 1)
     if match := re.fullmatch(r"norm3_(\d)(\d)", rest):
@@ -97,20 +92,13 @@ def _sizes(shapes: Shapes) -> dict[str, int]:
         "coordinates": ("Transformer_encoder_1.pos_embed", 1),
         "outputs": ("regression.1.weight", 0),
     }
-    sizes = {
-        size: shapes[name][axis]
-        for size, (name, axis) in axes.items()
-        if len(shapes.get(name, ())) > axis
-    }
+    sizes = lengths(shapes, axes)
     coordinates, outputs = sizes.pop("coordinates", 0), sizes.pop("outputs", 0)
     if joints := outputs // 3:
         sizes |= {"joints": joints, "in_channels": coordinates // joints}
 
-    def blocks(module: str) -> int:
-        return len({name.split(".")[2] for name in shapes if name.startswith(f"{module}.")})
-
-    sizes["depth"] = blocks("Transformer_hypothesis.SHR_blocks") + 1
-    sizes["generator_depth"] = blocks("Transformer_encoder_1.blocks")
+    sizes["depth"] = count(shapes, "Transformer_hypothesis.SHR_blocks") + 1
+    sizes["generator_depth"] = count(shapes, "Transformer_encoder_1.blocks")
     return sizes
 
 

@@ -3,13 +3,14 @@
 import re
 
 from repose_jax.published.tensors import (
+    BLOCK,
     Path,
     Published,
     Shapes,
     Target,
-    linear_target,
-    norm_target,
+    module_target,
     row,
+    transformer_sizes,
 )
 
 _TOP = {
@@ -20,14 +21,6 @@ _TOP = {
     "head.1": ("head",),
 }
 _BLOCKS = {"S": "over_joints", "T": "over_frames"}
-_IN_BLOCK = {
-    "norm1": ("norm_attention",),
-    "norm2": ("norm_mlp",),
-    "attn.qkv": ("attention", "qkv"),
-    "attn.proj": ("attention", "out"),
-    "mlp.fc1": ("mlp", "fc1"),
-    "mlp.fc2": ("mlp", "fc2"),
-}
 
 
 def _target(name: str) -> Target | None:
@@ -39,15 +32,12 @@ def _target(name: str) -> Target | None:
     path: Path | None = _TOP.get(module)
     if match := re.fullmatch(r"([ST])TEblocks\.(\d+)\.(.*)", module):
         axis, layer, inner = match.groups()
-        if inner in _IN_BLOCK:
-            path = (_BLOCKS[axis], int(layer), *_IN_BLOCK[inner])
-    if path is None:
-        return None
-    return (norm_target if "norm" in str(path[-1]) else linear_target)(path, leaf)
+        if inner in BLOCK:
+            path = (_BLOCKS[axis], int(layer), *BLOCK[inner])
+    return None if path is None else module_target(path, leaf)
 
 
 def _sizes(shapes: Shapes) -> dict[str, int]:
-    """Tells the sizes, in which heads leave no trace."""
     axes = {
         "frames": ("Temporal_pos_embed", 1),
         "joints": ("Spatial_pos_embed", 1),
@@ -55,17 +45,7 @@ def _sizes(shapes: Shapes) -> dict[str, int]:
         "width": ("Spatial_patch_to_embedding.weight", 0),
         "out_channels": ("head.1.weight", 0),
     }
-    sizes = {
-        size: shapes[name][axis]
-        for size, (name, axis) in axes.items()
-        if len(shapes.get(name, ())) > axis
-    }
-    if layers := {name.split(".")[1] for name in shapes if name.startswith("STEblocks.")}:
-        sizes["depth"] = len(layers)
-    hidden = shapes.get("STEblocks.0.mlp.fc1.weight")
-    if hidden and sizes.get("width"):
-        sizes["mlp_ratio"] = hidden[0] // sizes["width"]
-    return sizes
+    return transformer_sizes(shapes, axes, blocks="STEblocks", hidden="STEblocks.0.mlp.fc1.weight")
 
 
 MIXSTE = Published(_target, _sizes)

@@ -7,10 +7,10 @@ from repose_jax.published.tensors import (
     Published,
     Shapes,
     Target,
-    linear_target,
-    norm_target,
+    module_target,
     row,
     same,
+    transformer_sizes,
 )
 
 _TOP = {
@@ -48,13 +48,11 @@ def _target(name: str) -> Target | None:
         if leaf in _SCALES and not inner:
             return (*block, _SCALES[leaf]), same
         path = (*block, *_BLOCK[inner]) if inner in _BLOCK else None
-    if path is None:
-        return None
-    return (norm_target if "norm" in str(path[-1]) else linear_target)(path, leaf)
+    return None if path is None else module_target(path, leaf)
 
 
 def _sizes(shapes: Shapes) -> dict[str, int]:
-    """Tells the sizes, in which heads and neighbours leave no trace."""
+    """Tells the sizes; the number of neighbours leaves no trace either."""
     axes = {
         "frames": ("layers.0.graph_temporal.mixer.batch_norm.weight", 0),
         "joints": ("pos_embed", 1),
@@ -63,17 +61,9 @@ def _sizes(shapes: Shapes) -> dict[str, int]:
         "representation": ("rep_logit.fc.weight", 0),
         "out_channels": ("head.weight", 0),
     }
-    sizes = {
-        size: shapes[name][axis]
-        for size, (name, axis) in axes.items()
-        if len(shapes.get(name, ())) > axis
-    }
-    if layers := {name.split(".")[1] for name in shapes if name.startswith("layers.")}:
-        sizes["depth"] = len(layers)
-    hidden = shapes.get("layers.0.att_spatial.mlp.fc1.weight")
-    if hidden and sizes.get("width"):
-        sizes["mlp_ratio"] = hidden[0] // sizes["width"]
-    return sizes
+    return transformer_sizes(
+        shapes, axes, blocks="layers", hidden="layers.0.att_spatial.mlp.fc1.weight"
+    )
 
 
 MOTIONAGFORMER = Published(_target, _sizes)

@@ -6,23 +6,17 @@ from collections.abc import Mapping
 import numpy as np
 
 from repose_jax.published.tensors import (
+    BLOCK,
     Path,
     Published,
     Shapes,
     Target,
     linear_target,
-    norm_target,
+    module_target,
     row,
+    transformer_sizes,
 )
 
-BLOCK: Mapping[str, Path] = {
-    "norm1": ("norm_attention",),
-    "attn.qkv": ("attention", "qkv"),
-    "attn.proj": ("attention", "out"),
-    "norm2": ("norm_mlp",),
-    "mlp.fc1": ("mlp", "fc1"),
-    "mlp.fc2": ("mlp", "fc2"),
-}
 COMMON: Mapping[str, Path] = {  # to both PoseFormers
     "Spatial_norm": ("spatial", "norm"),
     "Temporal_norm": ("norm",),
@@ -68,11 +62,9 @@ def target(
         path = known and (*(("spatial",) if spatial else ()), "layers", int(layer), *known)
     if not path:
         return None
-    if "norm" in str(path[-1]):
-        return norm_target(path, leaf)
-    return (
-        linear_target(path, leaf, _flat) if "mean" in str(path[-1]) else linear_target(path, leaf)
-    )
+    if "mean" in str(path[-1]):
+        return linear_target(path, leaf, _flat)
+    return module_target(path, leaf)
 
 
 def sizes(shapes: Shapes, embed: str, axes: Mapping[str, tuple[str, int]]) -> dict[str, int]:
@@ -89,17 +81,9 @@ def sizes(shapes: Shapes, embed: str, axes: Mapping[str, tuple[str, int]]) -> di
         "in_channels": (f"{embed}.weight", 1),
         **axes,
     }
-    found = {
-        size: shapes[name][axis]
-        for size, (name, axis) in axes.items()
-        if len(shapes.get(name, ())) > axis
-    }
-    if layers := {name.split(".")[1] for name in shapes if name.startswith("blocks.")}:
-        found["depth"] = len(layers)
-    hidden = shapes.get("Spatial_blocks.0.mlp.fc1.weight")
-    if hidden and found.get("width"):
-        found["mlp_ratio"] = hidden[0] // found["width"]
-    return found
+    return transformer_sizes(
+        shapes, axes, blocks="blocks", hidden="Spatial_blocks.0.mlp.fc1.weight"
+    )
 
 
 POSEFORMER = Published(

@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
-from repose_jax.published.poseformer import BLOCK, COMMON, sizes, target
-from repose_jax.published.tensors import Path, Published
+from repose_jax.published.poseformer import COMMON, sizes, target
+from repose_jax.published.tensors import BLOCK, Path, Published
 
 _TOP = {
     **COMMON,

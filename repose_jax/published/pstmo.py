@@ -15,6 +15,7 @@ from repose_jax.published.tensors import (
     pointwise,
     row,
     same,
+    transformer_sizes,
 )
 
 _EMBEDDINGS: dict[str, Path] = {
@@ -95,23 +96,22 @@ def _std_norm_target(path: Path, leaf: str) -> Target | None:
 
 
 def _sizes(shapes: Shapes) -> dict[str, int]:
-    """Tells the sizes, in which heads leave no trace."""
-    sizes = {}
-    embedding = shapes.get("Transformer.pos_embedding", ())
-    if len(embedding) == 3:
-        _, sizes["frames"], sizes["width"] = embedding
-    hidden = shapes.get("Transformer.model.layers.0.feed_forward.w_1.weight")
-    if hidden and sizes.get("width"):
-        sizes["mlp_ratio"] = hidden[0] // sizes["width"]
-    for head, channels in (("fcn.1.bias", 3), ("fcn_dec.1.bias", 2)):
-        if len(outputs := shapes.get(head, ())) == 1:
-            sizes["joints"] = outputs[0] // channels
-    inputs = shapes.get("encoder.fc_1.weight", ())
-    if len(inputs) == 3 and sizes.get("joints"):
-        sizes["in_channels"] = inputs[1] // sizes["joints"]
-    layers = {name.split(".")[3] for name in shapes if name.startswith("Transformer.model.layers.")}
-    if layers:
-        sizes["depth"] = len(layers)
+    axes = {
+        "frames": ("Transformer.pos_embedding", 1),
+        "width": ("Transformer.pos_embedding", 2),
+        "inputs": ("encoder.fc_1.weight", 1),
+        "outputs": ("fcn.1.bias", 0),
+        "masked_outputs": ("fcn_dec.1.bias", 0),
+    }
+    layers = "Transformer.model.layers"
+    sizes = transformer_sizes(
+        shapes, axes, blocks=layers, hidden=f"{layers}.0.feed_forward.w_1.weight"
+    )
+    inputs, outputs, masked = (sizes.pop(n, 0) for n in ("inputs", "outputs", "masked_outputs"))
+    if joints := outputs // 3 or masked // 2:
+        sizes["joints"] = joints
+        if inputs:
+            sizes["in_channels"] = inputs // joints
     return sizes
 
 

@@ -10,9 +10,11 @@ from repose_jax.published.tensors import (
     Shapes,
     Target,
     kernel,
+    lengths,
     linear_target,
-    norm_target,
+    module_target,
     same,
+    transformer_sizes,
 )
 
 _TOP = {"pose_emb": ("embed",), "regress_head": ("head",)}
@@ -49,30 +51,21 @@ def _target(name: str) -> Target | None:
         return ours and (ours[0], lambda tensor: ours[1](_apart(tensor)))
     if str(path[-1]).startswith("near"):  # [c, 1, 3, 3] to [3, 3, c]
         return linear_target(path, leaf, lambda tensor: kernel(tensor).squeeze(-2))
-    return (norm_target if "norm" in str(path[-1]) else linear_target)(path, leaf)
+    return module_target(path, leaf)
 
 
 def _sizes(shapes: Shapes) -> dict[str, int]:
-    """Tells the sizes; frames and joints leave no trace."""
+    """Tells the sizes, also the heads; frames and joints leave no trace."""
+    block = "stcformer.stc_block"
     axes = {
         "in_channels": ("pose_emb.weight", 1),
         "width": ("pose_emb.weight", 0),
         "out_channels": ("regress_head.weight", 0),
     }
-    sizes = {
-        size: shapes[name][axis]
-        for size, (name, axis) in axes.items()
-        if len(shapes.get(name, ())) > axis
-    }
-    if layers := {name.split(".")[2] for name in shapes if name.startswith("stcformer.stc_block.")}:
-        sizes["depth"] = len(layers)
-    width = sizes.get("width")
-    hidden = shapes.get("stcformer.stc_block.0.mlp.fc1.weight")
-    parts = shapes.get("stcformer.stc_block.0.stc_att.emb.weight", ())
-    if hidden and width:
-        sizes["mlp_ratio"] = hidden[0] // width
-    if len(parts) == 2 and parts[1] and width:
-        sizes["heads"] = width // 2 // parts[1]
+    sizes = transformer_sizes(shapes, axes, blocks=block, hidden=f"{block}.0.mlp.fc1.weight")
+    part = lengths(shapes, {"width": (f"{block}.0.stc_att.emb.weight", 1)})
+    if sizes.get("width") and part.get("width"):
+        sizes["heads"] = sizes["width"] // 2 // part["width"]
     return sizes
 
 

@@ -67,3 +67,58 @@ def linear_target(path: Path, leaf: str, change: Change = kernel) -> Target | No
     if leaf == "weight":
         return (*path, "kernel"), change
     return ((*path, "bias"), same) if leaf == "bias" else None
+
+
+def module_target(path: Path, leaf: str) -> Target | None:
+    """Maps the leaf of a published norm or linear map to ours; the name at the end tells which."""
+    return (norm_target if "norm" in str(path[-1]) else linear_target)(path, leaf)
+
+
+# The modules of a pre-norm transformer block, as most call them, to those of `layers.Block`.
+BLOCK: Mapping[str, Path] = {
+    "norm1": ("norm_attention",),
+    "attn.qkv": ("attention", "qkv"),
+    "attn.proj": ("attention", "out"),
+    "norm2": ("norm_mlp",),
+    "mlp.fc1": ("mlp", "fc1"),
+    "mlp.fc2": ("mlp", "fc2"),
+}
+
+
+def lengths(shapes: Shapes, axes: Mapping[str, tuple[str, int]]) -> dict[str, int]:
+    """Reads sizes off the axes of tensors; those of tensors that are not there are left out.
+
+    Args:
+        shapes: of the checkpoint.
+        axes: size to (published name, axis).
+    """
+    return {
+        size: shapes[name][axis]
+        for size, (name, axis) in axes.items()
+        if len(shapes.get(name, ())) > axis
+    }
+
+
+def count(shapes: Shapes, modules: str) -> int:
+    """Counts the modules of a published list, such as "blocks"."""
+    place = modules.count(".") + 1
+    return len({name.split(".")[place] for name in shapes if name.startswith(f"{modules}.")})
+
+
+def transformer_sizes(
+    shapes: Shapes, axes: Mapping[str, tuple[str, int]], *, blocks: str, hidden: str
+) -> dict[str, int]:
+    """Reads the sizes of a transformer off its tensors; heads leave no trace in them.
+
+    Args:
+        shapes: of the checkpoint.
+        axes: as for `lengths`; among them the `width`.
+        blocks: the published list of its blocks.
+        hidden: the tensor whose first axis is the hidden width of the MLPs.
+    """
+    sizes = lengths(shapes, axes)
+    if depth := count(shapes, blocks):
+        sizes["depth"] = depth
+    if sizes.get("width") and len(shapes.get(hidden, ())) > 0:
+        sizes["mlp_ratio"] = shapes[hidden][0] // sizes["width"]
+    return sizes

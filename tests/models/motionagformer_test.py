@@ -1,4 +1,3 @@
-import dataclasses
 from typing import Any
 
 import jax
@@ -8,6 +7,7 @@ import pytest
 from flax import nnx
 from golden_files import load
 
+from configs.zoo.motionagformer import get_config as recipe_of
 from repose_jax import convert, models
 from repose_jax.models import motionagformer
 from repose_jax.published import PUBLISHED
@@ -40,21 +40,17 @@ TINY: dict[str, Any] = dict(frames=5, width=8, depth=1, heads=2, mlp_ratio=2, re
 
 @pytest.mark.parametrize(
     ("size", "count"),
-    [("xs", 2_241_531), ("s", 4_817_119), ("b", 11_723_811), ("l", 19_007_111)],
+    [("xs", 2_241_531), ("s", 4_817_119), ("", 11_723_811), ("l", 19_007_111)],
 )
-def test_the_sizes_have_the_published_parameter_counts(size, count):
+def test_the_sizes_of_the_recipe_have_the_published_parameter_counts(size, count):
+    recipe = dict(recipe_of(size).model)
+
     def parameters(depth: int) -> int:
-        sizes: dict[str, Any] = motionagformer.SIZES[size] | dict(depth=depth)
-        model = nnx.eval_shape(lambda: models.create("motionagformer", **sizes))
+        model = nnx.eval_shape(lambda: models.create(**{**recipe, "depth": depth}))
         return models.parameter_count(model)
 
     bare = parameters(0)  # one layer and none tell of many, sooner
-    assert bare + motionagformer.SIZES[size]["depth"] * (parameters(1) - bare) == count
-
-
-def test_the_defaults_are_the_base_model():
-    defaults = dataclasses.asdict(motionagformer.MotionAGFormerConfig())
-    assert defaults | motionagformer.SIZES["b"] == defaults
+    assert bare + recipe["depth"] * (parameters(1) - bare) == count
 
 
 def test_joints_listen_to_their_neighbours_but_for_the_three_that_the_published_table_lacks():

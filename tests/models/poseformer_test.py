@@ -6,7 +6,7 @@ from flax import nnx
 from golden_files import load
 
 from repose_jax import convert, models
-from repose_jax.models.poseformer import PoseFormerConfig
+from repose_jax.models import layers
 
 SIZES = {
     "num_frame": "frames",
@@ -76,7 +76,7 @@ def test_the_mean_over_frames_has_free_weights_and_an_offset(model):
 
 
 def test_stochastic_depth_grows_with_the_layers_and_drops_only_with_a_key(model):
-    assert PoseFormerConfig(depth=3, stochastic_depth=0.6).rates == [0, 0.3, 0.6]
+    assert layers.path_drops(0.6, depth=3) == [0, 0.3, 0.6]
     for transformer in (model, model.spatial):
         assert [layer.path_drop for layer in transformer.layers] == [0, 0.5]
     x = jax.random.normal(jax.random.key(0), (4, 9, 17, 2))
