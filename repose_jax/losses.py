@@ -13,13 +13,14 @@ zero-length or parallel bones, an all-zero pose) the gradient through it is 0.
 """
 
 import itertools
+import math
 from collections.abc import Callable
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
+from repose_jax import depth_order
 from repose_jax.skeleton import HUMAN36M
 
 BONES = HUMAN36M.bones
@@ -179,8 +180,7 @@ def spatial_depth(
         ValueError: unknown reduction.
     """
     prediction, target, valid = apply_mask(prediction, target, mask)
-    cost = _order_cost(prediction[..., 2], target[..., 2], valid)
-    return _reduce(cost, jnp.sum(valid, axis=-1), -1, reduction)
+    return _order_cost(prediction, target, valid, -1, reduction)
 
 
 def temporal_depth(
@@ -213,12 +213,7 @@ def temporal_depth(
         ValueError: unknown reduction.
     """
     prediction, target, valid = apply_mask(prediction, target, mask)
-    depth, truth, valid = (
-        jnp.moveaxis(x, -1, 0) for x in (prediction[..., 2], target[..., 2], valid)
-    )
-    # One joint at a time: only one [*b, t, t] is alive, of j.
-    cost = jax.lax.map(lambda joint: _order_cost(*joint), (depth, truth, valid))
-    return _reduce(cost, jnp.sum(valid, axis=-1), 0, reduction)
+    return _order_cost(prediction, target, valid, -2, reduction)
 
 
 LOSSES: dict[str, Callable[..., Float[Array, ""]]] = {
@@ -318,20 +313,16 @@ def _whole_angles(valid):
     return valid[..., first] & valid[..., second]
 
 
-@jax.checkpoint  # the backward pass forms the pairs again: nothing quadratic is stored for it
-def _order_cost(depth, truth, valid):
-    """[..., n] to [...]: sum of max(0, depth_i - depth_k) over pairs with truth_i < truth_k."""
-    ordered = truth[..., :, None] < truth[..., None, :]
-    counts = ordered & valid[..., :, None] & valid[..., None, :]
-    excess = jnp.maximum(depth[..., :, None] - depth[..., None, :], 0)
-    return jnp.sum(excess, axis=(-2, -1), where=counts)
-
-
-def _reduce(cost, size, axis, reduction):
-    """Costs of sets with `size` elements each; `axis` runs over the sets of one clip."""
-    if reduction == "mean":
-        pairs = jnp.sum(size.astype(cost.dtype) ** 2)
-        return jnp.sum(cost) / jnp.maximum(pairs, 1)
+def _order_cost(prediction, target, valid, axis, reduction):
+    """The cost of wrong orders of depth among the elements along `axis` of [*b, t, j]."""
+    if reduction not in ("mean", "sum"):
+        raise ValueError(f'reduction must be "mean" or "sum", found {reduction!r}')
+    truth = jnp.where(valid, target[..., 2], jnp.nan)  # what has no depth is in no pair
+    sets = (
+        jnp.moveaxis(x, axis, 0).reshape(x.shape[axis], -1) for x in (prediction[..., 2], truth)
+    )
+    cost = depth_order.cost(*sets)
     if reduction == "sum":
-        return jnp.mean(jnp.sum(cost, axis=axis))
-    raise ValueError(f'reduction must be "mean" or "sum", found {reduction!r}')
+        return cost / math.prod(valid.shape[:-2])
+    pairs = jnp.sum(jnp.sum(valid, axis=axis, dtype=cost.dtype) ** 2)
+    return cost / jnp.maximum(pairs, 1)
