@@ -114,7 +114,7 @@ def setup(config: Experiment, workdir: pathlib.Path) -> tuple[Run, state.TrainSt
     if jax.process_index() == 0:
         prepare.prepare_embedded((*data.train, *data.test), data.data_dir)
     multihost_utils.sync_global_devices("datasets are prepared")
-    minimised = _objective(config)
+    minimised = objective_of(config)
     for size in (train_config.batch_size, config.eval.batch_size):
         devices.process_rows(size)  # refuses what cannot be split
     train_context, test_context = check_model(config)
@@ -207,7 +207,7 @@ def initial_state(
         The model's static half, the state, and the update rule.
     """
     optimizer = optim.optimizer(config.optim, steps_per_epoch)
-    log_variances = objective.init_log_variances(_objective(config))
+    log_variances = objective.init_log_variances(objective_of(config))
     graph, train_state = state.create(model, log_variances, optimizer, ema=config.optim.ema > 0)
     return graph, train_state, optimizer
 
@@ -264,7 +264,8 @@ def start_from(workdir: pathlib.Path, train_state: state.TrainState) -> state.Tr
     )
 
 
-def _objective(config: Experiment) -> objective.Objective:
+def objective_of(config: Experiment) -> objective.Objective:
+    """Returns what an experiment minimises."""
     return objective.make_objective(
         config.objective.weights,
         learn_weights=config.objective.learn_weights,
