@@ -1,4 +1,6 @@
-"""One device gives what eight give."""
+"""One device gives what several give, which only add up what each found."""
+
+import re
 
 import jax
 import numpy as np
@@ -6,12 +8,13 @@ import pytest
 from jax.sharding import AxisType
 from small_run import assert_close, records, restore
 
-from repose_jax import devices, train
+from repose_jax import clips, devices, train
 from repose_jax.run import setup
 
 
-def one_device():
-    return jax.make_mesh((1,), ("data",), axis_types=(AxisType.Auto,), devices=jax.devices()[:1])
+def some_devices(count=1):
+    chosen = jax.devices()[:count]
+    return jax.make_mesh((count,), ("data",), axis_types=(AxisType.Auto,), devices=chosen)
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +22,7 @@ def alone(trained, tmp_path_factory):
     """The workdir and the results of the same run on one device."""
     workdir = tmp_path_factory.mktemp("alone")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(devices, "data_mesh", one_device)
+        patch.setattr(devices, "data_mesh", some_devices)
         return workdir, train.train_and_evaluate(trained.config, workdir)
 
 
@@ -56,3 +59,38 @@ def test_one_and_eight_devices_give_the_same_tally(trained, alone):
     for name in ("mpjpe", "pa_mpjpe", "n_mpjpe", "mpjve", "acceleration_error"):
         totals = trained.tally.totals[name]
         np.testing.assert_allclose(totals, alone[1].totals[name], rtol=1e-3, atol=0.1)
+
+
+@pytest.fixture(scope="module")
+def first_step(trained, tmp_path_factory):
+    """Of a number of devices: the compiled step and the metrics of the first one."""
+
+    def make(count):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(devices, "data_mesh", lambda: some_devices(count))
+            run, state = setup(trained.config, tmp_path_factory.mktemp("devices"))
+        rows = clips.train_batch(run.train, trained.config.train.batch_size, seed=0, step=0)
+        batch = devices.put_rows(rows, run.mesh)
+        compiled = train.jit_step(run).lower(state, batch).compile()
+        return compiled.as_text(), compiled(state, batch)[1]
+
+    return make
+
+
+def test_two_and_four_devices_give_the_losses_of_one(first_step):
+    (_, one), *others = (first_step(count) for count in (1, 2, 4))
+    for _, metrics in others:
+        for key, value in one.items():
+            np.testing.assert_allclose(metrics[key], value, rtol=1e-4, atol=1e-7, err_msg=key)
+
+
+def test_devices_only_add_up_losses_and_gradients(first_step, trained, tmp_path):
+    program, _ = first_step(8)
+    kinds = "all-reduce|all-gather|all-to-all|collective-permute|reduce-scatter|ragged-all-to-all"
+    found = re.findall(rf"= (.*?) ({kinds})(?:-start)?\(", program)
+    assert {kind for _, kind in found} == {"all-reduce"}
+    shapes = [dims for types, _ in found for dims in re.findall(r"f32\[([\d,]*)\]", types)]
+    summed = sum(int(np.prod([int(d) for d in dims.split(",") if d])) for dims in shapes)
+    _, state = setup(trained.config, tmp_path)
+    parameters = sum(leaf.size for leaf in jax.tree.leaves(state.params))
+    assert parameters <= summed <= parameters + 10  # and the scalars of the losses
