@@ -286,7 +286,9 @@ def batch_index(count: int, batch_size: int, seed: int, step: int) -> Int[np.nda
     steps = max(count // batch_size, 1)
     order = _permutation(count, seed, step // steps)
     first = step % steps * batch_size
-    return np.resize(order, max(count, batch_size))[first : first + batch_size]
+    if count < batch_size:
+        order = np.resize(order, batch_size)
+    return order[first : first + batch_size]
 
 
 def train_batch(
