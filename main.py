@@ -52,9 +52,9 @@ def main(argv: list[str]) -> None:
         logging.set_verbosity(logging.WARNING)  # Orbax tells every step of a save
     if len(argv) > 1:
         raise app.UsageError(f"There are arguments that are not flags: {argv[1:]}")
-    from repose_jax import host
+    from repose_jax import compile_cache
 
-    host.prepare()
+    compile_cache.keep_programs()
     join_processes()
     from repose_jax import config, results, train  # after JAX knows its processes
 

@@ -23,7 +23,17 @@ import jax.numpy as jnp
 from flax import nnx
 
 from configs import h36m
-from repose_jax import complexity, config, evaluate, host, losses, models, optim, run, train
+from repose_jax import (
+    compile_cache,
+    complexity,
+    config,
+    evaluate,
+    losses,
+    models,
+    optim,
+    run,
+    train,
+)
 
 
 class Case(NamedTuple):
@@ -154,5 +164,5 @@ def serve(make: Callable[[], Case]) -> None:
 
 
 if __name__ == "__main__":
-    host.prepare()
+    compile_cache.keep_programs()
     serve(CASES[sys.argv[1]])

@@ -31,7 +31,17 @@ from jax.experimental import multihost_utils
 from tqdm import tqdm
 
 from repose_jax import clips as clips_lib
-from repose_jax import command_line, convert, devices, host, models, objective, run, state, train
+from repose_jax import (
+    command_line,
+    compile_cache,
+    convert,
+    devices,
+    models,
+    objective,
+    run,
+    state,
+    train,
+)
 from repose_jax.checkpoint import Checkpoints
 from repose_jax.config import Experiment
 from repose_jax.metric_writer import MetricWriter
@@ -271,7 +281,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         help="joints of every frame that are hidden (default: %(default)s)",
     )
     args, config = command_line.parse(parser, argv)
-    host.prepare()
+    compile_cache.keep_programs()
     logging.set_verbosity(logging.WARNING)  # Orbax tells every step of a save
     try:
         error = pretrain(
