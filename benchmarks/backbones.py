@@ -25,12 +25,7 @@ from benchmarks import runs
 from repose_jax import complexity, config, models
 
 LOSSES = {"none": "", "spatial": "spatial", "temporal": "temporal", "both": "relational"}
-KINDS = (
-    "stcformer",
-    "mixste",
-    "videopose3d",
-    "motionagformer",
-)  # 2 transformers, convolution, graph
+KINDS = "stcformer", "mixste", "videopose3d", "motionagformer"  # 2 transformers, convolution, graph
 STEPS = 500  # of 8 clips of 27 frames, in the 10 epochs of the schedule
 PUBLISHED = {
     name: "configs.h36m" if name == "repose" else f"configs.zoo.{name}" for name in models.MODELS
@@ -101,6 +96,8 @@ def main() -> None:
             found = runs.sweep(settings, seeds=args.seeds, out=args.out / name, extra=budget)
             print(f"\n{name}, {args.seeds} seeds, mean ± standard deviation\n")
             print(runs.markdown(found))
+            print("\nthe change for each seed, against none\n")
+            print(runs.markdown(found, against="none"))
             results[name] = runs.values(found)
     if args.json:
         runs.save(args.json, seeds=args.seeds, results=results)

@@ -79,15 +79,25 @@ def values(
     }
 
 
-def markdown(results: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
-    """Formats mean and standard deviation over the seeds."""
+def markdown(results: Mapping[str, Sequence[Mapping[str, Any]]], against: str | None = None) -> str:
+    """Formats mean and standard deviation over the seeds.
+
+    Args:
+        results: for each setting the evaluations of its seeds.
+        against: a setting from which the others are told, as the change for each seed.
+    """
     lines = ["| | " + " | ".join(head for *_, head in COLUMNS) + " |", "|---" * 11 + "|"]
     for name, evaluations in results.items():
+        if name == against:
+            continue
         cells = []
         for metric, group, _ in COLUMNS:
             values = [value(e, metric, group) for e in evaluations]
+            if against:
+                base = [value(e, metric, group) for e in results[against]]
+                values = [new - old for new, old in zip(values, base, strict=True)]
             spread = statistics.stdev(values) if len(values) > 1 else 0.0
-            cells.append(f"{statistics.mean(values):.2f} ± {spread:.2f}")
+            cells.append(f"{statistics.mean(values):{'+' if against else ''}.2f} ± {spread:.2f}")
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 

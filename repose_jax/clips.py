@@ -221,15 +221,13 @@ def flip(x: Float[AnyArray, "*b j c"]) -> Float[AnyArray, "*b j c"]:
     return x[..., list(HUMAN36M.flip), :] * mirror
 
 
-def rows(clips: Clips, index: Int[np.ndarray, " b"]) -> Int[np.ndarray, "b t"]:
-    """Returns the rows of the concatenated arrays that clips consist of.
+def rows(
+    clips: Clips, index: Int[np.ndarray, " b"], context: tuple[int, int] = (0, 0)
+) -> Int[np.ndarray, "b n"]:
+    """Returns the rows of the concatenated arrays that clips consist of, with frames around them.
 
-    Where a sequence is shorter than the clip its last row repeats.
+    Beyond the ends of a sequence its first and last rows repeat.
     """
-    return _rows(clips, index, (0, 0))
-
-
-def _rows(clips, index, context):
     where = clips.windows
     frame = np.arange(-context[0], clips.frames + context[1])
     begin, end = where.begin[index, None], where.end[index, None]
@@ -253,7 +251,7 @@ def gather(clips: Clips, index: Int[np.ndarray, " b"]) -> dict[str, np.ndarray]:
         exist. Without: `counted` `[b, t, 1]` true for frames that no earlier clip covers.
     """
     where = clips.windows
-    taken = _rows(clips, index, clips.context)
+    taken = rows(clips, index, clips.context)
     frame = where.start[index, None] + np.arange(-clips.context[0], clips.frames + clips.context[1])
     targets = clips.joints[taken]
     if clips.root_relative:

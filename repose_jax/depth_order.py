@@ -42,12 +42,13 @@ def cost(depth: Float[Array, "n s"], truth: Float[Array, "n s"]) -> Float[Array,
     Returns:
         The sum over all sets, in the unit of `depth`; NaN if a predicted depth is.
     """
-    return _value(depth, _pairs(depth, truth))
+    return _forward(depth, truth)[0]
 
 
 def _forward(depth, truth):
     pairs = _pairs(depth, truth)
-    return _value(depth, pairs), pairs
+    centred = depth - jnp.mean(depth, axis=0)  # the same sum, rounded less: a set's pairs add to 0
+    return jnp.sum(centred * pairs), pairs
 
 
 def _backward(pairs, cotangent):
@@ -55,11 +56,6 @@ def _backward(pairs, cotangent):
 
 
 cost.defvjp(_forward, _backward)
-
-
-def _value(depth, pairs):
-    """The sum of depth times pairs, from the mean of a set, where the products round least."""
-    return jnp.sum((depth - jnp.mean(depth, axis=0)) * pairs)
 
 
 def _pairs(depth, truth):

@@ -115,11 +115,15 @@ def pretrain(
     step, last = int(train_state.step), config.train.epochs * made.steps_per_epoch
     primary = jax.process_index() == 0
     writer = MetricWriter(workdir, resumed_step=step) if primary else None
-    bar = tqdm(total=last, initial=step, unit="step", dynamic_ncols=True, disable=not primary)
     rows = devices.process_rows(config.train.batch_size)
     test = _windows(made, sizes.frames)
     try:
-        with train.stop_signals() as received, bar:
+        with (
+            train.stop_signals() as received,  # before the bar appears
+            tqdm(
+                total=last, initial=step, unit="step", dynamic_ncols=True, disable=not primary
+            ) as bar,
+        ):
             while step < last:
                 batch = clips_lib.train_batch(
                     made.train,

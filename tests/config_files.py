@@ -1,7 +1,10 @@
 """What the files in configs and configs/zoo give."""
 
 import importlib
+import pathlib
 import re
+import subprocess
+import sys
 
 import pytest
 
@@ -21,3 +24,17 @@ def variants(module: str) -> list[str]:
     listed = re.fullmatch(r".*there are (.*)\.", str(error.value))
     assert listed
     return listed[1].split(", ")
+
+
+def check_imports_nothing_heavy(modules: list[str]) -> None:
+    """Asserts that a fresh Python can import the files without JAX and what builds on it."""
+    imports = "\n".join(f"import configs.{module}" for module in modules)
+    code = f"{imports}\nimport sys\nprint({{'jax', 'flax', 'repose_jax'}} & set(sys.modules))"
+    result = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=pathlib.Path(__file__).parents[1],
+    )
+    assert result.stdout.strip() == "set()"

@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from flax import nnx
+
+from repose_jax import convert, models
 
 GOLDEN = pathlib.Path(__file__).parent / "golden"
 DSTFORMER_SIZES = {  # name of a size in the published code -> ours
@@ -57,3 +60,22 @@ def load(
             weights[key] = np.float32(0.05) * z
     config = json.loads(str(stored["config"]))
     return stored, weights, {ours: config[theirs] for theirs, ours in sizes.items()}
+
+
+def check_reproduces(
+    backbone: str, name: str, sizes: Mapping[str, str] = DSTFORMER_SIZES, **more: Any
+) -> None:
+    """Asserts that a converted model has the parameters and gives the outputs of a golden file.
+
+    Args:
+        backbone: its name in `models.MODELS`.
+        name: of the file.
+        sizes: as for `load`.
+        **more: sizes that the file does not name.
+    """
+    stored, weights, found = load(name, sizes)
+    model = convert.from_torch(backbone, weights, **found, **more)
+    assert models.parameter_count(model) == stored["params"]
+    out = nnx.jit(lambda model, x: model(x))(model, stored["x"])
+    scale = np.abs(stored["y0"]).max()
+    np.testing.assert_allclose(out, stored["y0"], rtol=0, atol=1e-5 * scale)

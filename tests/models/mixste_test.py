@@ -3,9 +3,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import nnx
-from golden_files import load
+from golden_files import check_reproduces
 
-from repose_jax import convert, models
+from repose_jax import models
 from repose_jax.models import layers
 
 SIZES = {
@@ -21,12 +21,7 @@ TINY = dict(frames=9, width=16, depth=2, heads=2)
 
 @pytest.mark.parametrize("name", ["mixste_tiny", "mixste_t27"])
 def test_reproduces_the_published_model(name):
-    arrays, weights, sizes = load(name, SIZES)
-    model = convert.from_torch("mixste", weights, **sizes)
-    assert models.parameter_count(model) == arrays["params"]
-    out = nnx.jit(lambda model, x: model(x))(model, arrays["x"])
-    scale = np.abs(arrays["y0"]).max()
-    np.testing.assert_allclose(out, arrays["y0"], rtol=0, atol=1e-5 * scale)
+    check_reproduces("mixste", name, SIZES)
 
 
 def test_the_default_model_has_the_published_number_of_parameters():

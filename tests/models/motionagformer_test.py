@@ -5,10 +5,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import nnx
-from golden_files import load
+from golden_files import check_reproduces, load
 
 from configs.zoo.motionagformer import get_config as recipe_of
-from repose_jax import convert, models
+from repose_jax import models
 from repose_jax.models import motionagformer
 from repose_jax.published import PUBLISHED
 
@@ -27,12 +27,7 @@ NAMES = {  # of the sizes in the published code -> ours
 
 @pytest.mark.parametrize("name", ["motionagformer_tiny", "motionagformer_xs_t27"])
 def test_reproduces_the_published_model(name):
-    arrays, weights, sizes = load(name, NAMES)
-    model = convert.from_torch("motionagformer", weights, **sizes)
-    assert models.parameter_count(model) == arrays["params"]
-    out = nnx.jit(lambda model, x: model(x))(model, arrays["x"])
-    scale = np.abs(arrays["y0"]).max()
-    np.testing.assert_allclose(out, arrays["y0"], rtol=0, atol=1e-5 * scale)
+    check_reproduces("motionagformer", name, NAMES)
 
 
 TINY: dict[str, Any] = dict(frames=5, width=8, depth=1, heads=2, mlp_ratio=2, representation=8)

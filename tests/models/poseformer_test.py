@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import nnx
-from golden_files import load
+from golden_files import check_reproduces, load
 
 from repose_jax import convert, models
 from repose_jax.models import layers
@@ -31,12 +31,7 @@ def call(model, x, key=None):
 
 @pytest.mark.parametrize("name", ["poseformer_tiny", "poseformer_t27"])
 def test_reproduces_the_published_model(name):
-    arrays, weights, sizes = load(name, SIZES)
-    model = convert.from_torch("poseformer", weights, **sizes)
-    assert models.parameter_count(model) == arrays["params"]
-    with jax.default_matmul_precision("highest"):
-        out = call(model, arrays["x"])
-    np.testing.assert_allclose(out, arrays["y0"], rtol=0, atol=1e-5 * np.abs(arrays["y0"]).max())
+    check_reproduces("poseformer", name, SIZES)
 
 
 @pytest.mark.parametrize(("frames", "count"), [(81, 9_602_885), (27, 9_573_455)])

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import nnx
-from golden_files import load
+from golden_files import check_reproduces, load
 
 from repose_jax import convert, models
 from repose_jax.models.poseformerv2 import cosine_transform
@@ -31,12 +31,7 @@ def call(model, x, key=None):
 
 
 def test_reproduces_the_published_model():
-    arrays, weights, sizes = load("poseformerv2_tiny", SIZES)
-    model = convert.from_torch("poseformerv2", weights, **sizes, heads=4)
-    assert models.parameter_count(model) == arrays["params"]
-    with jax.default_matmul_precision("highest"):
-        out = call(model, arrays["x"])
-    np.testing.assert_allclose(out, arrays["y0"], rtol=0, atol=1e-5 * np.abs(arrays["y0"]).max())
+    check_reproduces("poseformerv2", "poseformerv2_tiny", SIZES, heads=4)
 
 
 @pytest.mark.parametrize(

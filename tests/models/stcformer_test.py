@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import nnx
-from golden_files import load
+from golden_files import check_reproduces, load
 
 from repose_jax import convert, models
 from repose_jax.models.stcformer import Neighbours
@@ -20,11 +20,7 @@ def call(model, x, key=None):
 
 @pytest.mark.parametrize("name", ["stcformer_tiny", "stcformer_full_t27"])
 def test_reproduces_the_published_model(name):
-    arrays, weights, sizes = load(name, SIZES)
-    model = convert.from_torch("stcformer", weights, **sizes)
-    assert models.parameter_count(model) == arrays["params"]
-    scale = np.abs(arrays["y0"]).max()
-    np.testing.assert_allclose(call(model, arrays["x"]), arrays["y0"], rtol=0, atol=1e-5 * scale)
+    check_reproduces("stcformer", name, SIZES)
 
 
 @pytest.mark.parametrize(

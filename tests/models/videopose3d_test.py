@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import nnx
-from golden_files import load
+from golden_files import check_reproduces, load
 
 from repose_jax import convert, models
 from repose_jax.models.lifter import slide
@@ -41,12 +41,7 @@ def clips(count, frames):
 
 @pytest.mark.parametrize("name", ["videopose3d_tiny", "videopose3d_t27"])
 def test_reproduces_the_published_model(name):
-    arrays, weights, sizes = load(name, SIZES)
-    model = convert.from_torch("videopose3d", weights, **sizes)
-    assert models.parameter_count(model) == arrays["params"]
-    out = call(model, arrays["x"])
-    scale = np.abs(arrays["y0"]).max()
-    np.testing.assert_allclose(out, arrays["y0"], rtol=0, atol=1e-5 * scale)
+    check_reproduces("videopose3d", name, SIZES)
 
 
 @pytest.mark.parametrize(
