@@ -85,7 +85,9 @@ def inference(clips: int, frames: int = 243) -> Case:
 
 def training(clips: int, frames: int) -> Case:
     """A step of the recipe of `configs/h36m.py`, of which the batch is made before."""
-    experiment = config.from_mapping(h36m.get_config().to_dict())
+    recipe = h36m.get_config()
+    recipe.train.batch_size, recipe.data.frames = clips, frames
+    experiment = config.from_mapping(recipe.to_dict())
     model = nnx.jit(functools.partial(models.create, **experiment.model))()
     graph, state, optimizer = run.initial_state(experiment, model)
     batch = {
@@ -102,6 +104,7 @@ def training(clips: int, frames: int) -> Case:
             momentum=optim.batch_norm_momentum(experiment.optim, 1, 1),
             ema=experiment.optim.ema,
             seed=0,
+            passes=run.passes_of(experiment, state),
         ),
         state,
         batch,

@@ -67,6 +67,9 @@ class TrainConfig:
         epoch_passes: passes over the training clips that count as an epoch.
         epoch_steps: steps that count as an epoch instead; None for those of the passes.
         batch_size: clips in a batch, over all devices.
+        clips_at_once: clips of a batch, over all devices, that go through the model at a time. It
+            saves memory, and changes the result by rounding and the draws of the drops only. None
+            for all of them; on CPU for as many as have 243 frames, see `run.passes_of`.
         seed: seed of initialisation, order of clips, flips and drops.
         eval_every: epochs between two evaluations, each with a checkpoint.
         log_every: steps between two records of the training metrics.
@@ -78,6 +81,7 @@ class TrainConfig:
     epoch_passes: int = 1
     epoch_steps: int | None = None
     batch_size: int = 32
+    clips_at_once: int | None = None
     seed: int = 0
     eval_every: int = 1
     log_every: int = 50

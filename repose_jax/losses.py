@@ -102,7 +102,7 @@ def limb_variance(
     frames = jnp.sum(valid, axis=-2, keepdims=True, dtype=length.dtype)
     mean = jnp.sum(length, axis=-2, keepdims=True, where=valid) / jnp.maximum(frames, 1)
     square = jnp.sum((length - mean) ** 2, axis=-2, keepdims=True, where=valid)
-    return _mean(square / jnp.maximum(frames - 1, 1), frames >= 2)
+    return _mean(square / jnp.maximum(frames - 1, 1), _seen_twice(valid))
 
 
 def angle(
@@ -180,7 +180,7 @@ def spatial_depth(
         ValueError: unknown reduction.
     """
     prediction, target, valid = apply_mask(prediction, target, mask)
-    return _order_cost(prediction, target, valid, -1, reduction)
+    return _order_cost(prediction, target, valid, "spatial_depth", reduction)
 
 
 def temporal_depth(
@@ -213,7 +213,7 @@ def temporal_depth(
         ValueError: unknown reduction.
     """
     prediction, target, valid = apply_mask(prediction, target, mask)
-    return _order_cost(prediction, target, valid, -2, reduction)
+    return _order_cost(prediction, target, valid, "temporal_depth", reduction)
 
 
 LOSSES: dict[str, Callable[..., Float[Array, ""]]] = {
@@ -230,6 +230,24 @@ LOSSES: dict[str, Callable[..., Float[Array, ""]]] = {
     "temporal_depth": temporal_depth,
 }
 """Every loss by its name in a configuration."""
+
+
+def count(name: str, mask: Bool[Array, "*b t j"], reduction: str = "mean") -> Float[Array, ""]:
+    """What a loss is the mean over: how many joints, bones, angles, pairs or clips count.
+
+    The loss of a batch is the mean of those of its parts, weighted by their counts.
+
+    Args:
+        name: of a loss.
+        mask: joints that count.
+        reduction: of the relational losses, see there.
+    """
+    if name in _ORDERED_AXIS:
+        if reduction == "sum":
+            return jnp.float32(math.prod(mask.shape[:-2]))
+        members = jnp.sum(mask, axis=_ORDERED_AXIS[name], dtype=jnp.float32)
+        return jnp.sum(members**2)
+    return jnp.sum(_COUNTED[name](mask), dtype=jnp.float32)
 
 
 def optimal_scale(
@@ -313,16 +331,34 @@ def _whole_angles(valid):
     return valid[..., first] & valid[..., second]
 
 
-def _order_cost(prediction, target, valid, axis, reduction):
-    """The cost of wrong orders of depth among the elements along `axis` of [*b, t, j]."""
+def _seen_twice(valid):
+    """[*b, t, n] to [*b, 1, n]: in two frames or more."""
+    return jnp.sum(valid, axis=-2, keepdims=True) >= 2
+
+
+# What each loss is the mean over, from the joints that count.
+_COUNTED: dict[str, Callable[[Array], Array]] = {
+    "mpjpe": lambda valid: valid,
+    "n_mpjpe": lambda valid: valid,
+    "velocity": _both_frames,
+    "limb_length": _whole_limbs,
+    "limb_variance": lambda valid: _seen_twice(_whole_limbs(valid)),
+    "angle": _whole_angles,
+    "angle_velocity": lambda valid: _both_frames(_whole_angles(valid)),
+    "weighted_mpjpe": lambda valid: valid,
+    "temporal_consistency": _both_frames,
+}
+_ORDERED_AXIS = {"spatial_depth": -1, "temporal_depth": -2}
+"""The axis of [*b, t, j] whose elements the relational losses compare."""
+
+
+def _order_cost(prediction, target, valid, name, reduction):
+    """The cost of wrong orders of depth among the elements along an axis of [*b, t, j]."""
     if reduction not in ("mean", "sum"):
         raise ValueError(f'reduction must be "mean" or "sum", found {reduction!r}')
     truth = jnp.where(valid, target[..., 2], jnp.nan)  # what has no depth is in no pair
+    axis = _ORDERED_AXIS[name]
     sets = (
         jnp.moveaxis(x, axis, 0).reshape(x.shape[axis], -1) for x in (prediction[..., 2], truth)
     )
-    cost = depth_order.cost(*sets)
-    if reduction == "sum":
-        return cost / math.prod(valid.shape[:-2])
-    pairs = jnp.sum(jnp.sum(valid, axis=axis, dtype=cost.dtype) ** 2)
-    return cost / jnp.maximum(pairs, 1)
+    return depth_order.cost(*sets) / jnp.maximum(count(name, valid, reduction), 1)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from repose_jax.losses import LOSSES
+from repose_jax.losses import LOSSES, count
 
 EQUATION_4: Mapping[str, float] = {"mpjpe": 1.0, "spatial_depth": 1.0, "temporal_depth": 1.0}
 RELATIONAL = ("spatial_depth", "temporal_depth")
@@ -45,6 +45,7 @@ class Objective:
         target: Float[Array, "*b t j 3"],
         mask: Bool[Array, "*b t #j"] | None = None,
         log_variances: Mapping[str, Float[Array, ""]] | None = None,
+        shares: Mapping[str, Float[Array, ""]] | None = None,
     ) -> tuple[Float[Array, ""], dict[str, Float[Array, ""]]]:
         """The objective and its parts.
 
@@ -57,6 +58,8 @@ class Objective:
             mask: joints that count, see `repose_jax.losses`.
             log_variances: the parameters from `init_log_variances`, trained with those of the
                 model; needed exactly if weights are learned.
+            shares: where the poses are a part of a batch, each loss's share from `shares`. What is
+                returned then adds up to that of the batch.
 
         Returns:
             The total, and each loss by name, without its weight.
@@ -74,13 +77,31 @@ class Objective:
         total, parts = jnp.zeros(()), {}
         for name, weight in self.weights:
             options = {"reduction": self.reduction} if name in RELATIONAL else {}
-            parts[name] = LOSSES[name](prediction, target, mask, **options)
+            share = shares[name] if shares else 1.0
+            parts[name] = share * LOSSES[name](prediction, target, mask, **options)
             if name in log_variances:
                 bounded = bound_log_variance(log_variances[name])
-                total += weight * jnp.exp(-bounded) * parts[name] + bounded
+                total += weight * jnp.exp(-bounded) * parts[name] + share * bounded
             else:
                 total += weight * parts[name]
         return total, parts
+
+    def shares(
+        self, mask: Bool[Array, "*b t j"], whole: Bool[Array, "*b_whole t j"]
+    ) -> dict[str, Float[Array, ""]]:
+        """How much each loss of a part of a batch counts in that of the whole.
+
+        Args:
+            mask: joints that count in the part.
+            whole: joints that count in the batch.
+        """
+
+        def share(name):
+            mine, all_ = (count(name, one, self.reduction) for one in (mask, whole))
+            # A loss with nothing to count still has its learned weight.
+            return jnp.where(all_ > 0, mine / jnp.maximum(all_, 1), mask.shape[0] / whole.shape[0])
+
+        return {name: share(name) for name, _ in self.weights}
 
 
 def make_objective(

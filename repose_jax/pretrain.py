@@ -109,6 +109,7 @@ def pretrain(
             momentum=made.momentum,
             ema=config.optim.ema,
             seed=config.train.seed,
+            passes=made.passes,
         ),
         donate_argnums=0,
     )

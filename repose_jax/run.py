@@ -32,10 +32,14 @@ from repose_jax.checkpoint import Checkpoints
 from repose_jax.config import Experiment
 from repose_jax.protocols import protocol as protocol_lib
 
+CPU_FRAMES = 243
+"""Frames that go through the model at a time on a CPU."""
+
 # What may change between two runs in one workdir: how long, how often, and where the data lie.
 MAY_CHANGE = {
     "data.data_dir",
     "train.epochs",
+    "train.clips_at_once",
     "train.eval_every",
     "train.log_every",
     "eval.batch_size",
@@ -64,6 +68,7 @@ class Run:
         objective: what is minimised.
         protocol: how results are counted.
         steps_per_epoch: steps that count as an epoch.
+        passes: parts of a batch that go through the model one after the other.
     """
 
     config: Experiment
@@ -78,6 +83,7 @@ class Run:
     objective: objective.Objective
     protocol: protocol_lib.Protocol
     steps_per_epoch: int
+    passes: int
 
     def score(self, predictor: evaluate.Predictor) -> evaluate.Tally:
         """Scores a predictor on the test clips, as the protocol treats predictions."""
@@ -156,8 +162,41 @@ def setup(config: Experiment, workdir: pathlib.Path) -> tuple[Run, state.TrainSt
         objective=minimised,
         protocol=protocol,
         steps_per_epoch=steps_per_epoch,
+        passes=passes_of(config, train_state),
     )
     return run, jax.device_put(train_state, devices.replicated(mesh))
+
+
+def passes_of(config: Experiment, train_state: state.TrainState) -> int:
+    """Returns in how many parts a batch goes through the model in training.
+
+    As `config.train.clips_at_once` says. Without it a batch goes through at once; but on a CPU in
+    parts of up to 243 frames, at least one clip, on each device: the memory of one part is used
+    again for the next, while the kernel hands out that of a large step page by page
+    (`docs/performance.md`).
+
+    Raises:
+        ValueError: a batch cannot be split so.
+    """
+    batch, wanted = config.train.batch_size, config.train.clips_at_once
+    norms = bool(jax.tree.leaves(train_state.stats))
+    if wanted is None:
+        if norms or jax.default_backend() != "cpu":
+            return 1
+        mine = batch // jax.device_count()
+        fits = max(CPU_FRAMES // config.data.frames, 1)
+        return mine // max(n for n in range(1, mine + 1) if n <= fits and mine % n == 0)
+    if norms and wanted != batch:
+        raise ValueError(
+            f"config.train.clips_at_once is {wanted}, but {config.model['name']!r} has batch norms,"
+            f" whose statistics are of the whole batch: give {batch}, or leave it out."
+        )
+    if wanted < 1 or batch % wanted or wanted % jax.device_count():
+        raise ValueError(
+            f"config.train.clips_at_once is {wanted}; it must divide config.train.batch_size, "
+            f"{batch}, and be a multiple of the number of devices, {jax.device_count()}."
+        )
+    return batch // wanted
 
 
 def check_model(config: Experiment) -> tuple[tuple[int, int], tuple[int, int]]:

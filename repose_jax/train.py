@@ -52,6 +52,7 @@ def train_step(
     momentum: optax.Schedule,
     ema: float,
     seed: int,
+    passes: int = 1,
 ) -> tuple[state.TrainState, dict[str, jax.Array]]:
     """Makes one update. Pure: the same state and batch give the same result.
 
@@ -64,6 +65,7 @@ def train_step(
         momentum: step to the weight of a batch in the running statistics of batch norms.
         ema: decay of the moving average, where the state keeps one.
         seed: seed of the drops.
+        passes: parts of the batch that go through the model one after the other.
 
     Returns:
         The state after, and scalars: `loss`, its parts, the norm of the gradient, learned weights.
@@ -71,23 +73,36 @@ def train_step(
     """
     key = jax.random.fold_in(jax.random.key(seed), train_state.step)
 
-    def loss_fn(params):
+    def loss_fn(params, rows, key):
         # Variables made anew here, inside of the differentiation, can be written to in it.
         stats = jax.tree.map(lambda x: x, train_state.stats)
         model = nnx.merge(graph, params["model"], stats)
         first, _ = model.context
         total, parts = jnp.zeros(()), {}
-        for output in model.outputs(batch["inputs"][..., : model.config.in_channels], key):
-            whole = output.shape[1] == batch["targets"].shape[1]
+        for output in model.outputs(rows["inputs"][..., : model.config.in_channels], key):
+            whole = output.shape[1] == rows["targets"].shape[1]
             frames = slice(None) if whole else slice(first, first + output.shape[1])
-            targets, mask = batch["targets"][:, frames], batch["mask"][:, frames]
-            loss, parts = objective(output, targets, mask, params["log_variances"])
+            targets, mask = rows["targets"][:, frames], rows["mask"][:, frames]
+            shares = objective.shares(mask, batch["mask"][:, frames]) if passes > 1 else None
+            loss, parts = objective(output, targets, mask, params["log_variances"], shares)
             total += loss
         return total, (parts, nnx.state(model, nnx.BatchStat))
 
-    (loss, (parts, batch_stats)), grads = jax.value_and_grad(loss_fn, has_aux=True)(
-        train_state.params
-    )
+    differentiate = jax.value_and_grad(loss_fn, has_aux=True)
+    if passes == 1:
+        found = differentiate(train_state.params, batch, key)
+    else:
+        # Rows take turns, so that each device keeps its own.
+        parts = jax.tree.map(lambda x: x.reshape(-1, passes, *x.shape[1:]).swapaxes(0, 1), batch)
+        turns = parts, jax.random.split(key, passes)
+
+        def add(total, turn):
+            return jax.tree.map(jnp.add, total, differentiate(train_state.params, *turn)), None
+
+        first = jax.tree.map(lambda x: x[0], turns)
+        like = jax.eval_shape(differentiate, train_state.params, *first)
+        found, _ = jax.lax.scan(add, optax.tree.zeros_like(like), turns)
+    (loss, (parts, batch_stats)), grads = found
     updates, opt_state = optimizer.update(grads, train_state.opt_state, train_state.params)
     params: Any = optax.apply_updates(train_state.params, updates)
     average = train_state.ema
@@ -116,6 +131,7 @@ def jit_step(run: Run):
         momentum=run.momentum,
         ema=run.config.optim.ema,
         seed=run.config.train.seed,
+        passes=run.passes,
     )
     return jax.jit(step, donate_argnums=0)
 

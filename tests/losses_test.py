@@ -141,6 +141,24 @@ def test_a_batch_of_clips_costs_their_mean_under_any_leading_axes(name, predicti
     np.testing.assert_allclose(np.mean(alone), batched, rtol=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("name", "reduction"), [*((name, "mean") for name in LOSSES), *((name, "sum") for name in SUM)]
+)
+def test_the_loss_of_a_batch_is_that_of_its_parts_weighted_by_their_counts(
+    name, reduction, prediction, target
+):
+    mask = jax.random.bernoulli(jax.random.key(0), 0.8, prediction.shape[:-1])
+    mask = mask.at[0, 3:].set(False)  # much less counts in the first clip
+    loss = evaluate[name] if reduction == "mean" else evaluate_sum[name]
+    clips = [slice(clip, clip + 1) for clip in range(len(mask))]
+    counts = np.array([losses.count(name, mask[clip], reduction) for clip in clips])
+    parts = np.array([loss(prediction[clip], target[clip], mask[clip]) for clip in clips])
+    assert len(clips) > 1
+    np.testing.assert_allclose(counts.sum(), losses.count(name, mask, reduction))
+    expected = float(loss(prediction, target, mask))
+    np.testing.assert_allclose((counts * parts).sum() / counts.sum(), expected, rtol=1e-5)
+
+
 @pytest.mark.parametrize("name", ["mpjpe", "spatial_depth", "temporal_depth"])
 def test_a_mask_of_frames_stands_for_all_their_joints(name, prediction, target):
     frames = (jnp.arange(27) % 3 > 0)[None, :, None] & jnp.ones((2, 1, 1), bool)

@@ -156,3 +156,25 @@ def test_lengths_of_all_sizes_weigh_the_same_so_weights_carry_over_from_unit_to_
     in_metres = make_objective(EQUATION_4, unit=1e-3)
     millimetres, _ = in_metres(1000 * prediction, 1000 * target)
     np.testing.assert_allclose(millimetres, metres, rtol=1e-5)
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum"])
+def test_parts_of_a_batch_with_their_shares_add_up_to_it(reduction):
+    objective = make_objective(learn_weights=True, reduction=reduction)
+    log_variances = {"spatial_depth": jnp.float32(0.5), "temporal_depth": jnp.float32(-1)}
+    poses = jax.random.normal(jax.random.key(0), (2, 4, 5, 17, 3))
+    mask = jnp.ones((4, 5, 17), bool).at[0, 1:].set(False).at[2, :, 3:].set(False)
+
+    def of(rows, shares=None):
+        return objective(poses[0, rows], poses[1, rows], mask[rows], log_variances, shares)
+
+    whole = of(slice(None))
+    parts = [of(rows, objective.shares(mask[rows], mask)) for rows in (slice(1), slice(1, 4))]
+    added = jax.tree.map(lambda a, b: a + b, *parts)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5), added, whole)
+
+
+def test_shares_of_a_batch_with_nothing_to_count_are_by_clips():
+    empty = jnp.zeros((4, 5, 17), bool)
+    shares = make_objective().shares(empty[:1], empty)
+    assert {name: float(share) for name, share in shares.items()} == dict.fromkeys(EQUATION_4, 0.25)

@@ -17,7 +17,7 @@ from small_run import assert_close, records, restore
 from repose_jax import clips as clips_lib
 from repose_jax import devices, optim, results, train
 from repose_jax.metrics import METRICS
-from repose_jax.run import Run, claim_workdir, setup
+from repose_jax.run import Run, claim_workdir, passes_of, setup
 
 STEPS = 6  # 3 epochs of 2
 
@@ -109,6 +109,72 @@ def test_bfloat16_without_average_or_learned_weights_trains_float32_parameters(d
         assert leaf.dtype == jnp.float32
         assert bool(jnp.isfinite(leaf).all())
     assert set(metrics) == {"loss", "mpjpe", "grad_norm"}
+
+
+@pytest.fixture(scope="module")
+def in_parts(data_dir, tmp_path_factory):
+    """Makes, of clips at once, the run with batches of 16 clips and its state."""
+
+    def make(clips):
+        config = small_data.experiment(
+            data_dir,
+            model={"attention_dropout": 0.0},
+            train={"batch_size": 16, "clips_at_once": clips},
+        )
+        return setup(config, tmp_path_factory.mktemp("parts"))
+
+    return make
+
+
+def test_clips_at_once_change_neither_losses_nor_update(in_parts):
+    (whole, state), (parts, same) = in_parts(16), in_parts(8)
+    assert (whole.passes, parts.passes) == (1, 2)
+    for step in range(2):
+        batch = batch_of(whole, step)
+        batch["mask"] = batch["mask"].at[:3, 2:].set(False)  # parts of unequal weight
+        state, metrics = train.jit_step(whole)(state, batch)
+        same, added = train.jit_step(parts)(same, batch)
+        assert_close(added, metrics, rtol=1e-4, atol=1e-6)
+    assert_close(same.params, state.params, rtol=1e-3, atol=2e-5)
+
+
+def test_a_part_of_the_batch_needs_less_memory(in_parts):
+    def temporary(made):
+        run, state = made
+        memory = train.jit_step(run).lower(state, batch_of(run, 0)).compile().memory_analysis()
+        return memory.temp_size_in_bytes
+
+    assert temporary(in_parts(8)) < 0.75 * temporary(in_parts(16))
+
+
+@pytest.mark.parametrize("clips", [0, 4, 12, 32])  # not of 8 devices, not a part of 16
+def test_clips_at_once_that_cannot_be_are_refused(in_parts, clips):
+    with pytest.raises(ValueError, match=f"clips_at_once is {clips}; it must divide .* 16, and"):
+        in_parts(clips)
+
+
+def test_on_a_cpu_long_clips_go_through_a_few_at_a_time(data_dir, started):
+    _, state = started
+
+    def passes(frames, batch):
+        config = small_data.experiment(
+            data_dir, train={"batch_size": batch}, data={"frames": frames}
+        )
+        return passes_of(config, state)
+
+    assert passes(243, 32) == 4  # one for each of the 8 devices
+    assert passes(81, 48) == 2  # three
+    assert passes(81, 40) == 5  # one: two or three are no part of five
+    assert passes(9, 64) == 1
+
+
+def test_batch_norms_need_the_whole_batch(data_dir, tmp_path):
+    config = dataclasses.replace(
+        small_data.experiment(data_dir, train={"batch_size": 16, "clips_at_once": 8}),
+        model={"name": "videopose3d", "filter_widths": (3, 3), "width": 16},
+    )
+    with pytest.raises(ValueError, match=r"clips_at_once is 8, but 'videopose3d' has batch norms"):
+        setup(config, tmp_path)
 
 
 # A whole run
