@@ -24,7 +24,6 @@ from flax import nnx
 
 from configs import h36m
 from repose_jax import (
-    compile_cache,
     complexity,
     config,
     evaluate,
@@ -168,5 +167,4 @@ def serve(make: Callable[[], Case]) -> None:
 
 
 if __name__ == "__main__":
-    compile_cache.keep_programs()
     serve(CASES[sys.argv[1]])

@@ -93,8 +93,8 @@ def train_step(
         found = differentiate(train_state.params, batch, key)
     else:
         # Rows take turns, so that each device keeps its own.
-        parts = jax.tree.map(lambda x: x.reshape(-1, passes, *x.shape[1:]).swapaxes(0, 1), batch)
-        turns = parts, jax.random.split(key, passes)
+        rows = jax.tree.map(lambda x: x.reshape(-1, passes, *x.shape[1:]).swapaxes(0, 1), batch)
+        turns = rows, jax.random.split(key, passes)
 
         def add(total, turn):
             return jax.tree.map(jnp.add, total, differentiate(train_state.params, *turn)), None
