@@ -85,7 +85,7 @@ def inference(clips: int, frames: int = 243) -> Case:
 def training(clips: int, frames: int) -> Case:
     """A step of the recipe of `configs/h36m.py`, of which the batch is made before."""
     recipe = h36m.get_config()
-    recipe.train.batch_size, recipe.data.frames = clips, frames
+    recipe.update({"train": {"batch_size": clips}, "data": {"frames": frames}})
     experiment = config.from_mapping(recipe.to_dict())
     model = nnx.jit(functools.partial(models.create, **experiment.model))()
     graph, state, optimizer = run.initial_state(experiment, model)
