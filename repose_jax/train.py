@@ -121,7 +121,8 @@ def jit_step(run: Run):
     """Returns the compiled `train_step` of a run, (state, batch) -> (state, metrics).
 
     The state is donated. Batches come split over the devices, so that the only communication is the
-    reduction of the gradients, and that of the statistics of batch norms, which are of all clips.
+    reduction of the gradients, once for every pass, and that of the statistics of batch norms,
+    which are of all clips.
     """
     step = functools.partial(
         train_step,

@@ -42,7 +42,8 @@ class MotionAGFormerConfig:
         attention_dropout: rate on the attention weights, in training.
         stochastic_depth: rate at which residual branches are dropped, in training; the same in
             every layer.
-        remat: recompute each layer in the backward pass instead of storing its activations.
+        remat: recompute each layer in the backward pass instead of storing its activations; on
+            accelerators, as XLA undoes it on a CPU.
         dtype: compute type, "float32" or "bfloat16"; parameters, norms, softmax, the choice of
             neighbours and output stay float32.
     """

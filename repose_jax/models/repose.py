@@ -34,7 +34,8 @@ class ReposeConfig:
         attention_dropout: rate on the attention weights, in training.
         stochastic_depth: rate at which the last layer's residual branches are dropped, in training;
             grows linearly from 0 at the first layer.
-        remat: recompute each layer in the backward pass instead of storing its activations.
+        remat: recompute each layer in the backward pass instead of storing its activations; on
+            accelerators, as XLA undoes it on a CPU.
         dtype: compute type, "float32" or "bfloat16"; parameters, norms, softmax and output stay
         float32.
     """
