@@ -23,16 +23,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from configs import h36m
-from repose_jax import (
-    complexity,
-    config,
-    evaluate,
-    losses,
-    models,
-    optim,
-    run,
-    train,
-)
+from repose_jax import complexity, config, evaluate, losses, models, optim, run, train
 
 
 class Case(NamedTuple):

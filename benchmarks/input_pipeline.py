@@ -4,11 +4,12 @@
     python -m benchmarks.input_pipeline --config=configs/h36m.py --step_batch_size=1
 
 Times, in one process and in turn, the making of a batch (gather, flip, transfer) and the training
-step that eats it, and prints the clips per second of both. Where a step of a whole batch does not
-fit into memory, `--step_batch_size` times one of fewer clips.
+step that eats it, and prints the clips per second of both. Where a step of a whole batch takes too
+long, `--step_batch_size` times one of fewer clips.
 """
 
 import argparse
+import dataclasses
 import pathlib
 import statistics
 import time
@@ -27,9 +28,11 @@ def main() -> None:
     parser.add_argument("--json", type=pathlib.Path, help="where to write the result")
     args, experiment = command_line.parse(parser, None)
     work, state = run.setup(experiment, pathlib.Path("unused"))
-    step = train.jit_step(work)
     batch_size = experiment.train.batch_size
     step_size = args.step_batch_size or batch_size
+    fewer = dataclasses.replace(experiment.train, batch_size=step_size)
+    passes = run.passes_of(dataclasses.replace(experiment, train=fewer), state)
+    step = train.jit_step(dataclasses.replace(work, passes=passes))
     batch_s, step_s = [], []
     for i in range(args.steps + 2):
         begin = time.perf_counter()

@@ -51,7 +51,7 @@ def mpjpe(
 ) -> Float[Array, ""]:
     """Mean distance of predicted and true joints, in the unit of the poses."""
     prediction, target, valid = apply_mask(prediction, target, mask)
-    return _mean(_norm(prediction - target), valid)
+    return _mean("mpjpe", _norm(prediction - target), valid)
 
 
 def n_mpjpe(
@@ -62,7 +62,7 @@ def n_mpjpe(
     """`mpjpe` after `optimal_scale`, through which gradients flow too."""
     prediction, target, valid = apply_mask(prediction, target, mask)
     scaled = optimal_scale(prediction, target) * prediction
-    return _mean(_norm(scaled - target), valid)
+    return _mean("n_mpjpe", _norm(scaled - target), valid)
 
 
 def velocity(
@@ -73,7 +73,7 @@ def velocity(
     """Mean distance of predicted and true joint displacements from frame to frame."""
     prediction, target, valid = apply_mask(prediction, target, mask)
     error = _norm(jnp.diff(prediction, axis=-3) - jnp.diff(target, axis=-3))
-    return _mean(error, _both_frames(valid))
+    return _mean("velocity", error, valid)
 
 
 def limb_length(
@@ -84,7 +84,7 @@ def limb_length(
     """Mean absolute error of the bone lengths; joints in the Human3.6M order."""
     prediction, target, valid = apply_mask(prediction, target, mask)
     error = jnp.abs(_norm(_limbs(prediction)) - _norm(_limbs(target)))
-    return _mean(error, _whole_limbs(valid))
+    return _mean("limb_length", error, valid)
 
 
 def limb_variance(
@@ -98,11 +98,11 @@ def limb_variance(
     count. In squared units. The target's values play no part.
     """
     prediction, _, valid = apply_mask(prediction, target, mask)
-    length, valid = _norm(_limbs(prediction)), _whole_limbs(valid)
-    frames = jnp.sum(valid, axis=-2, keepdims=True, dtype=length.dtype)
-    mean = jnp.sum(length, axis=-2, keepdims=True, where=valid) / jnp.maximum(frames, 1)
-    square = jnp.sum((length - mean) ** 2, axis=-2, keepdims=True, where=valid)
-    return _mean(square / jnp.maximum(frames - 1, 1), _seen_twice(valid))
+    length, limbs = _norm(_limbs(prediction)), _whole_limbs(valid)
+    frames = jnp.sum(limbs, axis=-2, keepdims=True, dtype=length.dtype)
+    mean = jnp.sum(length, axis=-2, keepdims=True, where=limbs) / jnp.maximum(frames, 1)
+    square = jnp.sum((length - mean) ** 2, axis=-2, keepdims=True, where=limbs)
+    return _mean("limb_variance", square / jnp.maximum(frames - 1, 1), valid)
 
 
 def angle(
@@ -113,7 +113,7 @@ def angle(
     """Mean absolute error of the `ANGLES` between bones, in radians."""
     prediction, target, valid = apply_mask(prediction, target, mask)
     error = jnp.abs(_angles(prediction) - _angles(target))
-    return _mean(error, _whole_angles(valid))
+    return _mean("angle", error, valid)
 
 
 def angle_velocity(
@@ -124,7 +124,7 @@ def angle_velocity(
     """Mean absolute error of the change of the `ANGLES` from frame to frame, in radians."""
     prediction, target, valid = apply_mask(prediction, target, mask)
     error = jnp.diff(_angles(prediction), axis=-2) - jnp.diff(_angles(target), axis=-2)
-    return _mean(jnp.abs(error), _both_frames(_whole_angles(valid)))
+    return _mean("angle_velocity", jnp.abs(error), valid)
 
 
 def weighted_mpjpe(
@@ -138,7 +138,7 @@ def weighted_mpjpe(
     of their weights, so it is larger than `mpjpe`: 2.15 times if all joints are equally wrong.
     """
     prediction, target, valid = apply_mask(prediction, target, mask)
-    return _mean(jnp.array(JOINT_WEIGHTS) * _norm(prediction - target), valid)
+    return _mean("weighted_mpjpe", jnp.array(JOINT_WEIGHTS) * _norm(prediction - target), valid)
 
 
 def temporal_consistency(
@@ -153,7 +153,7 @@ def temporal_consistency(
     """
     prediction, _, valid = apply_mask(prediction, target, mask)
     square = jnp.mean(jnp.diff(prediction, axis=-3) ** 2, axis=-1)
-    return _mean(jnp.array(JOINT_WEIGHTS) * square, _both_frames(valid))
+    return _mean("temporal_consistency", jnp.array(JOINT_WEIGHTS) * square, valid)
 
 
 def spatial_depth(
@@ -231,6 +231,9 @@ LOSSES: dict[str, Callable[..., Float[Array, ""]]] = {
 }
 """Every loss by its name in a configuration."""
 
+RELATIONAL = {"spatial_depth": -1, "temporal_depth": -2}
+"""The relational losses, with the axis of `[*b, t, j]` along which they compare depths."""
+
 
 def count(name: str, mask: Bool[Array, "*b t j"], reduction: str = "mean") -> Float[Array, ""]:
     """What a loss is the mean over: how many joints, bones, angles, pairs or clips count.
@@ -242,10 +245,10 @@ def count(name: str, mask: Bool[Array, "*b t j"], reduction: str = "mean") -> Fl
         mask: joints that count.
         reduction: of the relational losses, see there.
     """
-    if name in _ORDERED_AXIS:
+    if name in RELATIONAL:
         if reduction == "sum":
             return jnp.float32(math.prod(mask.shape[:-2]))
-        members = jnp.sum(mask, axis=_ORDERED_AXIS[name], dtype=jnp.float32)
+        members = jnp.sum(mask, axis=RELATIONAL[name], dtype=jnp.float32)
         return jnp.sum(members**2)
     return jnp.sum(_COUNTED[name](mask), dtype=jnp.float32)
 
@@ -281,10 +284,9 @@ def apply_mask(
     return jnp.where(kept, prediction, 0), jnp.where(kept, target, 0), valid
 
 
-def _mean(values, valid):
-    """Mean of the valid values, 0 if there are none."""
-    count = jnp.sum(valid, dtype=values.dtype)
-    return jnp.sum(values, where=valid) / jnp.maximum(count, 1)
+def _mean(name, values, valid):
+    """Mean of the values of a loss that count, 0 if none do."""
+    return jnp.sum(values, where=_COUNTED[name](valid)) / jnp.maximum(count(name, valid), 1)
 
 
 def _norm(vectors):
@@ -348,8 +350,6 @@ _COUNTED: dict[str, Callable[[Array], Array]] = {
     "weighted_mpjpe": lambda valid: valid,
     "temporal_consistency": _both_frames,
 }
-_ORDERED_AXIS = {"spatial_depth": -1, "temporal_depth": -2}
-"""The axis of [*b, t, j] whose elements the relational losses compare."""
 
 
 def _order_cost(prediction, target, valid, name, reduction):
@@ -357,7 +357,7 @@ def _order_cost(prediction, target, valid, name, reduction):
     if reduction not in ("mean", "sum"):
         raise ValueError(f'reduction must be "mean" or "sum", found {reduction!r}')
     truth = jnp.where(valid, target[..., 2], jnp.nan)  # what has no depth is in no pair
-    axis = _ORDERED_AXIS[name]
+    axis = RELATIONAL[name]
     sets = (
         jnp.moveaxis(x, axis, 0).reshape(x.shape[axis], -1) for x in (prediction[..., 2], truth)
     )

@@ -15,10 +15,9 @@ from dataclasses import dataclass
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from repose_jax.losses import LOSSES, count
+from repose_jax.losses import LOSSES, RELATIONAL, count
 
 EQUATION_4: Mapping[str, float] = {"mpjpe": 1.0, "spatial_depth": 1.0, "temporal_depth": 1.0}
-RELATIONAL = ("spatial_depth", "temporal_depth")
 MAX_FACTOR = 10.0
 """A learned weight stays between 1 / MAX_FACTOR and MAX_FACTOR times its fixed one."""
 
@@ -140,7 +139,8 @@ def make_objective(
     learned = tuple(name for name, _ in kept if learn_weights and name in RELATIONAL)
     if learn_weights and not learned:
         raise ValueError(
-            f"learn_weights needs a weight above 0 for one of {RELATIONAL}, found {dict(weights)}"
+            f"learn_weights needs a weight above 0 for one of {tuple(RELATIONAL)}, "
+            f"found {dict(weights)}"
         )
     return Objective(kept, learned, reduction, unit)
 

@@ -100,19 +100,8 @@ def pretrain(
             )
         train_state = checkpoints.restore("latest", train_state)
     best = (checkpoints.info("best") or {"error": math.inf})["error"]
-    update = jax.jit(
-        functools.partial(
-            train.train_step,
-            graph=graph,
-            objective=objective.make_objective({"mpjpe": 1.0}),
-            optimizer=made.optimizer,
-            momentum=made.momentum,
-            ema=config.optim.ema,
-            seed=config.train.seed,
-            passes=made.passes,
-        ),
-        donate_argnums=0,
-    )
+    masked = objective.make_objective({"mpjpe": 1.0})
+    update = train.jit_step(dataclasses.replace(made, graph=graph, objective=masked))
     step, last = int(train_state.step), config.train.epochs * made.steps_per_epoch
     primary = jax.process_index() == 0
     writer = MetricWriter(workdir, resumed_step=step) if primary else None

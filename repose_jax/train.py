@@ -52,7 +52,7 @@ def train_step(
     momentum: optax.Schedule,
     ema: float,
     seed: int,
-    passes: int = 1,
+    passes: int,
 ) -> tuple[state.TrainState, dict[str, jax.Array]]:
     """Makes one update. Pure: the same state and batch give the same result.
 
@@ -72,6 +72,8 @@ def train_step(
         Of a model with several outputs the loss is the sum over them, the parts are of the last.
     """
     key = jax.random.fold_in(jax.random.key(seed), train_state.step)
+    # Of joints instead of whole frames, as losses count them.
+    batch = batch | {"mask": jnp.broadcast_to(batch["mask"], batch["targets"].shape[:-1])}
 
     def loss_fn(params, rows, key):
         # Variables made anew here, inside of the differentiation, can be written to in it.
@@ -99,8 +101,8 @@ def train_step(
         def add(total, turn):
             return jax.tree.map(jnp.add, total, differentiate(train_state.params, *turn)), None
 
-        first = jax.tree.map(lambda x: x[0], turns)
-        like = jax.eval_shape(differentiate, train_state.params, *first)
+        turn = jax.tree.map(lambda x: x[0], turns)
+        like = jax.eval_shape(differentiate, train_state.params, *turn)
         found, _ = jax.lax.scan(add, optax.tree.zeros_like(like), turns)
     (loss, (parts, batch_stats)), grads = found
     updates, opt_state = optimizer.update(grads, train_state.opt_state, train_state.params)
