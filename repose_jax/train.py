@@ -99,11 +99,12 @@ def train_step(
         turns = rows, jax.random.split(key, passes)
 
         def add(total, turn):
-            return jax.tree.map(jnp.add, total, differentiate(train_state.params, *turn)), None
+            seen, grads = differentiate(train_state.params, *turn)
+            return jax.tree.map(jnp.add, total, grads), seen
 
-        turn = jax.tree.map(lambda x: x[0], turns)
-        like = jax.eval_shape(differentiate, train_state.params, *turn)
-        found, _ = jax.lax.scan(add, optax.tree.zeros_like(like), turns)
+        zero = optax.tree.zeros_like(train_state.params)
+        grads, seen = jax.lax.scan(add, zero, turns)
+        found = jax.tree.map(lambda x: x.sum(0), seen), grads
     (loss, (parts, batch_stats)), grads = found
     updates, opt_state = optimizer.update(grads, train_state.opt_state, train_state.params)
     params: Any = optax.apply_updates(train_state.params, updates)

@@ -12,7 +12,7 @@ from small_run import assert_close, records, restore
 
 from repose_jax import clips as clips_lib
 from repose_jax import config as config_lib
-from repose_jax import devices, results, run, state, train
+from repose_jax import devices, models, results, run, state, train
 
 MODEL = {"name": "pstmo", "frames": 9, "width": 8, "depth": 1, "heads": 2, "dropout": 0.1}
 
@@ -166,3 +166,15 @@ def test_a_state_without_batch_norms_has_no_statistics(trained):
     _, train_state = run.setup(trained.config, trained.workdir)
     assert jax.tree.leaves(train_state.stats) == []
     assert isinstance(train_state, state.TrainState)
+
+
+@pytest.mark.parametrize("name", ["repose", "motionagformer"])
+@pytest.mark.parametrize("remat", [False, True])
+def test_layers_that_are_alike_are_traced_once(name, remat):
+    sizes = dict(frames=5, width=8, depth=3, heads=2, mlp_ratio=2, representation=8)
+    graph, variables = nnx.split(models.create(name, **sizes, remat=remat))
+    lift = jax.make_jaxpr(lambda variables, x: nnx.merge(graph, variables)(x))
+    jaxpr = lift(variables, jnp.zeros((1, 5, 17, 3)))
+    calls = [eqn.params["jaxpr"] for eqn in jaxpr.eqns if eqn.params.get("name") == "__call__"]
+    assert len(calls) == 3
+    assert calls[0] is calls[1] is calls[2]

@@ -171,6 +171,14 @@ def path_drops(rate: float, depth: int) -> list[float]:
     return [rate * layer / max(depth - 1, 1) for layer in range(depth)]
 
 
+def repeated(call: Callable[..., Any], *, remat: bool) -> Callable[..., Any]:
+    """Returns a layer's method for calling several layers: those that are alike are traced once.
+
+    With `remat` a layer is computed again in the backward pass instead of storing its activations.
+    """
+    return nnx.jit(nnx.remat(call) if remat else call)
+
+
 def keys(key: PRNGKeyArray | None, count: int) -> list[PRNGKeyArray | None]:
     """Splits a key into `count` keys, or gives as many times None."""
     return [None] * count if key is None else list(jax.random.split(key, count))

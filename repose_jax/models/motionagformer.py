@@ -269,7 +269,7 @@ class MotionAGFormer(Lifter):
         check(x, config, least=config.frames, most=config.frames)
         dtype = jnp.dtype(config.dtype)
         x = (self.embed(x) + self.joint_embedding[...]).astype(dtype)
-        call = nnx.remat(DualStreamLayer.__call__) if config.remat else DualStreamLayer.__call__
+        call = layers.repeated(DualStreamLayer.__call__, remat=config.remat)
         for layer, layer_key in zip(self.layers, layers.keys(key, config.depth), strict=True):
             x = call(layer, x, layer_key)
         x = jnp.tanh(self.representation(self.norm(x).astype(dtype)))
