@@ -85,6 +85,7 @@ def base() -> ConfigDict:
             "epoch_steps": placeholder(int),
             "batch_size": 32,
             "clips_at_once": placeholder(int),
+            "steps_at_once": placeholder(int),
             "seed": 0,
             "eval_every": 1,
             "log_every": 50,

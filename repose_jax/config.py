@@ -70,6 +70,9 @@ class TrainConfig:
         clips_at_once: clips of a batch, over all devices, that go through the model at a time. It
             saves memory, and changes the result by rounding and the draws of the drops only. None
             for all of them; on CPU for as many as have 243 frames, see `run.passes_of`.
+        steps_at_once: steps that are handed to the device at a time. It saves time where steps are
+            short, and a run stops for a signal between two such groups only. None for 1; on CPU for
+            up to 8 of short ones, see `run.steps_at_once_of`.
         seed: seed of initialisation, order of clips, flips and drops.
         eval_every: epochs between two evaluations, each with a checkpoint.
         log_every: steps between two records of the training metrics.
@@ -82,6 +85,7 @@ class TrainConfig:
     epoch_steps: int | None = None
     batch_size: int = 32
     clips_at_once: int | None = None
+    steps_at_once: int | None = None
     seed: int = 0
     eval_every: int = 1
     log_every: int = 50

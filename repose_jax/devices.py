@@ -19,9 +19,9 @@ def replicated(mesh: Mesh) -> NamedSharding:
     return NamedSharding(mesh, PartitionSpec())
 
 
-def split(mesh: Mesh) -> NamedSharding:
-    """Returns the sharding of what is split along its first axis."""
-    return NamedSharding(mesh, PartitionSpec("data"))
+def split(mesh: Mesh, axis: int = 0) -> NamedSharding:
+    """Returns the sharding of what is split along an axis, by default the first."""
+    return NamedSharding(mesh, PartitionSpec(*[None] * axis, "data"))
 
 
 def process_rows(batch_size: int) -> slice:
@@ -39,8 +39,14 @@ def process_rows(batch_size: int) -> slice:
     return slice(jax.process_index() * rows, (jax.process_index() + 1) * rows)
 
 
-def put_rows(rows: T, mesh: Mesh) -> T:
-    """Makes global arrays, split over the devices, from the rows that each process holds."""
+def put_rows(rows: T, mesh: Mesh, axis: int = 0) -> T:
+    """Makes global arrays, split over the devices, from the rows that each process holds.
+
+    Args:
+        rows: a pytree of arrays.
+        mesh: the devices.
+        axis: of the arrays, along which the rows lie.
+    """
     return jax.tree.map(
-        lambda x: jax.make_array_from_process_local_data(split(mesh), np.asarray(x)), rows
+        lambda x: jax.make_array_from_process_local_data(split(mesh, axis), np.asarray(x)), rows
     )

@@ -34,12 +34,15 @@ from repose_jax.protocols import protocol as protocol_lib
 
 CPU_FRAMES = 243
 """Frames that go through the model at a time on a CPU."""
+CPU_STEPS = 8
+"""Most steps that are handed to a CPU at a time."""
 
 # What may change between two runs in one workdir: how long, how often, and where the data lie.
 MAY_CHANGE = {
     "data.data_dir",
     "train.epochs",
     "train.clips_at_once",
+    "train.steps_at_once",
     "train.eval_every",
     "train.log_every",
     "eval.batch_size",
@@ -69,6 +72,7 @@ class Run:
         protocol: how results are counted.
         steps_per_epoch: steps that count as an epoch.
         passes: parts of a batch that go through the model one after the other.
+        steps_at_once: steps that are handed to the device at a time.
     """
 
     config: Experiment
@@ -84,6 +88,7 @@ class Run:
     protocol: protocol_lib.Protocol
     steps_per_epoch: int
     passes: int
+    steps_at_once: int
 
     def score(self, predictor: evaluate.Predictor) -> evaluate.Tally:
         """Scores a predictor on the test clips, as the protocol treats predictions."""
@@ -163,6 +168,7 @@ def setup(config: Experiment, workdir: pathlib.Path) -> tuple[Run, state.TrainSt
         protocol=protocol,
         steps_per_epoch=steps_per_epoch,
         passes=passes_of(config, train_state),
+        steps_at_once=steps_at_once_of(config, steps_per_epoch),
     )
     return run, jax.device_put(train_state, devices.replicated(mesh))
 
@@ -184,8 +190,7 @@ def passes_of(config: Experiment, train_state: state.TrainState) -> int:
         if norms or jax.default_backend() != "cpu":
             return 1
         mine = batch // jax.device_count()
-        fits = max(CPU_FRAMES // config.data.frames, 1)
-        return mine // max(n for n in range(1, mine + 1) if n <= fits and mine % n == 0)
+        return mine // _divisor(mine, max(CPU_FRAMES // config.data.frames, 1))
     if norms and wanted != batch:
         raise ValueError(
             f"config.train.clips_at_once is {wanted}, but {config.model['name']!r} has batch norms,"
@@ -197,6 +202,32 @@ def passes_of(config: Experiment, train_state: state.TrainState) -> int:
             f"{batch}, and be a multiple of the number of devices, {jax.device_count()}."
         )
     return batch // wanted
+
+
+def steps_at_once_of(config: Experiment, steps_per_epoch: int) -> int:
+    """Returns how many steps are handed to the device at a time.
+
+    As `config.train.steps_at_once` says. Without it one; but on a CPU, where a step has up to 243
+    frames for each device, as many up to 8 as are a part of an epoch: the kernel hands out the
+    memory of a step page by page, and what several steps use one after the other only once
+    (`docs/performance.md`).
+
+    Raises:
+        ValueError: fewer than one.
+    """
+    wanted = config.train.steps_at_once
+    if wanted is None:
+        frames = config.train.batch_size // jax.device_count() * config.data.frames
+        short = jax.default_backend() == "cpu" and frames <= CPU_FRAMES
+        return _divisor(steps_per_epoch, CPU_STEPS) if short else 1
+    if wanted < 1:
+        raise ValueError(f"config.train.steps_at_once is {wanted}; it must be at least 1.")
+    return wanted
+
+
+def _divisor(number: int, most: int) -> int:
+    """Returns the largest divisor of a number that is at most `most`."""
+    return max(n for n in range(1, min(number, most) + 1) if number % n == 0)
 
 
 def check_model(config: Experiment) -> tuple[tuple[int, int], tuple[int, int]]:

@@ -1,9 +1,9 @@
 """Training, from a configuration to a table of results.
 
 The order of events: resume or start; evaluate the mean pose and the untrained model; then for
-every step make the batch of that step, dispatch the update and, while it runs, look at the metrics
-of the step before. At the end of an epoch (every `eval_every`): evaluate, save the latest state,
-save it as the best if it is.
+every step, or a few at once, make the batches, dispatch the updates and, while they run, look at
+the metrics of those before. At the end of an epoch (every `eval_every`): evaluate, save the latest
+state, save it as the best if it is.
 """
 
 import contextlib
@@ -31,7 +31,7 @@ from repose_jax.config import Experiment
 from repose_jax.metric_writer import MetricWriter
 from repose_jax.run import Run, claim_workdir, setup, start_from
 
-_STOP_SYNC_STEPS = 10  # between two rounds in which processes tell each other of a signal
+_STOP_SYNC_TURNS = 10  # between two rounds in which processes tell each other of a signal
 
 
 class Interrupted(Exception):
@@ -123,11 +123,25 @@ def train_step(
 def jit_step(run: Run):
     """Returns the compiled `train_step` of a run, (state, batch) -> (state, metrics).
 
-    The state is donated. Batches come split over the devices, so that the only communication is the
+    The state is donated.
+    """
+    return jax.jit(_step_of(run), donate_argnums=0)
+
+
+def jit_steps(run: Run):
+    """Returns the compiled updates of several steps, (state, batches) -> (state, metrics).
+
+    The state is donated. The arrays of `batches` and the metrics have an axis of steps in front.
+    Batches come split over the devices, so that the only communication is the
     reduction of the gradients, once for every pass, and that of the statistics of batch norms,
     which are of all clips.
     """
-    step = functools.partial(
+    step = _step_of(run)
+    return jax.jit(lambda state, batches: jax.lax.scan(step, state, batches), donate_argnums=0)
+
+
+def _step_of(run: Run):
+    return functools.partial(
         train_step,
         graph=run.graph,
         objective=run.objective,
@@ -137,7 +151,6 @@ def jit_step(run: Run):
         seed=run.config.train.seed,
         passes=run.passes,
     )
-    return jax.jit(step, donate_argnums=0)
 
 
 @contextlib.contextmanager
@@ -163,11 +176,11 @@ def stop_signals() -> Iterator[list[int]]:
             signal.signal(signum, handler)
 
 
-def agreed_stop(received: list[int], step: int) -> int | None:
-    """Returns the signal on which all processes stop at this step, or None."""
+def agreed_stop(received: list[int], turn: int) -> int | None:
+    """Returns the signal on which all processes stop at this turn of their loops, or None."""
     if jax.process_count() == 1:
         return received[0] if received else None
-    if step % _STOP_SYNC_STEPS:
+    if turn % _STOP_SYNC_TURNS:
         return None
     mine = np.array(received[0] if received else 0)
     return int(np.max(multihost_utils.process_allgather(mine))) or None
@@ -200,8 +213,7 @@ def train_and_evaluate(config: Experiment, workdir: pathlib.Path) -> evaluate.Ta
             print(f"Resuming after step {info['step']} ({checkpoints.path('latest')}).")
     step, last = int(train_state.step), config.train.epochs * run.steps_per_epoch
     writer = MetricWriter(workdir, resumed_step=step) if primary else None
-    jitted = jit_step(run)
-    rows = devices.process_rows(config.train.batch_size)
+    jitted, turn = jit_steps(run), 0
     tally = None
     if not baselines:
         start = "initial" if config.init_from else "untrained"
@@ -221,22 +233,27 @@ def train_and_evaluate(config: Experiment, workdir: pathlib.Path) -> evaluate.Ta
     logged = _Throughput(step)
 
     def check(metrics: dict[str, jax.Array] | None, at: int) -> None:
-        """Looks at the metrics of step `at`, the batch number `at - 1`."""
+        """Looks at the metrics of the last steps, up to `at`; step n is of the batch n - 1."""
         if metrics is None:
             return
-        values = {key: float(value) for key, value in jax.device_get(metrics).items()}
-        if not all(map(math.isfinite, values.values())):  # the gradient too: it is in the state
-            raise FloatingPointError(_not_finite(run, values, at, checkpoints))
-        if at % config.train.log_every == 0 or at == last:
-            values["clips_per_s"] = logged.rate(at) * config.train.batch_size
-            rate: Any = optim.schedule(config.optim, run.steps_per_epoch)(at - 1)
-            if writer:
-                writer.write(at, "train", values | {"lr": float(rate)})
-            shown = {"loss": values["loss"], **{n: values[n] for n, _ in run.objective.weights}}
-            bar.set_postfix_str(
-                " ".join(f"{k}={v:.4f}" for k, v in shown.items())
-                + f" {values['clips_per_s']:.1f} clips/s"
-            )
+        columns = jax.device_get(metrics)
+        first = at + 1 - len(columns["loss"])
+        clips_per_s = None
+        for now in range(first, at + 1):
+            values = {key: float(column[now - first]) for key, column in columns.items()}
+            if not all(map(math.isfinite, values.values())):  # the gradient too: it is in the state
+                raise FloatingPointError(_not_finite(run, values, now, checkpoints))
+            if now % config.train.log_every == 0 or now == last:
+                clips_per_s = clips_per_s or logged.rate(at) * config.train.batch_size
+                values["clips_per_s"] = clips_per_s
+                rate: Any = optim.schedule(config.optim, run.steps_per_epoch)(now - 1)
+                if writer:
+                    writer.write(now, "train", values | {"lr": float(rate)})
+                shown = {"loss": values["loss"], **{n: values[n] for n, _ in run.objective.weights}}
+                bar.set_postfix_str(
+                    " ".join(f"{k}={v:.4f}" for k, v in shown.items())
+                    + f" {clips_per_s:.1f} clips/s"
+                )
 
     try:
         with (
@@ -247,21 +264,15 @@ def train_and_evaluate(config: Experiment, workdir: pathlib.Path) -> evaluate.Ta
             _precision(config.train.matmul_precision),
         ):
             while step < last:
-                batch = clips_lib.train_batch(
-                    run.train,
-                    config.train.batch_size,
-                    seed=config.train.seed,
-                    step=step,
-                    flip_share=config.data.flip_share,
-                    rows=rows,
-                )
-                train_state, metrics = jitted(train_state, devices.put_rows(batch, run.mesh))
+                upcoming = _next_steps(run, step)
+                batches = _batches(run, upcoming)
+                train_state, metrics = jitted(train_state, batches)
                 check(pending, step)
-                pending, step = metrics, step + 1
-                bar.update()
+                pending, step, turn = metrics, upcoming.stop, turn + 1
+                bar.update(len(upcoming))
                 epoch, rest = divmod(step, run.steps_per_epoch)
                 due = rest == 0 and (epoch % config.train.eval_every == 0 or step == last)
-                stop = agreed_stop(received, step)
+                stop = agreed_stop(received, turn)
                 if due or stop:
                     check(pending, step)
                     pending = None
@@ -297,6 +308,31 @@ def train_and_evaluate(config: Experiment, workdir: pathlib.Path) -> evaluate.Ta
         tally = run.score(run.predictor(train_state.variables))
     results.conclude(run, tally, train_state.variables, step, "latest", baselines)
     return tally
+
+
+def _next_steps(run: Run, step: int) -> range:
+    """Returns the steps to hand over next, of one epoch."""
+    done = step % run.steps_per_epoch
+    group = run.steps_at_once - done % run.steps_at_once  # after a resume there may be fewer
+    return range(step, step + min(group, run.steps_per_epoch - done))
+
+
+def _batches(run: Run, steps: range) -> dict[str, jax.Array]:
+    """Makes the batches of some steps, `[steps, b, ...]`."""
+    config = run.config
+    made = [
+        clips_lib.train_batch(
+            run.train,
+            config.train.batch_size,
+            seed=config.train.seed,
+            step=step,
+            flip_share=config.data.flip_share,
+            rows=devices.process_rows(config.train.batch_size),
+        )
+        for step in steps
+    ]
+    stacked = jax.tree.map(lambda *arrays: np.stack(arrays), *made)
+    return devices.put_rows(stacked, run.mesh, axis=1)
 
 
 class _Throughput:

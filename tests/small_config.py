@@ -30,7 +30,13 @@ def get_config() -> ConfigDict:
             },
             "objective": {"learn_weights": True},
             "optim": {"lr": 1e-2, "ema": 0.9, "warmup_steps": 3},
-            "train": {"epochs": 3, "batch_size": 8, "eval_every": 2, "log_every": 1},
+            "train": {
+                "epochs": 3,
+                "batch_size": 8,
+                "steps_at_once": 1,
+                "eval_every": 2,
+                "log_every": 1,
+            },
             "eval": {"batch_size": 8, "pictures": 0},
         }
     )

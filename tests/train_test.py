@@ -17,7 +17,7 @@ from small_run import assert_close, records, restore
 from repose_jax import clips as clips_lib
 from repose_jax import devices, optim, results, train
 from repose_jax.metrics import METRICS
-from repose_jax.run import Run, claim_workdir, passes_of, setup
+from repose_jax.run import Run, claim_workdir, passes_of, setup, steps_at_once_of
 
 STEPS = 6  # 3 epochs of 2
 
@@ -175,6 +175,70 @@ def test_batch_norms_need_the_whole_batch(data_dir, tmp_path):
     )
     with pytest.raises(ValueError, match=r"clips_at_once is 8, but 'videopose3d' has batch norms"):
         setup(config, tmp_path)
+
+
+# Several steps at once
+
+
+def test_steps_at_once_change_nothing_but_rounding(data_dir, tmp_path):
+    found = []
+    for at_once in (1, 2):  # two, two and one in an epoch of five
+        config = small_data.experiment(
+            data_dir,
+            train={"epochs": 2, "epoch_steps": 5, "eval_every": 1, "steps_at_once": at_once},
+        )
+        train.train_and_evaluate(config, tmp_path / str(at_once))
+        found.append(records(tmp_path / str(at_once)))
+    alone, together = found
+    for one, other in zip(alone, together, strict=True):
+        assert one.pop("split") == other.pop("split")
+        assert one == pytest.approx(other, rel=1e-3, abs=1e-5)
+
+
+def test_a_run_of_several_steps_at_once_stops_between_them_and_goes_on(
+    data_dir, started, tmp_path, monkeypatch
+):
+    config = small_data.experiment(
+        data_dir, train={"epochs": 2, "epoch_steps": 5, "steps_at_once": 2}
+    )
+    train.train_and_evaluate(config, tmp_path / "whole")
+    with monkeypatch.context() as patch:
+        change_batch(patch, 2, lambda _: os.kill(os.getpid(), signal.SIGTERM))
+        with pytest.raises(train.Interrupted, match="after step 4 of 10"):
+            train.train_and_evaluate(config, tmp_path / "stopped")
+    train.train_and_evaluate(config, tmp_path / "stopped")
+    whole, stopped = (restore(tmp_path / name, started[1]) for name in ("whole", "stopped"))
+    assert_close(stopped, whole)
+    assert records(tmp_path / "stopped") == records(tmp_path / "whole")
+
+
+def test_a_loss_that_is_not_finite_is_told_of_its_step_among_several(
+    data_dir, tmp_path, monkeypatch
+):
+    change_batch(monkeypatch, 2, lambda batch: batch["targets"].fill(np.nan))
+    config = small_data.experiment(data_dir, train={"epoch_steps": 8, "steps_at_once": 4})
+    with pytest.raises(FloatingPointError, match="Not finite at step 3: "):
+        train.train_and_evaluate(config, tmp_path)
+    assert [record["step"] for record in records(tmp_path, "train")] == [1, 2]
+
+
+def test_on_a_cpu_short_steps_are_handed_over_up_to_8_at_a_time(data_dir):
+    def steps(frames, batch, steps_per_epoch, at_once=None):
+        config = small_data.experiment(
+            data_dir,
+            train={"batch_size": batch, "steps_at_once": at_once},
+            data={"frames": frames},
+        )
+        return steps_at_once_of(config, steps_per_epoch)
+
+    assert steps(27, 64, 50) == 5  # 8 clips on each of 8 devices; the largest part of 50
+    assert steps(27, 64, 48) == 8
+    assert steps(27, 64, 3) == 3
+    assert steps(27, 64, 47) == 1
+    assert steps(81, 32, 48) == 1  # 324 frames on each
+    assert steps(81, 32, 47, at_once=6) == 6
+    with pytest.raises(ValueError, match="steps_at_once is 0; it must be at least 1"):
+        steps(9, 8, 8, at_once=0)
 
 
 # A whole run
