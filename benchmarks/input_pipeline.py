@@ -3,9 +3,10 @@
     python -m benchmarks.input_pipeline --config=configs/quickstart.py
     python -m benchmarks.input_pipeline --config=configs/h36m.py --step_batch_size=1
 
-Times, in one process and in turn, the making of a batch (gather, flip, transfer) and the training
-step that eats it, and prints the clips per second of both. Where a step of a whole batch takes too
-long, `--step_batch_size` times one of fewer clips.
+Times, in one process and in turn, the making of batches (gather, flip, transfer) and the training
+steps that eat them, as many at once as training takes (`config.train.steps_at_once`), and prints
+the clips per second of both. Where a step of a whole batch takes too long, `--step_batch_size`
+times one of fewer clips.
 """
 
 import argparse
@@ -17,13 +18,13 @@ import time
 import jax
 
 from benchmarks import runs
-from repose_jax import clips, command_line, devices, run, train
+from repose_jax import command_line, run, train
 
 
 def main() -> None:
     """Measures and prints."""
     parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
-    parser.add_argument("--steps", type=int, default=20)
+    parser.add_argument("--steps", type=int, default=20, help="how often to time steps")
     parser.add_argument("--step_batch_size", type=int, help="clips in a timed step")
     parser.add_argument("--json", type=pathlib.Path, help="where to write the result")
     args, experiment = command_line.parse(parser, None)
@@ -32,19 +33,19 @@ def main() -> None:
     step_size = args.step_batch_size or batch_size
     fewer = dataclasses.replace(experiment.train, batch_size=step_size)
     passes = run.passes_of(dataclasses.replace(experiment, train=fewer), state)
-    step = train.jit_step(dataclasses.replace(work, passes=passes))
+    steps = train.jit_steps(dataclasses.replace(work, passes=passes))
+    count = work.steps_at_once
     batch_s, step_s = [], []
     for i in range(args.steps + 2):
         begin = time.perf_counter()
-        rows = clips.train_batch(work.train, batch_size, seed=0, step=i)
-        batch = jax.block_until_ready(devices.put_rows(rows, work.mesh))
+        batches = jax.block_until_ready(train.batches(work, range(i * count, (i + 1) * count)))
         made = time.perf_counter()
-        batch = {key: value[:step_size] for key, value in batch.items()}
-        state, metrics = step(state, batch)
+        batches = {key: value[:, :step_size] for key, value in batches.items()}
+        state, metrics = steps(state, batches)
         jax.block_until_ready((state, metrics))
         if i >= 2:  # the first two compile and warm up
-            batch_s.append(made - begin)
-            step_s.append(time.perf_counter() - made)
+            batch_s.append((made - begin) / count)
+            step_s.append((time.perf_counter() - made) / count)
     made, eaten = batch_size / statistics.median(batch_s), step_size / statistics.median(step_s)
     print(
         f"{args.config}: batches of {batch_size} of {len(work.train):,} clips of "
@@ -57,6 +58,7 @@ def main() -> None:
             config=args.config,
             clips=len(work.train),
             batch_size=batch_size,
+            steps_at_once=count,
             batch_ms=statistics.median(batch_s) * 1e3,
             step_batch_size=step_size,
             step_ms=statistics.median(step_s) * 1e3,

@@ -140,6 +140,24 @@ def jit_steps(run: Run):
     return jax.jit(lambda state, batches: jax.lax.scan(step, state, batches), donate_argnums=0)
 
 
+def batches(run: Run, steps: range) -> dict[str, jax.Array]:
+    """Makes the batches of some steps, `[steps, b, ...]`, for `jit_steps`."""
+    config = run.config
+    made = [
+        clips_lib.train_batch(
+            run.train,
+            config.train.batch_size,
+            seed=config.train.seed,
+            step=step,
+            flip_share=config.data.flip_share,
+            rows=devices.process_rows(config.train.batch_size),
+        )
+        for step in steps
+    ]
+    stacked = jax.tree.map(lambda *arrays: np.stack(arrays), *made)
+    return devices.put_rows(stacked, run.mesh, axis=1)
+
+
 def _step_of(run: Run):
     return functools.partial(
         train_step,
@@ -265,8 +283,7 @@ def train_and_evaluate(config: Experiment, workdir: pathlib.Path) -> evaluate.Ta
         ):
             while step < last:
                 upcoming = _next_steps(run, step)
-                batches = _batches(run, upcoming)
-                train_state, metrics = jitted(train_state, batches)
+                train_state, metrics = jitted(train_state, batches(run, upcoming))
                 check(pending, step)
                 pending, step, turn = metrics, upcoming.stop, turn + 1
                 bar.update(len(upcoming))
@@ -315,24 +332,6 @@ def _next_steps(run: Run, step: int) -> range:
     done = step % run.steps_per_epoch
     group = run.steps_at_once - done % run.steps_at_once  # after a resume there may be fewer
     return range(step, step + min(group, run.steps_per_epoch - done))
-
-
-def _batches(run: Run, steps: range) -> dict[str, jax.Array]:
-    """Makes the batches of some steps, `[steps, b, ...]`."""
-    config = run.config
-    made = [
-        clips_lib.train_batch(
-            run.train,
-            config.train.batch_size,
-            seed=config.train.seed,
-            step=step,
-            flip_share=config.data.flip_share,
-            rows=devices.process_rows(config.train.batch_size),
-        )
-        for step in steps
-    ]
-    stacked = jax.tree.map(lambda *arrays: np.stack(arrays), *made)
-    return devices.put_rows(stacked, run.mesh, axis=1)
 
 
 class _Throughput:
