@@ -132,9 +132,9 @@ def jit_steps(run: Run):
     """Returns the compiled updates of several steps, (state, batches) -> (state, metrics).
 
     The state is donated. The arrays of `batches` and the metrics have an axis of steps in front.
-    Batches come split over the devices, so that the only communication is the
-    reduction of the gradients, once for every pass, and that of the statistics of batch norms,
-    which are of all clips.
+    Batches come split over the devices, so that the only communication is the reduction of the
+    gradients, once for every pass, and that of the statistics of batch norms, which are of all
+    clips.
     """
     step = _step_of(run)
     return jax.jit(lambda state, batches: jax.lax.scan(step, state, batches), donate_argnums=0)

@@ -8,7 +8,7 @@ import pytest
 from jax.sharding import AxisType
 from small_run import assert_close, records, restore
 
-from repose_jax import clips, devices, train
+from repose_jax import devices, train
 from repose_jax.run import setup
 
 
@@ -62,30 +62,30 @@ def test_one_and_eight_devices_give_the_same_tally(trained, alone):
 
 
 @pytest.fixture(scope="module")
-def first_step(trained, tmp_path_factory):
-    """Of a number of devices: the compiled step and the metrics of the first one."""
+def first_steps(trained, tmp_path_factory):
+    """Of a number of devices: the compiled steps and the metrics of the first ones."""
 
-    def make(count):
+    def make(count, steps):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(devices, "data_mesh", lambda: some_devices(count))
             run, state = setup(trained.config, tmp_path_factory.mktemp("devices"))
-        rows = clips.train_batch(run.train, trained.config.train.batch_size, seed=0, step=0)
-        batch = devices.put_rows(rows, run.mesh)
-        compiled = train.jit_step(run).lower(state, batch).compile()
-        return compiled.as_text(), compiled(state, batch)[1]
+        batches = train.batches(run, range(steps))
+        compiled = train.jit_steps(run).lower(state, batches).compile()
+        return compiled.as_text(), compiled(state, batches)[1]
 
     return make
 
 
-def test_two_and_four_devices_give_the_losses_of_one(first_step):
-    (_, one), *others = (first_step(count) for count in (1, 2, 4))
+def test_two_and_four_devices_give_the_losses_of_one(first_steps):
+    (_, one), *others = (first_steps(count, steps=1) for count in (1, 2, 4))
     for _, metrics in others:
         for key, value in one.items():
             np.testing.assert_allclose(metrics[key], value, rtol=1e-4, atol=1e-7, err_msg=key)
 
 
-def test_devices_only_add_up_losses_and_gradients(first_step, trained, tmp_path):
-    program, _ = first_step(8)
+@pytest.mark.parametrize("steps", [1, 2])
+def test_devices_only_add_up_losses_and_gradients(first_steps, steps, trained, tmp_path):
+    program, _ = first_steps(8, steps)
     kinds = "all-reduce|all-gather|all-to-all|collective-permute|reduce-scatter|ragged-all-to-all"
     found = re.findall(rf"= (.*?) ({kinds})(?:-start)?\(", program)
     assert {kind for _, kind in found} == {"all-reduce"}
