@@ -72,7 +72,7 @@ class TrainConfig:
             for all of them; on CPU for as many as have 243 frames, see `run.passes_of`.
         steps_at_once: steps that are handed to the device at a time. It saves time where steps are
             short, and a run stops for a signal between two such groups only. None for 1; on CPU for
-            up to 8 of short ones, see `run.steps_at_once_of`.
+            up to 8 of short ones, see `run.steps_at_once_of`. Pre-training takes one.
         seed: seed of initialisation, order of clips, flips and drops.
         eval_every: epochs between two evaluations, each with a checkpoint.
         log_every: steps between two records of the training metrics.
