@@ -56,27 +56,28 @@ def _poses(key: int, *batch: int) -> jax.Array:
     return jax.random.normal(jax.random.key(key), (*batch, 17, 3))
 
 
-def matmul() -> Case:
-    """A product of square matrices in float32: the peak that the others are held against."""
+def matmul(dtype: str = "float32") -> Case:
+    """A product of square matrices: the peak that the others are held against."""
     size = 2048 if jax.default_backend() == "cpu" else 8192
-    a = jax.random.normal(jax.random.key(0), (size, size))
+    a = jax.random.normal(jax.random.key(0), (size, size), dtype)
     product, seconds = compiled(lambda a: a @ a, a)
     return Case(lambda: jax.block_until_ready(product(a)), 2.0 * size**3, seconds)
 
 
-def inference(clips: int, frames: int = 243) -> Case:
+def inference(clips: int, frames: int = 243, dtype: str = "float32") -> Case:
     """Lifts clips of RePOSE's full size, without flip."""
-    model = nnx.jit(functools.partial(models.create, "repose"))()
+    model = nnx.jit(functools.partial(models.create, "repose", dtype=dtype))()
     graph, *variables = nnx.split(model, nnx.Param, ...)
     args = tuple(variables), _poses(0, clips, frames)
     lift, seconds = compiled(functools.partial(evaluate.predict, graph, flip=False), *args)
     return Case(lambda: jax.block_until_ready(lift(*args)), _flops(clips, frames, 1), seconds)
 
 
-def training(clips: int, frames: int) -> Case:
+def training(clips: int, frames: int, dtype: str = "float32") -> Case:
     """A step of the recipe of `configs/h36m.py`, of which the batch is made before."""
     recipe = h36m.get_config()
-    recipe.update({"train": {"batch_size": clips}, "data": {"frames": frames}})
+    sizes = {"train": {"batch_size": clips}, "data": {"frames": frames}, "model": {"dtype": dtype}}
+    recipe.update(sizes)
     experiment = config.from_mapping(recipe.to_dict())
     model = nnx.jit(functools.partial(models.create, **experiment.model))()
     graph, state, optimizer = run.initial_state(experiment, model)
@@ -128,10 +129,15 @@ def imports(*modules: str) -> Case:
 
 CASES: dict[str, Callable[[], Case]] = {
     "matmul": matmul,
+    "matmul_bfloat16": lambda: matmul("bfloat16"),
     "inference_1x243": lambda: inference(1),
     "inference_8x243": lambda: inference(8),
     "training_2x243": lambda: training(2, 243),
     "training_8x81": lambda: training(8, 81),
+    "inference_1x243_bfloat16": lambda: inference(1, dtype="bfloat16"),
+    "inference_64x243_bfloat16": lambda: inference(64, dtype="bfloat16"),
+    "training_32x243": lambda: training(32, 243),
+    "training_32x243_bfloat16": lambda: training(32, 243, "bfloat16"),
     "relational_32x243": lambda: relational(32, 243),
     "relational_2x2000": lambda: relational(2, 2000),
     "import_jax": lambda: imports("jax"),

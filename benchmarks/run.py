@@ -1,12 +1,13 @@
 """How fast it is: every case several times, in turn with the others, on this machine.
 
-    python -m benchmarks.run                                  # everything
+    python -m benchmarks.run                                  # everything that a CPU can do
     python -m benchmarks.run training relational --repeats=7  # some of it
+    python -m benchmarks.run accelerator                      # bfloat16 and whole batches
     python -m benchmarks.run inference --beside "other=python other.py"
 
 Each case is a process of its own (`benchmarks.cases`), which compiles, warms up, and waits. Beside
-it wait other implementations of the case and a plain matrix product. They run once, in turn, and
-again: a machine that gets slower does so for all of them. `--beside NAME=COMMAND` adds an
+it wait other implementations of the case and a plain matrix product of its type. They run once, in
+turn, and again: a machine that gets slower does so for all of them. `--beside NAME=COMMAND` adds an
 implementation: `COMMAND CASE` has to speak as `benchmarks.cases` does, and leaves out a case by
 ending at once. The table has medians, and ratios of medians.
 """
@@ -27,6 +28,12 @@ GROUPS = {
     "training": ("training_2x243", "training_8x81"),
     "relational": ("relational_32x243", "relational_2x2000"),
     "startup": ("import_jax", "import_repose_jax", "import_main"),
+    "accelerator": (
+        "inference_1x243_bfloat16",
+        "inference_64x243_bfloat16",
+        "training_32x243",
+        "training_32x243_bfloat16",
+    ),
 }
 OURS = "repose_jax"
 
@@ -75,7 +82,8 @@ def measure(case: str, beside: dict[str, list[str]], repeats: int) -> dict[str, 
     if ready is None:
         sys.exit(f"error: {case} ended before it was ready; its messages are above.")
     if ready["flops"]:
-        workers["matmul"] = Worker([*ours, "matmul"])
+        peak = "matmul_bfloat16" if case.endswith("bfloat16") else "matmul"
+        workers["matmul"] = Worker([*ours, peak])
     workers = {name: worker for name, worker in workers.items() if worker.ready}
     for _ in range(repeats):
         for worker in workers.values():
@@ -124,7 +132,7 @@ def main() -> None:
         "names",
         nargs="*",
         metavar="NAME",
-        help=f"groups or cases, by default all: {', '.join(GROUPS)}; "
+        help=f"groups or cases, by default all but the accelerator's: {', '.join(GROUPS)}; "
         f"{', '.join(case for group in GROUPS.values() for case in group)}",
     )
     parser.add_argument("--repeats", type=int, default=5)
@@ -138,7 +146,8 @@ def main() -> None:
     parser.add_argument("--json", type=pathlib.Path, help="where to write the result")
     args = parser.parse_args()
     known = {case for group in GROUPS.values() for case in group}
-    cases = [case for name in args.names or GROUPS for case in GROUPS.get(name, (name,))]
+    names = args.names or [group for group in GROUPS if group != "accelerator"]
+    cases = [case for name in names for case in GROUPS.get(name, (name,))]
     if unknown := [case for case in cases if case not in known]:
         parser.error(
             f"there is no {unknown[0]!r}; choose from {', '.join([*GROUPS, *sorted(known)])}"

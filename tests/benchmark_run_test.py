@@ -4,7 +4,7 @@ import pathlib
 import subprocess
 import sys
 
-from benchmarks import run
+from benchmarks import cases, run
 
 OTHER = """
 import json, sys
@@ -46,3 +46,27 @@ def test_an_unknown_case_is_told_with_those_that_there_are():
     assert result.returncode == 2
     assert "there is no 'trainning'" in result.stderr
     assert "training_2x243" in result.stderr
+
+
+def test_every_case_of_a_group_is_there():
+    assert {case for group in run.GROUPS.values() for case in group} <= set(cases.CASES)
+
+
+def test_a_case_in_bfloat16_is_held_against_a_product_in_bfloat16(monkeypatch):
+    started = []
+
+    class Worker:
+        def __init__(self, command):
+            started.append(command[-1])
+            self.ready = {"flops": 1.0}
+
+        def run(self):
+            pass
+
+        def end(self):
+            return {}
+
+    monkeypatch.setattr(run, "Worker", Worker)
+    for case in ("training_32x243", "training_32x243_bfloat16"):
+        run.measure(case, {}, repeats=1)
+    assert started[1::2] == ["matmul", "matmul_bfloat16"]
