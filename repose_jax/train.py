@@ -125,7 +125,17 @@ def jit_step(run: Run):
 
     The state is donated.
     """
-    return jax.jit(_step_of(run), donate_argnums=0)
+    step = functools.partial(
+        train_step,
+        graph=run.graph,
+        objective=run.objective,
+        optimizer=run.optimizer,
+        momentum=run.momentum,
+        ema=run.config.optim.ema,
+        seed=run.config.train.seed,
+        passes=run.passes,
+    )
+    return jax.jit(step, donate_argnums=0)
 
 
 def jit_steps(run: Run):
@@ -136,7 +146,7 @@ def jit_steps(run: Run):
     gradients, once for every pass, and that of the statistics of batch norms, which are of all
     clips.
     """
-    step = _step_of(run)
+    step = jit_step(run)
     return jax.jit(lambda state, batches: jax.lax.scan(step, state, batches), donate_argnums=0)
 
 
@@ -156,19 +166,6 @@ def batches(run: Run, steps: range) -> dict[str, jax.Array]:
     ]
     stacked = jax.tree.map(lambda *arrays: np.stack(arrays), *made)
     return devices.put_rows(stacked, run.mesh, axis=1)
-
-
-def _step_of(run: Run):
-    return functools.partial(
-        train_step,
-        graph=run.graph,
-        objective=run.objective,
-        optimizer=run.optimizer,
-        momentum=run.momentum,
-        ema=run.config.optim.ema,
-        seed=run.config.train.seed,
-        passes=run.passes,
-    )
 
 
 @contextlib.contextmanager
