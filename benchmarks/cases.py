@@ -33,11 +33,13 @@ class Case(NamedTuple):
         run: does it and waits for it.
         flops: floating-point operations, two for each multiply-add of matrix products; or None.
         compile_s: seconds of tracing and compiling; or None.
+        program: what was compiled; or None.
     """
 
     run: Callable[[], Any]
     flops: float | None = None
     compile_s: float | None = None
+    program: jax.stages.Compiled | None = None
 
 
 def _flops(clips: int, frames: int, passes: int) -> float:
@@ -61,7 +63,9 @@ def matmul(dtype: str = "float32") -> Case:
     size = 2048 if jax.default_backend() == "cpu" else 8192
     a = jax.random.normal(jax.random.key(0), (size, size), dtype)
     product, seconds = compiled(lambda a: a @ a, a)
-    return Case(lambda: jax.block_until_ready(product(a)), 2.0 * size**3, seconds)
+    return Case(
+        lambda: jax.block_until_ready(product(a)), 2.0 * size**3, seconds, product.as_text()
+    )
 
 
 def inference(clips: int, frames: int = 243, dtype: str = "float32") -> Case:
@@ -70,7 +74,12 @@ def inference(clips: int, frames: int = 243, dtype: str = "float32") -> Case:
     graph, *variables = nnx.split(model, nnx.Param, ...)
     args = tuple(variables), _poses(0, clips, frames)
     lift, seconds = compiled(functools.partial(evaluate.predict, graph, flip=False), *args)
-    return Case(lambda: jax.block_until_ready(lift(*args)), _flops(clips, frames, 1), seconds)
+    return Case(
+        lambda: jax.block_until_ready(lift(*args)),
+        _flops(clips, frames, 1),
+        seconds,
+        lift.as_text(),
+    )
 
 
 def training(clips: int, frames: int, dtype: str = "float32") -> Case:
@@ -107,7 +116,7 @@ def training(clips: int, frames: int, dtype: str = "float32") -> Case:
         state, metrics = step(state, batch)
         jax.block_until_ready((state, metrics))
 
-    return Case(once, _flops(clips, frames, 3), seconds)
+    return Case(once, _flops(clips, frames, 3), seconds, step)
 
 
 def relational(clips: int, frames: int) -> Case:
@@ -118,7 +127,9 @@ def relational(clips: int, frames: int) -> Case:
 
     poses, targets = _poses(0, clips, frames), _poses(1, clips, frames)
     function, seconds = compiled(jax.value_and_grad(both), poses, targets)
-    return Case(lambda: jax.block_until_ready(function(poses, targets)), None, seconds)
+    return Case(
+        lambda: jax.block_until_ready(function(poses, targets)), None, seconds, function.as_text()
+    )
 
 
 def imports(*modules: str) -> Case:

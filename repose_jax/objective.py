@@ -12,6 +12,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
@@ -38,6 +39,7 @@ class Objective:
     reduction: str = "mean"
     unit: float = 1.0
 
+    @jax.named_scope("losses")
     def __call__(
         self,
         prediction: Float[Array, "*b t j 3"],

@@ -106,15 +106,16 @@ def train_step(
         grads, seen = jax.lax.scan(add, zero, turns)
         found = jax.tree.map(lambda x: x.sum(0), seen), grads
     (loss, (parts, batch_stats)), grads = found
-    updates, opt_state = optimizer.update(grads, train_state.opt_state, train_state.params)
-    params: Any = optax.apply_updates(train_state.params, updates)
-    average = train_state.ema
-    if average is not None:
-        # Early on the average follows faster, so that it does not remember the initialisation.
-        decay = jnp.minimum(ema, (1.0 + train_state.step) / (10.0 + train_state.step))
-        average = optax.incremental_update(params["model"], average, 1.0 - decay)
-    stats = optax.incremental_update(batch_stats, train_state.stats, momentum(train_state.step))
-    metrics = {"loss": loss, **parts, "grad_norm": optax.tree.norm(grads)}
+    with jax.named_scope("update"):
+        updates, opt_state = optimizer.update(grads, train_state.opt_state, train_state.params)
+        params: Any = optax.apply_updates(train_state.params, updates)
+        average = train_state.ema
+        if average is not None:
+            # Early on the average follows faster, so that it does not remember the initialisation.
+            decay = jnp.minimum(ema, (1.0 + train_state.step) / (10.0 + train_state.step))
+            average = optax.incremental_update(params["model"], average, 1.0 - decay)
+        stats = optax.incremental_update(batch_stats, train_state.stats, momentum(train_state.step))
+        metrics = {"loss": loss, **parts, "grad_norm": optax.tree.norm(grads)}
     metrics |= {f"log_variance/{k}": v for k, v in params["log_variances"].items()}
     new_state = state.TrainState(train_state.step + 1, params, stats, opt_state, average)
     return new_state, metrics

@@ -1,0 +1,205 @@
+"""Where the time of a case goes: by part of the network, forward and backward.
+
+    python -m benchmarks.profile training_2x243 --repeats=3
+
+JAX's profiler tells when every kernel of the compiled program started and ended; the program keeps
+of each the names (`jax.named_scope`) that the code gave. A kernel that XLA made of several
+operations counts for the part of its matrix product, or else of its result. Kernels that run at
+the same time share it, so the parts add up to the time of the step.
+"""
+
+import argparse
+import collections
+import pathlib
+import re
+import sys
+import tempfile
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+import jax
+
+from benchmarks import cases, runs
+
+PARTS = (
+    "linear",
+    "attention_over_frames",
+    "attention_over_joints",
+    "norm",
+    "gelu",
+    "fusion",
+    "losses",
+    "update",
+)
+OTHER = "other"
+IDLE = "no kernel"
+# An instruction with these runs others, which have times of their own.
+_CONTAINERS = {"while", "call", "conditional", "async-start", "async-done"}
+
+
+class Kernel(NamedTuple):
+    """A kernel that ran: the name of its instruction, when it started and ended in ns."""
+
+    name: str
+    start: float
+    end: float
+
+
+def instructions(program: str) -> dict[str, str]:
+    """Returns where each instruction of a compiled program comes from, by its name.
+
+    Args:
+        program: the text of the compiled program.
+    """
+    found, products, computation = {}, {}, ""
+    for line in program.splitlines():
+        if head := re.match(r"(?:ENTRY )?%?([\w.\-]+) \(.*\{$", line):
+            computation = head[1]
+        # %name = f32[2,3]{1,0} opcode(...), ..., metadata={op_name="jit(f)/part/add" ...}
+        match = re.match(r"\s*(?:ROOT )?%?([\w.\-]+) = (?:\(.*?\)|\S+) ([\w\-]+)\(", line)
+        if not match or match[2] in _CONTAINERS:
+            continue
+        origin = re.search(r'op_name="([^"]*)"', line)
+        calls = re.search(r"calls=%?([\w.\-]+)", line)
+        found[match[1]] = origin[1] if origin else ""
+        if calls and calls[1] in products:  # computations stand before those that call them
+            found[match[1]] = products[calls[1]]
+        if match[2] == "dot":
+            products[computation] = found[match[1]]
+    return found
+
+
+def kernels(profile: Any, module: str) -> list[Kernel]:
+    """Returns the kernels of one program that ran, in a trace of a GPU or a CPU.
+
+    Args:
+        profile: a `jax.profiler.ProfileData`.
+        module: the program's name.
+
+    Raises:
+        ValueError: there are none.
+    """
+    events = collections.defaultdict(list)
+    for plane in profile.planes:
+        for line in plane.lines:
+            for event in line.events:
+                events["/device:" in plane.name].append((event, dict(event.stats)))
+    # The host's part of a run on a GPU has launches with the same names.
+    seen = events[True] or events[False]
+    # A CPU's event is the launch; another one, told by its number, is the end of the work.
+    ends = {
+        stats["_c"]: event.start_ns + event.duration_ns
+        for event, stats in seen
+        if event.name.startswith("end: ")
+    }
+    found = [
+        Kernel(
+            stats["hlo_op"],
+            event.start_ns,
+            ends.get(stats.get("_p"), event.start_ns + event.duration_ns),
+        )
+        for event, stats in seen
+        if stats.get("hlo_module") == module and "hlo_op" in stats
+    ]
+    if not found:
+        raise ValueError(f"the trace has no kernels of {module} that tell their instruction.")
+    return found
+
+
+def shares(ran: Sequence[Kernel]) -> tuple[list[float], float]:
+    """Divides the time between the kernels; those that run at the same time share it equally.
+
+    Returns:
+        (ns of each kernel, ns between the first start and the last end in which none ran).
+    """
+    turns = sorted(
+        turn
+        for index, kernel in enumerate(ran)
+        for turn in ((kernel.start, True, index), (kernel.end, False, index))
+    )
+    share, idle, running, before = [0.0] * len(ran), 0.0, set(), turns[0][0]
+    for now, starts, index in turns:
+        for other in running:
+            share[other] += (now - before) / len(running)
+        idle += 0.0 if running else now - before
+        before = now
+        (running.add if starts else running.discard)(index)
+    return share, idle
+
+
+def part_of(origin: str) -> tuple[str, bool]:
+    """Returns the innermost part of the network that an operation is of, and if it is backward.
+
+    Args:
+        origin: as XLA keeps it, such as `jit(step)/transpose(jvp(linear))/dot_general`.
+    """
+    words = [word for word in re.split(r"[/();]", origin) if word in PARTS]
+    return (words[-1] if words else OTHER), "transpose(" in origin
+
+
+def by_part(ran: Sequence[Kernel], program: str) -> dict[str, tuple[float, float]]:
+    """Returns the ns of every part, forward and backward, the longest first.
+
+    Args:
+        ran: its kernels.
+        program: the text of the compiled program.
+    """
+    origins = instructions(program)
+    ran = [kernel for kernel in ran if kernel.name in origins]
+    found = collections.defaultdict(lambda: [0.0, 0.0])
+    share, idle = shares(ran)
+    for kernel, time in zip(ran, share, strict=True):
+        part, backward = part_of(origins[kernel.name])
+        found[part][backward] += time
+    found[IDLE][0] = idle
+    return dict(sorted(((k, (f, b)) for k, (f, b) in found.items()), key=lambda x: -sum(x[1])))
+
+
+def rows(parts: dict[str, tuple[float, float]], repeats: int) -> Iterable[str]:
+    """Formats the parts as a table in Markdown, in seconds of one run."""
+    yield "| part | forward, s | backward, s | share |"
+    yield "|---|---|---|---|"
+    whole = sum(map(sum, parts.values()))
+    for part, both in parts.items():
+        forward, backward = (f"{time / repeats / 1e9:.3g}" if time else "" for time in both)
+        yield f"| {part} | {forward} | {backward} | {sum(both) / whole:.1%} |"
+    yield f"| **all** | {whole / repeats / 1e9:.3g} | | |"
+
+
+def trace(case: cases.Case, module: str, repeats: int) -> list[Kernel]:
+    """Runs a case under JAX's profiler; returns the kernels of its program that ran."""
+    case.run()  # what is done once is not part of a step
+    with tempfile.TemporaryDirectory() as folder:
+        with jax.profiler.trace(folder):
+            for _ in range(repeats):
+                case.run()
+        (file,) = pathlib.Path(folder).rglob("*.xplane.pb")
+        return kernels(jax.profiler.ProfileData.from_file(str(file)), module)
+
+
+def main() -> None:
+    """Profiles and prints."""
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        allow_abbrev=False,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    names = [name for name in cases.CASES if not name.startswith("import_")]
+    parser.add_argument("case", choices=names, metavar="CASE", help=", ".join(names))
+    parser.add_argument("--repeats", type=int, default=1)
+    parser.add_argument("--json", type=pathlib.Path, help="where to write the result")
+    args = parser.parse_args()
+    case = cases.CASES[args.case]()
+    assert case.program
+    program = case.program.as_text() or ""
+    try:
+        parts = by_part(trace(case, program.split()[1].rstrip(","), args.repeats), program)
+    except ValueError as error:
+        sys.exit(f"error: {error}")
+    print("\n".join(rows(parts, args.repeats)))
+    if args.json:
+        runs.save(args.json, case=args.case, repeats=args.repeats, ns=parts)
+
+
+if __name__ == "__main__":
+    main()

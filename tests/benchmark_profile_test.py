@@ -1,0 +1,111 @@
+"""The profile: whose time a kernel's is."""
+
+import types
+
+import jax
+import jax.numpy as jnp
+import pytest
+
+from benchmarks import cases, profile
+from benchmarks.profile import Kernel
+
+PROGRAM = """\
+HloModule jit_step, entry_computation_layout={(f32[4]{0})->f32[4]{0}}
+
+%body (param: f32[4]) -> f32[4] {
+  %param = f32[4]{0} parameter(0)
+  %dot.1 = f32[4,2]{1,0} dot(%param, %param), metadata={op_name="jit(step)/transpose(jvp(linear))/dot_general"}
+  ROOT %mul.1 = f32[4]{0} multiply(%dot.1, %dot.1), metadata={op_name="jit(step)/norm/mul"}
+}
+
+ENTRY %main.3 (x: f32[4]) -> f32[4] {
+  %loop.1 = (f32[4]{0}, s32[]) while(%x), metadata={op_name="jit(step)/while"}
+  %fusion.1 = f32[4]{0} fusion(%x), kind=kLoop, calls=%body, metadata={op_name="jit(step)/norm/mul"}
+  %sort.1 = (f32[4]{0}, s32[4]{0}) sort(%x, %y), metadata={op_name="jit(step)/update/sort"}
+  ROOT %copy.1 = f32[4]{0} copy(%fusion.1)
+}
+"""  # noqa: E501
+
+
+def test_a_kernel_is_of_the_part_of_its_product_or_else_of_its_result():
+    found = profile.instructions(PROGRAM)
+    assert "loop.1" not in found  # its body has times of its own
+    assert found["fusion.1"] == "jit(step)/transpose(jvp(linear))/dot_general"
+    assert found["sort.1"] == "jit(step)/update/sort"
+    assert found["copy.1"] == ""
+
+
+@pytest.mark.parametrize(
+    ("origin", "part"),
+    [
+        ("jit(step)/jvp(jit(__call__))/linear/dot_general", ("linear", False)),
+        ("jit(step)/transpose(jvp(jit(__call__)))/gelu/mul", ("gelu", True)),
+        ("jit(step)/jvp(losses)/while/body/add", ("losses", False)),
+        ("jit(step)/jvp(attention_over_frames)/linear/add", ("linear", False)),
+        ("jit(step)/my_linear_map/add", ("other", False)),
+        ("", ("other", False)),
+    ],
+)
+def test_the_innermost_name_counts(origin, part):
+    assert profile.part_of(origin) == part
+
+
+def test_kernels_at_the_same_time_share_it():
+    ran = [Kernel("a", 0, 10), Kernel("b", 4, 10), Kernel("c", 13, 20)]
+    share, idle = profile.shares(ran)
+    assert share == [4 + 3, 3, 7]
+    assert idle == 3
+    assert sum(share) + idle == 20
+
+
+def event(name, start, duration, **stats):
+    return types.SimpleNamespace(name=name, start_ns=start, duration_ns=duration, stats=stats)
+
+
+def trace(**planes):
+    def plane(name, events):
+        return types.SimpleNamespace(name=name, lines=[types.SimpleNamespace(events=events)])
+
+    return types.SimpleNamespace(planes=[plane(*one) for one in planes.items()])
+
+
+HOST = [
+    event("dot.1", 10, 1, hlo_op="dot.1", hlo_module="jit_step", _p=7),
+    event("end: dot.1", 50, 2, _c=7),
+    event("add.1", 60, 5, hlo_op="add.1", hlo_module="jit_step", _p=8),
+    event("mul.1", 70, 5, hlo_op="mul.1", hlo_module="jit_other", _p=9),
+]
+
+
+def test_a_kernel_of_a_cpu_ends_where_its_work_does():
+    found = profile.kernels(trace(**{"/host:CPU": HOST}), "jit_step")
+    assert found == [Kernel("dot.1", 10, 52), Kernel("add.1", 60, 65)]
+
+
+def test_kernels_of_a_gpu_are_those_that_ran_there():
+    stream = [event("gemm", 100, 30, hlo_op="dot.1", hlo_module="jit_step")]
+    found = profile.kernels(trace(**{"/host:CPU": HOST, "/device:GPU:0": stream}), "jit_step")
+    assert found == [Kernel("dot.1", 100, 130)]
+
+
+def test_a_trace_without_kernels_is_told():
+    with pytest.raises(ValueError, match="no kernels of jit_step"):
+        profile.kernels(trace(**{"/host:CPU": HOST[3:]}), "jit_step")
+
+
+def test_a_program_is_traced_and_its_parts_are_found():
+    def step(x, w):
+        with jax.named_scope("linear"):
+            x = x @ w
+        with jax.named_scope("gelu"):
+            return jax.lax.erf(x).sum()
+
+    args = jnp.ones((512, 512)), jnp.ones((512, 512))
+    program = jax.jit(jax.grad(step)).lower(*args).compile()
+    case = cases.Case(lambda: jax.block_until_ready(program(*args)), program=program)
+    text = program.as_text()
+    parts = profile.by_part(profile.trace(case, "jit_step", repeats=2), text)
+    assert parts["linear"][0] > 0  # forward
+    assert parts["linear"][1] > 0  # backward
+    assert sum(parts["gelu"]) > 0
+    assert list(profile.rows(parts, 2))[-1].startswith("| **all** |")
