@@ -1,5 +1,6 @@
 """Layers that the lifters share: linear maps, norms, attention along one axis, MLP, drops."""
 
+import functools
 import math
 from collections.abc import Callable
 from typing import Any
@@ -70,6 +71,7 @@ def fusion(width: int, *, rngs: nnx.Rngs) -> nnx.Linear:
     )
 
 
+@jax.named_scope("fusion")
 def fuse(
     weigh: nnx.Linear, a: Float[Array, "*b c"], b: Float[Array, "*b c"]
 ) -> Float[Array, "*b c"]:
@@ -83,6 +85,78 @@ def layer_norm(width: int, *, rngs: nnx.Rngs, epsilon: float = 1e-6) -> nnx.Laye
     return nnx.LayerNorm(
         width, epsilon=epsilon, dtype=jnp.float32, use_fast_variance=False, rngs=rngs
     )
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(1, 2))
+def standardised(x: Float[Array, "*b c"], epsilon: float, dtype: jnp.dtype) -> Float[Array, "*b c"]:
+    """Takes each token's mean off and divides by its standard deviation; from float32 to `dtype`.
+
+    The derivative is told by the result, so the backward pass keeps nothing else of its size.
+    """
+    return _standardised_forward(x, epsilon, dtype)[0]
+
+
+def _standardised_forward(x: Array, epsilon: float, dtype: jnp.dtype):
+    centred = x - x.mean(-1, keepdims=True)
+    scale = jax.lax.rsqrt(jnp.square(centred).mean(-1, keepdims=True) + epsilon)
+    out = (centred * scale).astype(dtype)
+    return out, (out, scale)
+
+
+def _standardised_backward(
+    epsilon: float, dtype: jnp.dtype, kept: tuple[Array, Array], grad: Array
+):
+    del epsilon, dtype
+    grad, (out, scale) = grad.astype(jnp.float32), kept
+    along = (grad * out).mean(-1, keepdims=True)
+    return ((grad - grad.mean(-1, keepdims=True) - out * along) * scale,)
+
+
+standardised.defvjp(_standardised_forward, _standardised_backward)
+
+
+@jax.custom_vjp
+def product(x: Float[Array, "n i"], kernel: Float[Array, "i o"]) -> Float[Array, "n o"]:
+    """A matrix product whose derivative by the kernel is computed in its wider form.
+
+    On CPU, [1024, 256] from 8,262 tokens takes 26 ms as `x.T @ grad`, and 17 as `(grad.T @ x).T`.
+    """
+    return x @ kernel
+
+
+def _product_backward(kept: tuple[Array, Array], grad: Array):
+    x, kernel = kept
+    if kernel.shape[0] < kernel.shape[1]:
+        return grad @ kernel.T, x.T @ grad
+    # Without the barrier XLA would turn it back.
+    return grad @ kernel.T, jax.lax.optimization_barrier(grad.T @ x).T
+
+
+product.defvjp(lambda x, kernel: (x @ kernel, (x, kernel)), _product_backward)
+
+
+def mapped(
+    linear: nnx.Linear, x: Float[Array, "*b i"], norm: nnx.LayerNorm | None = None
+) -> Float[Array, "*b o"]:
+    """Maps every token by a linear map, after a LayerNorm if one is given.
+
+    The norm's scale and bias become part of the map, which saves an array of the size of the
+    tokens forward and one backward. Products are of flat tokens: half the time of a backward pass
+    on CPU.
+    """
+    kernel, dtype = linear.kernel[...], linear.dtype
+    offset = jnp.zeros(()) if linear.bias is None else linear.bias[...]
+    if norm is not None:
+        assert norm.scale is not None  # as `layer_norm` makes them
+        assert norm.bias is not None
+        with jax.named_scope("norm"):
+            x = standardised(x.astype(jnp.float32), norm.epsilon, dtype)
+            offset += norm.bias[...] @ kernel
+            kernel = norm.scale[...][:, None] * kernel
+    with jax.named_scope("linear"):
+        flat = x.reshape(-1, x.shape[-1]).astype(dtype)
+        out = product(flat, kernel.astype(dtype)) + offset.astype(dtype)
+    return out.reshape(*x.shape[:-1], -1)
 
 
 def draw_uniformly(model: nnx.Module, *, rngs: nnx.Rngs) -> None:
@@ -135,6 +209,7 @@ class BatchNorm(nnx.Module):
         return ((x - mean) * scale + bias).astype(dtype)
 
 
+@jax.named_scope("gelu")
 def gelu(x: Float[Array, "..."]) -> Float[Array, "..."]:
     """The exact GELU by the error function, which is faster on CPU than JAX's by its complement."""
     return 0.5 * x * (1.0 + jax.lax.erf(x * 0.5**0.5))
@@ -194,14 +269,17 @@ def attend(
 ) -> Float[Array, "*b n d"]:
     """Scaled dot-product attention over the axis `n`, with logits and softmax in float32.
 
-    The logits are scaled by `scale`, 1 / sqrt(d) if it is not given.
+    The products of queries and keys are scaled by `scale`, 1 / sqrt(d) if it is not given.
     """
+    # Not the logits, which are many more.
+    query *= query.shape[-1] ** -0.5 if scale is None else scale
     logits = jnp.matmul(query, jnp.swapaxes(key, -1, -2), preferred_element_type=jnp.float32)
-    logits *= query.shape[-1] ** -0.5 if scale is None else scale
     # The softmax divides last: `d` numbers for each row instead of `n`, and a shorter derivative.
     weights = jnp.exp(logits - jax.lax.stop_gradient(logits.max(-1, keepdims=True)))
     total = weights.sum(-1, keepdims=True)
     kept = dropout(weights.astype(value.dtype), drop, drop_key)
+    # Values that lie transposed: less than half the time of their derivative on CPU.
+    value = jnp.swapaxes(jax.lax.optimization_barrier(jnp.swapaxes(value, -1, -2)), -1, -2)
     mixed = jnp.matmul(kept, value, preferred_element_type=jnp.float32)
     return (mixed / total).astype(value.dtype)
 
@@ -228,8 +306,9 @@ def attend_over(
     See `attend`.
     """
     order, back = _ORDERS[over]
-    query, key, value = (jnp.transpose(part, order) for part in (query, key, value))
-    return jnp.transpose(attend(query, key, value, drop, drop_key, scale), back)
+    with jax.named_scope(f"attention_over_{over}"):
+        query, key, value = (jnp.transpose(part, order) for part in (query, key, value))
+        return jnp.transpose(attend(query, key, value, drop, drop_key, scale), back)
 
 
 class Attention(nnx.Module):
@@ -252,18 +331,20 @@ class Attention(nnx.Module):
         self.out = linear(width, width, dtype=dtype, rngs=rngs)
 
     def __call__(
-        self, x: Float[Array, "b t j c"], key: PRNGKeyArray | None = None
+        self,
+        x: Float[Array, "b t j c"],
+        key: PRNGKeyArray | None = None,
+        norm: nnx.LayerNorm | None = None,
     ) -> Float[Array, "b t j c"]:
-        """Mixes the tokens along the axis."""
-        # Linear maps on flat tokens and a split before the transposition: half the time of the
-        # backward pass on CPU, where the other order pads and copies all three gradients.
-        width = x.shape[-1]
-        heads = (*x.shape[:-1], self.heads, width // self.heads)
+        """Mixes the tokens along the axis, after a norm if one is given."""
+        # A split before the transposition: half the time of the backward pass on CPU, where the
+        # other order pads and copies all three gradients.
+        heads = (*x.shape[:-1], self.heads, x.shape[-1] // self.heads)
         query, keys_, value = (
-            part.reshape(heads) for part in jnp.split(self.qkv(x.reshape(-1, width)), 3, axis=-1)
+            part.reshape(heads) for part in jnp.split(mapped(self.qkv, x, norm), 3, axis=-1)
         )
         mixed = attend_over(self.over, query, keys_, value, self.drop, key)
-        return self.out(mixed.reshape(-1, width)).reshape(x.shape)
+        return mapped(self.out, mixed.reshape(x.shape))
 
 
 class MLP(nnx.Module):
@@ -284,13 +365,15 @@ class MLP(nnx.Module):
         self.fc2 = linear(hidden, width, dtype=dtype, rngs=rngs)
 
     def __call__(
-        self, x: Float[Array, "*b c"], key: PRNGKeyArray | None = None
+        self,
+        x: Float[Array, "*b c"],
+        key: PRNGKeyArray | None = None,
+        norm: nnx.LayerNorm | None = None,
     ) -> Float[Array, "*b c"]:
-        """Maps every token by itself."""
+        """Maps every token by itself, after a norm if one is given."""
         first, second = keys(key, 2)
-        hidden = gelu(self.fc1(x.reshape(-1, x.shape[-1])))
-        out = self.fc2(dropout(hidden, self.drop, first)).reshape(x.shape)
-        return dropout(out, self.drop, second)
+        hidden = gelu(mapped(self.fc1, x, norm))
+        return dropout(mapped(self.fc2, dropout(hidden, self.drop, first)), self.drop, second)
 
 
 class Block(nnx.Module):
@@ -316,7 +399,7 @@ class Block(nnx.Module):
         dtype: jnp.dtype,
         rngs: nnx.Rngs,
     ):
-        self.drop, self.path_drop, self.dtype = drop, path_drop, dtype
+        self.drop, self.path_drop = drop, path_drop
         self.whole = None if drop_clips else {"joints": (2, 3), "frames": (1, 3)}[over]
         self.norm_attention = layer_norm(width, rngs=rngs)
         self.attention = Attention(
@@ -330,8 +413,8 @@ class Block(nnx.Module):
     ) -> Float[Array, "b t j c"]:
         """Returns the tokens after both residual branches."""
         weights, projection, path_1, hidden, path_2 = keys(key, 5)
-        branch = self.attention(self.norm_attention(x).astype(self.dtype), weights)
+        branch = self.attention(x, weights, self.norm_attention)
         branch = dropout(branch, self.drop, projection)
         x = x + drop_path(branch, self.path_drop, path_1, self.whole)
-        branch = self.mlp(self.norm_mlp(x).astype(self.dtype), hidden)
+        branch = self.mlp(x, hidden, self.norm_mlp)
         return x + drop_path(branch, self.path_drop, path_2, self.whole)

@@ -214,7 +214,7 @@ class Block(nnx.Module):
         rngs: nnx.Rngs,
     ):
         dtype = jnp.dtype(config.dtype)
-        self.drop, self.path_drop, self.dtype = config.dropout, path_drop, dtype
+        self.drop, self.path_drop = config.dropout, path_drop
         self.attention = attention
         width = HYPOTHESES * config.width
         self.norm_mlp = layers.layer_norm(width, rngs=rngs)
@@ -232,7 +232,7 @@ class Block(nnx.Module):
             branch = layers.drop_path(branch, self.path_drop, keys[2 * index + 1])
             hypotheses[index] = hypotheses[index] + branch
         x = jnp.concatenate(hypotheses, axis=-1)
-        branch = self.mlp(self.norm_mlp(x).astype(self.dtype), hidden)
+        branch = self.mlp(x, hidden, self.norm_mlp)
         return x + layers.drop_path(branch, self.path_drop, path)
 
 

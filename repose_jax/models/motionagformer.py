@@ -8,6 +8,7 @@ two, as in MotionBERT. The defaults are those of the base model; the other publi
 """
 
 import dataclasses
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
@@ -147,9 +148,16 @@ class GraphConvolution(nnx.Module):
         self.norm = layers.BatchNorm(nodes, axis=axis)
 
     def __call__(
-        self, x: Float[Array, "b t j c"], key: PRNGKeyArray | None
+        self,
+        x: Float[Array, "b t j c"],
+        key: PRNGKeyArray | None,
+        norm: Callable[[Array], Array],
     ) -> Float[Array, "b t j c"]:
-        """Mixes each node with those that it listens to; the key tells training, and no more."""
+        """Mixes each node with those that it listens to, after a norm.
+
+        The key tells training, and no more.
+        """
+        x = norm(x)
         tokens = x.astype(self.dtype)
         others = self.others(tokens)
         if self.over == "joints":
@@ -178,18 +186,21 @@ class Attention(layers.Attention):
         self.out_drop = config.dropout
 
     def __call__(
-        self, x: Float[Array, "b t j c"], key: PRNGKeyArray | None = None
+        self,
+        x: Float[Array, "b t j c"],
+        key: PRNGKeyArray | None = None,
+        norm: nnx.LayerNorm | None = None,
     ) -> Float[Array, "b t j c"]:
-        """Mixes the tokens along the axis."""
+        """Mixes the tokens along the axis, after a norm if one is given."""
         weights, out = layers.keys(key, 2)
-        return layers.dropout(super().__call__(x, weights), self.out_drop, out)
+        return layers.dropout(super().__call__(x, weights, norm), self.out_drop, out)
 
 
 class Block(nnx.Module):
     """A pre-norm mixer of tokens, then a pre-norm MLP, each with a scaled residual connection."""
 
     def __init__(self, config: MotionAGFormerConfig, mixer: nnx.Module, *, rngs: nnx.Rngs):
-        self.path_drop, self.dtype = config.stochastic_depth, jnp.dtype(config.dtype)
+        self.path_drop = config.stochastic_depth
         self.norm_mixer = layers.layer_norm(config.width, epsilon=1e-5, rngs=rngs)
         self.mixer = mixer
         self.scale_mixer = nnx.Param(jnp.full(config.width, LAYER_SCALE))
@@ -199,7 +210,7 @@ class Block(nnx.Module):
             config.width * config.mlp_ratio,
             drop=config.dropout,
             linear=layers.uniform_linear,
-            dtype=self.dtype,
+            dtype=jnp.dtype(config.dtype),
             rngs=rngs,
         )
         self.scale_mlp = nnx.Param(jnp.full(config.width, LAYER_SCALE))
@@ -209,9 +220,9 @@ class Block(nnx.Module):
     ) -> Float[Array, "b t j c"]:
         """Returns the tokens after both residual branches."""
         mixing, path_1, hidden, path_2 = layers.keys(key, 4)
-        branch = self.mixer(self.norm_mixer(x), mixing) * self.scale_mixer[...]
+        branch = self.mixer(x, mixing, self.norm_mixer) * self.scale_mixer[...]
         x = x + layers.drop_path(branch.astype(x.dtype), self.path_drop, path_1)
-        branch = self.mlp(self.norm_mlp(x).astype(self.dtype), hidden) * self.scale_mlp[...]
+        branch = self.mlp(x, hidden, self.norm_mlp) * self.scale_mlp[...]
         return x + layers.drop_path(branch.astype(x.dtype), self.path_drop, path_2)
 
 

@@ -67,16 +67,11 @@ def cosine_transform(length: int) -> tuple[np.ndarray, np.ndarray]:
     return forward.astype(np.float32), inverse.astype(np.float32)
 
 
-class FrequencyMLP(layers.MLP):
-    """An MLP of the frequencies of a sequence of tokens rather than of the tokens."""
-
-    def __call__(
-        self, x: Float[Array, "b n j c"], key: PRNGKeyArray | None = None
-    ) -> Float[Array, "b n j c"]:
-        """Transforms the tokens along `n`, maps every coefficient by itself, and goes back."""
-        forward, inverse = (m.astype(x.dtype) for m in cosine_transform(x.shape[1]))
-        x = super().__call__(jnp.einsum("fn,bnjc->bfjc", forward, x), key)
-        return jnp.einsum("nf,bfjc->bnjc", inverse, x)
+def on_frequencies(mlp: layers.MLP, x: Float[Array, "b n j c"]) -> Float[Array, "b n j c"]:
+    """Transforms the tokens along `n`, maps every coefficient by itself, and goes back."""
+    forward, inverse = (m.astype(x.dtype) for m in cosine_transform(x.shape[1]))
+    x = mlp(jnp.einsum("fn,bnjc->bfjc", forward, x))
+    return jnp.einsum("nf,bfjc->bnjc", inverse, x)
 
 
 class MixedBlock(nnx.Module):
@@ -97,19 +92,20 @@ class MixedBlock(nnx.Module):
         self.norm_mlp = layers.layer_norm(width, rngs=rngs)
         self.mlp = layers.MLP(width, hidden, dtype=dtype, rngs=rngs)
         self.norm_frequency_mlp = layers.layer_norm(width, rngs=rngs)
-        self.frequency_mlp = FrequencyMLP(width, hidden, dtype=dtype, rngs=rngs)
+        self.frequency_mlp = layers.MLP(width, hidden, dtype=dtype, rngs=rngs)
 
     def __call__(
         self, x: Float[Array, "w n j c"], key: PRNGKeyArray | None = None
     ) -> Float[Array, "w n j c"]:
         """Returns the tokens after all residual branches."""
         keys = layers.keys(key, 3)
-        branch = self.attention(self.norm_attention(x).astype(self.dtype))
+        branch = self.attention(x, norm=self.norm_attention)
         x = x + layers.drop_path(branch, self.path_drop, keys[0])
         first, second = jnp.split(x, [x.shape[1] // 2], axis=1)
-        branch = self.mlp(self.norm_mlp(first).astype(self.dtype))
+        branch = self.mlp(first, norm=self.norm_mlp)
         first = first + layers.drop_path(branch, self.path_drop, keys[1])
-        branch = self.frequency_mlp(self.norm_frequency_mlp(second).astype(self.dtype))
+        normed = self.norm_frequency_mlp(second).astype(self.dtype)
+        branch = on_frequencies(self.frequency_mlp, normed)
         second = second + layers.drop_path(branch, self.path_drop, keys[2])
         return jnp.concatenate([first, second], axis=1)
 

@@ -124,15 +124,15 @@ class CrissCross(nnx.Module):
         self.out = layers.uniform_linear(config.width, config.width, dtype=dtype, rngs=rngs)
 
     def __call__(
-        self, x: Float[Array, "b t j c"], key: PRNGKeyArray | None
+        self, x: Float[Array, "b t j c"], key: PRNGKeyArray | None, norm: nnx.LayerNorm
     ) -> Float[Array, "b t j c"]:
-        """Mixes the tokens of a frame and those of a joint."""
+        """Mixes the tokens of a frame and those of a joint, after a norm."""
         config = self.config
         half = config.width // 2
         scale = half**-0.5 if config.attention_scale is None else config.attention_scale
         heads = (*x.shape[:-1], config.heads, half // config.heads)
-        flat = self.qkv(x.reshape(-1, config.width))
-        columns = [part.reshape(heads) for part in jnp.split(flat, 6, axis=-1)]
+        projected = layers.mapped(self.qkv, x, norm)
+        columns = [part.reshape(heads) for part in jnp.split(projected, 6, axis=-1)]
         parts = self.part_embedding[...][jnp.asarray(config.parts)]
         halves = []
         for over, near, (query, key_, value), weight, drop_key in zip(
@@ -146,18 +146,15 @@ class CrissCross(nnx.Module):
             mixed = layers.attend_over(over, query, key_, value, scale=scale)
             local = near(value.reshape(*x.shape[:-1], half)).reshape(heads)
             part = layers.drop_path(parts[None], config.part_dropout, drop_key)[0, :, None]
-            halves.append(mixed + local + (weight * part).astype(x.dtype))
+            halves.append(mixed + local + (weight * part).astype(mixed.dtype))
         # Each head has both of its halves side by side.
-        return self.out(jnp.concatenate(halves, axis=-1).reshape(flat.shape[0], -1)).reshape(
-            x.shape
-        )
+        return layers.mapped(self.out, jnp.concatenate(halves, axis=-1).reshape(x.shape))
 
 
 class Block(nnx.Module):
     """Pre-norm criss-cross attention, then a pre-norm MLP, each with a residual connection."""
 
     def __init__(self, config: StcformerConfig, *, rngs: nnx.Rngs):
-        self.dtype = jnp.dtype(config.dtype)
         self.norm_attention = layers.layer_norm(config.width, epsilon=1e-5, rngs=rngs)
         self.attention = CrissCross(config, rngs=rngs)
         self.norm_mlp = layers.layer_norm(config.width, epsilon=1e-5, rngs=rngs)
@@ -166,7 +163,7 @@ class Block(nnx.Module):
             config.width * config.mlp_ratio,
             drop=config.dropout,
             linear=_linear,
-            dtype=self.dtype,
+            dtype=jnp.dtype(config.dtype),
             rngs=rngs,
         )
 
@@ -175,8 +172,8 @@ class Block(nnx.Module):
     ) -> Float[Array, "b t j c"]:
         """Returns the tokens after both residual branches."""
         parts, hidden = layers.keys(key, 2)
-        x = x + self.attention(self.norm_attention(x).astype(self.dtype), parts)
-        return x + self.mlp(self.norm_mlp(x).astype(self.dtype), hidden)
+        x = x + self.attention(x, parts, self.norm_attention)
+        return x + self.mlp(x, hidden, self.norm_mlp)
 
 
 class Stcformer(Lifter):
