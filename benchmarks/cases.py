@@ -82,11 +82,13 @@ def inference(clips: int, frames: int = 243, dtype: str = "float32") -> Case:
     )
 
 
-def training(clips: int, frames: int, dtype: str = "float32") -> Case:
+def training(clips: int, frames: int, dtype: str = "float32", fused: tuple[str, ...] = ()) -> Case:
     """A step of the recipe of `configs/h36m.py`, of which the batch is made before."""
     recipe = h36m.get_config()
-    sizes = {"train": {"batch_size": clips}, "data": {"frames": frames}, "model": {"dtype": dtype}}
-    recipe.update(sizes)
+    model_config = {"dtype": dtype, "fused_attention": fused}
+    recipe.update(
+        {"train": {"batch_size": clips}, "data": {"frames": frames}, "model": model_config}
+    )
     experiment = config.from_mapping(recipe.to_dict())
     model = nnx.jit(functools.partial(models.create, **experiment.model))()
     graph, state, optimizer = run.initial_state(experiment, model)
@@ -149,6 +151,8 @@ CASES: dict[str, Callable[[], Case]] = {
     "inference_64x243_bfloat16": lambda: inference(64, dtype="bfloat16"),
     "training_32x243": lambda: training(32, 243),
     "training_32x243_bfloat16": lambda: training(32, 243, "bfloat16"),
+    "training_32x243_bfloat16_fused_frames": lambda: training(32, 243, "bfloat16", ("frames",)),
+    "training_32x243_bfloat16_fused": lambda: training(32, 243, "bfloat16", ("frames", "joints")),
     "relational_32x243": lambda: relational(32, 243),
     "relational_2x2000": lambda: relational(2, 2000),
     "import_jax": lambda: imports("jax"),

@@ -33,6 +33,8 @@ GROUPS = {
         "inference_64x243_bfloat16",
         "training_32x243",
         "training_32x243_bfloat16",
+        "training_32x243_bfloat16_fused_frames",
+        "training_32x243_bfloat16_fused",
     ),
 }
 OURS = "repose_jax"
@@ -82,7 +84,7 @@ def measure(case: str, beside: dict[str, list[str]], repeats: int) -> dict[str, 
     if ready is None:
         sys.exit(f"error: {case} ended before it was ready; its messages are above.")
     if ready["flops"]:
-        peak = "matmul_bfloat16" if case.endswith("bfloat16") else "matmul"
+        peak = "matmul_bfloat16" if "bfloat16" in case else "matmul"
         workers["matmul"] = Worker([*ours, peak])
     workers = {name: worker for name, worker in workers.items() if worker.ready}
     for _ in range(repeats):

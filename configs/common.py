@@ -24,6 +24,7 @@ def base() -> ConfigDict:
             "attention_dropout": 0.0,
             "stochastic_depth": 0.0,
             "remat": False,
+            "fused_attention": (),
             "dtype": "float32",
         }
     )

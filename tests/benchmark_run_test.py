@@ -67,6 +67,6 @@ def test_a_case_in_bfloat16_is_held_against_a_product_in_bfloat16(monkeypatch):
             return {}
 
     monkeypatch.setattr(run, "Worker", Worker)
-    for case in ("training_32x243", "training_32x243_bfloat16"):
+    for case in ("training_32x243", "training_32x243_bfloat16", "training_32x243_bfloat16_fused"):
         run.measure(case, {}, repeats=1)
-    assert started[1::2] == ["matmul", "matmul_bfloat16"]
+    assert started[1::2] == ["matmul", "matmul_bfloat16", "matmul_bfloat16"]

@@ -311,8 +311,42 @@ def attend_over(
         return jnp.transpose(attend(query, key, value, drop, drop_key, scale), back)
 
 
+def attend_fused(
+    over: str,
+    query: Float[Array, "b t j h d"],
+    key: Float[Array, "b t j h d"],
+    value: Float[Array, "b t j h d"],
+) -> Float[Array, "b t j h d"]:
+    """`attend_over` by cuDNN, for bfloat16: the weights of the softmax are never in memory.
+
+    Raises:
+        ValueError: there is no GPU.
+    """
+    if jax.default_backend() != "gpu":
+        raise ValueError(
+            "fused attention is cuDNN's, for NVIDIA GPUs from compute capability 8.0 on; found "
+            f"{jax.default_backend()!r}. Leave config.model.fused_attention empty: ()."
+        )
+    order = {"joints": (0, 1, 2, 3, 4), "frames": (0, 2, 1, 3, 4)}[over]  # to [b, rest, n, h, d]
+    *batch, tokens, heads, width = (query.shape[axis] for axis in order)
+    flat = (-1, tokens, heads, width)
+    # cuDNN has no derivative for odd numbers of tokens; one more that counts for nothing.
+    padding = ((0, 0), (0, tokens % 2), (0, 0), (0, 0))
+    lengths = jnp.full(math.prod(batch), tokens, jnp.int32)
+    mixed = jax.nn.dot_product_attention(
+        *(jnp.pad(jnp.transpose(x, order).reshape(flat), padding) for x in (query, key, value)),
+        query_seq_lengths=lengths,
+        key_value_seq_lengths=lengths,
+        implementation="cudnn",
+    )
+    return jnp.transpose(mixed[:, :tokens].reshape(*batch, tokens, heads, width), order)
+
+
 class Attention(nnx.Module):
-    """Multi-head self-attention along one axis of `[b, t, j, c]`: over "joints" or "frames"."""
+    """Multi-head self-attention along one axis of `[b, t, j, c]`: over "joints" or "frames".
+
+    `fused` takes `attend_fused`, which knows no dropout of weights.
+    """
 
     def __init__(
         self,
@@ -322,11 +356,12 @@ class Attention(nnx.Module):
         over: str,
         qkv_bias: bool = True,
         drop: float = 0.0,
+        fused: bool = False,
         linear: Callable[..., nnx.Linear] = linear,
         dtype: jnp.dtype,
         rngs: nnx.Rngs,
     ):
-        self.heads, self.over, self.drop = heads, over, drop
+        self.heads, self.over, self.drop, self.fused = heads, over, drop, fused
         self.qkv = linear(width, 3 * width, bias=qkv_bias, dtype=dtype, rngs=rngs)
         self.out = linear(width, width, dtype=dtype, rngs=rngs)
 
@@ -343,7 +378,10 @@ class Attention(nnx.Module):
         query, keys_, value = (
             part.reshape(heads) for part in jnp.split(mapped(self.qkv, x, norm), 3, axis=-1)
         )
-        mixed = attend_over(self.over, query, keys_, value, self.drop, key)
+        if self.fused:
+            mixed = attend_fused(self.over, query, keys_, value)
+        else:
+            mixed = attend_over(self.over, query, keys_, value, self.drop, key)
         return mapped(self.out, mixed.reshape(x.shape))
 
 
@@ -395,6 +433,7 @@ class Block(nnx.Module):
         attention_drop: float = 0.0,
         path_drop: float = 0.0,
         drop_clips: bool = False,
+        fused: bool = False,
         linear: Callable[..., nnx.Linear] = linear,
         dtype: jnp.dtype,
         rngs: nnx.Rngs,
@@ -403,7 +442,14 @@ class Block(nnx.Module):
         self.whole = None if drop_clips else {"joints": (2, 3), "frames": (1, 3)}[over]
         self.norm_attention = layer_norm(width, rngs=rngs)
         self.attention = Attention(
-            width, heads, over=over, drop=attention_drop, linear=linear, dtype=dtype, rngs=rngs
+            width,
+            heads,
+            over=over,
+            drop=attention_drop,
+            fused=fused,
+            linear=linear,
+            dtype=dtype,
+            rngs=rngs,
         )
         self.norm_mlp = layer_norm(width, rngs=rngs)
         self.mlp = MLP(width, hidden, drop=drop, linear=linear, dtype=dtype, rngs=rngs)

@@ -36,8 +36,10 @@ class ReposeConfig:
             grows linearly from 0 at the first layer.
         remat: recompute each layer in the backward pass instead of storing its activations; on
             accelerators, as XLA undoes it on a CPU.
+        fused_attention: axes, "joints" and "frames", over which attention is cuDNN's; on NVIDIA
+            GPUs in bfloat16. It was not run on one yet.
         dtype: compute type, "float32" or "bfloat16"; parameters, norms, softmax and output stay
-        float32.
+            float32.
     """
 
     frames: int = 243
@@ -53,12 +55,22 @@ class ReposeConfig:
     attention_dropout: float = 0.0
     stochastic_depth: float = 0.0
     remat: bool = False
+    fused_attention: tuple[str, ...] = ()
     dtype: str = "float32"
 
     def __post_init__(self):
         if self.width % self.heads:
             raise ValueError(f"width {self.width} is not a multiple of heads {self.heads}.")
         check_dtype(self.dtype)
+        if not set(self.fused_attention) <= {"joints", "frames"}:
+            raise ValueError(
+                f"fused_attention names axes, 'joints' or 'frames'; found {self.fused_attention}."
+            )
+        if self.fused_attention and (self.dtype != "bfloat16" or self.attention_dropout):
+            raise ValueError(
+                "fused_attention takes dtype 'bfloat16' and attention_dropout 0; found "
+                f"{self.dtype!r} and {self.attention_dropout}."
+            )
 
 
 class DualStreamLayer(nnx.Module):
@@ -76,6 +88,7 @@ class DualStreamLayer(nnx.Module):
                     attention_drop=config.attention_dropout,
                     path_drop=path_drop,
                     drop_clips=True,
+                    fused=axis in config.fused_attention,
                     dtype=jnp.dtype(config.dtype),
                     rngs=rngs,
                 )

@@ -92,11 +92,41 @@ def test_attention_is_the_softmax_of_the_products_times_the_values(scale):
         return layers.attend(query, key, value, scale=scale)
 
     def grads(form):
-        return jax.value_and_grad(lambda *args: (weights * form(*args)).sum(), (0, 1, 2))(
-            query, key, value
-        )
+        def loss(*parts):
+            return (weights * form(*parts)).sum()
+
+        return jax.value_and_grad(loss, (0, 1, 2))(query, key, value)
+
+    jax.tree.map(CLOSE, grads(found), grads(plain))
+
+
+@pytest.mark.parametrize("over", ["joints", "frames"])
+@pytest.mark.parametrize("frames", [9, 6])
+def test_fused_attention_asks_cudnn_for_the_same(monkeypatch, over, frames):
+    kernel, asked = jax.nn.dot_product_attention, []
+
+    def without_a_gpu(*args, implementation, **options):
+        asked.append((implementation, args[0].dtype, args[0].shape[1] % 2))
+        return kernel(*args, implementation="xla", **options)
+
+    monkeypatch.setattr(jax.nn, "dot_product_attention", without_a_gpu)
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    parts = [normal(seed, 2, frames, 5, 4, 8).astype(jnp.bfloat16) for seed in range(3)]
+    weights = normal(3, 2, frames, 5, 4, 8)
+
+    def grads(form):
+        def loss(*parts):
+            return (weights * form(over, *parts)).sum()
+
+        return jax.grad(loss, (0, 1, 2))(*parts)
+
+    def numbers(tree):
+        return jax.tree.map(lambda x: np.asarray(x, np.float32), tree)
 
     for one, other in zip(
-        jax.tree.leaves(grads(found)), jax.tree.leaves(grads(plain)), strict=True
+        numbers((layers.attend_fused(over, *parts), *grads(layers.attend_fused))),
+        numbers((layers.attend_over(over, *parts), *grads(layers.attend_over))),
+        strict=True,
     ):
-        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-5)
+        np.testing.assert_allclose(one, other, rtol=0.02, atol=0.02 * np.abs(other).max())
+    assert set(asked) == {("cudnn", jnp.dtype(jnp.bfloat16), 0)}  # an even number of tokens

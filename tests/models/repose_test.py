@@ -6,6 +6,7 @@ from flax import nnx
 from golden_files import load
 
 from repose_jax import convert, models
+from repose_jax.models import layers
 
 TINY = dict(frames=9, width=16, depth=1, heads=2, representation=24)
 
@@ -114,3 +115,33 @@ def test_misspelt_models_and_fields_are_named():
         models.create("repose", heds=2)
     with pytest.raises(ValueError, match="not a multiple"):
         models.create("repose", width=30, heads=4)
+
+
+@pytest.mark.parametrize("axes", [("frames",), ("joints",), ("joints", "frames")])
+def test_attention_is_fused_over_the_axes_that_are_named(monkeypatch, axes):
+    fused = []
+    monkeypatch.setattr(
+        layers, "attend_fused", lambda over, *args: (fused.append(over), args[2])[1]
+    )
+    model = models.create("repose", **TINY, dtype="bfloat16", fused_attention=axes)
+    model(jnp.ones((1, 9, 17, 3)))
+    assert sorted(fused) == sorted(2 * axes)  # in both streams of the one layer
+
+
+def test_fused_attention_without_a_gpu_tells_what_to_set():
+    model = models.create("repose", **TINY, dtype="bfloat16", fused_attention=("frames",))
+    with pytest.raises(ValueError, match=r"found 'cpu'. Leave config.model.fused_attention empty"):
+        model(jnp.zeros((1, 9, 17, 3)))
+
+
+@pytest.mark.parametrize(
+    ("fused", "sizes", "message"),
+    [
+        (("time",), {}, "'joints' or 'frames'; found"),
+        (("frames",), {}, "found 'float32' and 0.0"),
+        (("frames",), {"dtype": "bfloat16", "attention_dropout": 0.1}, "'bfloat16' and 0.1"),
+    ],
+)
+def test_fused_attention_that_cannot_be_is_told(fused, sizes, message):
+    with pytest.raises(ValueError, match=message):
+        models.create("repose", **TINY, **sizes, fused_attention=fused)
