@@ -7,9 +7,9 @@ Stacked-hourglass keypoints with their confidence, and 2.5D labels; evaluated by
 MotionBERT, MotionAGFormer and RePOSE (`docs/protocols.md`).
 
 Hardware: one GPU is meant, and not measured yet. On a generated file of the full size: 17,768
-training clips, 555 steps of 32 an epoch; on two CPU cores a step of 2 clips takes 12 s and the
-process 4 GB, which is enough to try it. Where memory is short: `--config.train.clips_at_once=4`,
-which gives the same update, or `--config.model.dtype=bfloat16`.
+training clips, 555 steps of 32 an epoch; on two CPU cores a step of 2 clips takes 9 to 13 s and
+the process 3.5 GB, which is enough to try it. Where memory is short:
+`--config.train.clips_at_once=4`, which gives the same update, or `--config.model.dtype=bfloat16`.
 
 Variants after the colon, separated by commas: `baseline`, `spatial`, `temporal`, `learned` and the
 sizes of `configs.common`; `gt2d` (ground-truth keypoints as input); `camera` (VideoPose3D's files:
