@@ -37,8 +37,11 @@ CPU_FRAMES = 243
 CPU_STEPS = 8
 """Most steps that are handed to a CPU at a time."""
 
-# What may change between two runs in one workdir: how long, how often, and where the data lie.
+# What may change between two runs in one workdir: how long, how often, where the data lie, and how
+# the same numbers are computed.
 MAY_CHANGE = {
+    "model.fused_attention",
+    "model.remat",
     "data.data_dir",
     "train.epochs",
     "train.clips_at_once",

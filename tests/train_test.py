@@ -413,9 +413,10 @@ def test_a_key_that_one_configuration_has_and_the_other_has_not_differs(trained,
         claim_workdir(trained.config, copy)
 
 
-def test_what_only_says_how_long_and_how_often_may_change(trained, copy, data_dir):
+def test_what_only_says_how_long_how_often_and_how_it_is_computed_may_change(copy, data_dir):
     other = small_data.experiment(
         data_dir,
+        model={"remat": True, "fused_attention": ("frames",)},
         data={"data_dir": "elsewhere"},
         train={"epochs": 99, "eval_every": 9, "log_every": 7},
         eval={"batch_size": 16, "flip": False, "pictures": 5},
