@@ -333,13 +333,14 @@ def attend_fused(
     # cuDNN has no derivative for odd numbers of tokens; one more that counts for nothing.
     padding = ((0, 0), (0, tokens % 2), (0, 0), (0, 0))
     lengths = jnp.full(math.prod(batch), tokens, jnp.int32)
-    mixed = jax.nn.dot_product_attention(
-        *(jnp.pad(jnp.transpose(x, order).reshape(flat), padding) for x in (query, key, value)),
-        query_seq_lengths=lengths,
-        key_value_seq_lengths=lengths,
-        implementation="cudnn",
-    )
-    return jnp.transpose(mixed[:, :tokens].reshape(*batch, tokens, heads, width), order)
+    with jax.named_scope(f"attention_over_{over}"):
+        mixed = jax.nn.dot_product_attention(
+            *(jnp.pad(jnp.transpose(x, order).reshape(flat), padding) for x in (query, key, value)),
+            query_seq_lengths=lengths,
+            key_value_seq_lengths=lengths,
+            implementation="cudnn",
+        )
+        return jnp.transpose(mixed[:, :tokens].reshape(*batch, tokens, heads, width), order)
 
 
 class Attention(nnx.Module):
