@@ -47,7 +47,9 @@ def _flops(clips: int, frames: int, passes: int) -> float:
     return 2.0 * complexity.of_model("repose", clip_frames=frames).macs * clips * passes
 
 
-def compiled(function: Callable[..., Any], *args: Any, **jit: Any) -> tuple[Any, float]:
+def compiled(
+    function: Callable[..., Any], *args: Any, **jit: Any
+) -> tuple[jax.stages.Compiled, float]:
     """Compiles a function for its arguments and tells how long that took."""
     start = time.perf_counter()
     found = jax.jit(function, **jit).lower(*args).compile()
@@ -63,9 +65,7 @@ def matmul(dtype: str = "float32") -> Case:
     size = 2048 if jax.default_backend() == "cpu" else 8192
     a = jax.random.normal(jax.random.key(0), (size, size), dtype)
     product, seconds = compiled(lambda a: a @ a, a)
-    return Case(
-        lambda: jax.block_until_ready(product(a)), 2.0 * size**3, seconds, product.as_text()
-    )
+    return Case(lambda: jax.block_until_ready(product(a)), 2.0 * size**3, seconds, product)
 
 
 def inference(clips: int, frames: int = 243, dtype: str = "float32") -> Case:
@@ -74,12 +74,7 @@ def inference(clips: int, frames: int = 243, dtype: str = "float32") -> Case:
     graph, *variables = nnx.split(model, nnx.Param, ...)
     args = tuple(variables), _poses(0, clips, frames)
     lift, seconds = compiled(functools.partial(evaluate.predict, graph, flip=False), *args)
-    return Case(
-        lambda: jax.block_until_ready(lift(*args)),
-        _flops(clips, frames, 1),
-        seconds,
-        lift.as_text(),
-    )
+    return Case(lambda: jax.block_until_ready(lift(*args)), _flops(clips, frames, 1), seconds, lift)
 
 
 def training(clips: int, frames: int, dtype: str = "float32", fused: tuple[str, ...] = ()) -> Case:
@@ -129,9 +124,7 @@ def relational(clips: int, frames: int) -> Case:
 
     poses, targets = _poses(0, clips, frames), _poses(1, clips, frames)
     function, seconds = compiled(jax.value_and_grad(both), poses, targets)
-    return Case(
-        lambda: jax.block_until_ready(function(poses, targets)), None, seconds, function.as_text()
-    )
+    return Case(lambda: jax.block_until_ready(function(poses, targets)), None, seconds, function)
 
 
 def imports(*modules: str) -> Case:

@@ -34,7 +34,7 @@ PARTS = (
 OTHER = "other"
 IDLE = "no kernel"
 # An instruction with these runs others, which have times of their own.
-_CONTAINERS = {"while", "call", "conditional", "async-start", "async-done"}
+_CONTAINERS = {"while", "call", "conditional"}
 
 
 class Kernel(NamedTuple):

@@ -1,5 +1,7 @@
 """The profile: whose time a kernel's is."""
 
+import json
+import sys
 import types
 
 import jax
@@ -91,6 +93,19 @@ def test_kernels_of_a_gpu_are_those_that_ran_there():
 def test_a_trace_without_kernels_is_told():
     with pytest.raises(ValueError, match="no kernels of jit_step"):
         profile.kernels(trace(**{"/host:CPU": HOST[3:]}), "jit_step")
+
+
+def test_the_command_profiles_a_case(monkeypatch, capsys, tmp_path):
+    written = tmp_path / "profile.json"
+    command = ["profile", "relational_2x2000", "--repeats=2", f"--json={written}"]
+    monkeypatch.setattr(sys, "argv", command)
+    profile.main()
+    *_, parts, last = capsys.readouterr().out.splitlines()
+    assert parts.startswith("| ")
+    assert last.startswith("| **all** |")
+    content = json.loads(written.read_text())
+    assert (content["case"], content["repeats"]) == ("relational_2x2000", 2)
+    assert sum(map(sum, content["ns"].values())) > 0
 
 
 def test_a_program_is_traced_and_its_parts_are_found():

@@ -127,9 +127,10 @@ def product(x: Float[Array, "n i"], kernel: Float[Array, "i o"]) -> Float[Array,
 def _product_backward(kept: tuple[Array, Array], grad: Array):
     x, kernel = kept
     if kernel.shape[0] < kernel.shape[1]:
-        return grad @ kernel.T, x.T @ grad
-    # Without the barrier XLA would turn it back.
-    return grad @ kernel.T, jax.lax.optimization_barrier(grad.T @ x).T
+        by_kernel = x.T @ grad
+    else:  # without the barrier XLA would turn it back
+        by_kernel = jax.lax.optimization_barrier(grad.T @ x).T
+    return grad @ kernel.T, by_kernel
 
 
 product.defvjp(lambda x, kernel: (x @ kernel, (x, kernel)), _product_backward)
