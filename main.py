@@ -25,7 +25,7 @@ def parse_flags(argv: list[str]) -> list[str]:
     try:
         return app.parse_flags_with_usage(argv)
     except (AttributeError, KeyError) as error:
-        from repose_jax.command_line import no_such_key
+        from repose_jax.cli.command_line import no_such_key
 
         sys.exit(f"error: {no_such_key(error)}")
 
@@ -52,11 +52,13 @@ def main(argv: list[str]) -> None:
         logging.set_verbosity(logging.WARNING)  # Orbax tells every step of a save
     if len(argv) > 1:
         raise app.UsageError(f"There are arguments that are not flags: {argv[1:]}")
-    from repose_jax import compile_cache
+    from repose_jax.runtime import compile_cache
 
     compile_cache.keep_programs()
     join_processes()
-    from repose_jax import config, results, train  # after JAX knows its processes
+    from repose_jax import config
+    from repose_jax.evaluation import results
+    from repose_jax.training import loop as train
 
     try:
         experiment = config.from_mapping(FLAGS.config.to_dict())

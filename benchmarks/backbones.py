@@ -22,7 +22,8 @@ import jax.numpy as jnp
 from flax import nnx
 
 from benchmarks import runs
-from repose_jax import complexity, config, models
+from repose_jax import config, models
+from repose_jax.models import complexity
 
 LOSSES = {"none": "", "spatial": "spatial", "temporal": "temporal", "both": "relational"}
 KINDS = "stcformer", "mixste", "videopose3d", "motionagformer"  # 2 transformers, convolution, graph

@@ -23,7 +23,13 @@ import jax.numpy as jnp
 from flax import nnx
 
 from configs import h36m
-from repose_jax import complexity, config, evaluate, losses, models, optim, run, train
+from repose_jax import config, models
+from repose_jax.evaluation import tally as evaluate
+from repose_jax.models import complexity
+from repose_jax.objectives import losses
+from repose_jax.training import loop as train
+from repose_jax.training import optim
+from repose_jax.training import setup as run
 
 
 class Case(NamedTuple):

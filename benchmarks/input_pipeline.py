@@ -18,7 +18,9 @@ import time
 import jax
 
 from benchmarks import runs
-from repose_jax import command_line, run, train
+from repose_jax.cli import command_line
+from repose_jax.training import loop as train
+from repose_jax.training import setup as run
 
 
 def main() -> None:

@@ -5,7 +5,7 @@ Run `python docs/draw_skeletons.py` after changing those tables.
 
 from pathlib import Path
 
-from repose_jax.picture import draw_skeleton
+from repose_jax.evaluation.pictures import draw_skeleton
 from repose_jax.skeleton import MAPS, SKELETONS, Skeleton
 
 DOCS = Path(__file__).parent

@@ -5,8 +5,8 @@ import difflib
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
-from repose_jax.objective import EQUATION_4
-from repose_jax.optim import OptimConfig
+from repose_jax.objectives.objective import EQUATION_4
+from repose_jax.training.optim import OptimConfig
 
 C = TypeVar("C")
 

@@ -10,7 +10,9 @@ import pytest
 import small_human36m
 import small_mpi_inf_3dhp
 
-from repose_jax import config, prepare, train
+from repose_jax import config
+from repose_jax.data import prepare
+from repose_jax.training import loop as train
 
 
 def motionbert(folder: pathlib.Path) -> str:

@@ -9,8 +9,9 @@ from config_files import check_imports_nothing_heavy, get, variants
 from flax import nnx
 
 from configs import common
-from repose_jax import config, models, objective
+from repose_jax import config, models
 from repose_jax.models.repose import ReposeConfig
+from repose_jax.objectives import objective
 
 FILES = sorted(
     path.stem

@@ -52,7 +52,7 @@ def trained(data_dir, tmp_path_factory) -> Trained:
     """A run that was never interrupted, with a picture."""
     import small_data
 
-    from repose_jax import train
+    from repose_jax.training import loop as train
 
     workdir = tmp_path_factory.mktemp("trained")
     config = small_data.experiment(data_dir, eval={"pictures": 1})

@@ -9,7 +9,7 @@ import processes
 import pytest
 from small_run import assert_close, records, restore
 
-from repose_jax.run import setup
+from repose_jax.training.setup import setup
 
 
 @pytest.fixture(scope="module")

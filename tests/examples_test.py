@@ -10,7 +10,8 @@ import pytest
 import small_data
 
 from repose_jax import config as config_lib
-from repose_jax import models, train
+from repose_jax import models
+from repose_jax.training import loop as train
 
 ROOT = pathlib.Path(__file__).parents[1]
 

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from flax import nnx
 
-from repose_jax import convert, models
+from repose_jax import models
+from repose_jax.torch_import import convert
 
 GOLDEN = pathlib.Path(__file__).parent / "golden"
 DSTFORMER_SIZES = {  # name of a size in the published code -> ours

@@ -10,9 +10,14 @@ import small_data
 from flax import nnx
 from small_run import assert_close, records, restore
 
-from repose_jax import clips as clips_lib
 from repose_jax import config as config_lib
-from repose_jax import devices, models, results, run, state, train
+from repose_jax import models
+from repose_jax.data import clips as clips_lib
+from repose_jax.evaluation import results
+from repose_jax.runtime import devices
+from repose_jax.training import loop as train
+from repose_jax.training import setup as run
+from repose_jax.training import state
 
 MODEL = {"name": "pstmo", "frames": 9, "width": 8, "depth": 1, "heads": 2, "dropout": 0.1}
 

@@ -8,8 +8,9 @@ import pytest
 from jax.sharding import AxisType
 from small_run import assert_close, records, restore
 
-from repose_jax import devices, train
-from repose_jax.run import setup
+from repose_jax.runtime import devices
+from repose_jax.training import loop as train
+from repose_jax.training.setup import setup
 
 
 def some_devices(count=1):

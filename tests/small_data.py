@@ -10,7 +10,7 @@ import small_config
 import tensorflow_datasets as tfds
 
 from repose_jax import config
-from repose_jax.dataset import Motion
+from repose_jax.data.sequences import Motion
 from tfds_builders.builder import RecordBuilder, Shard
 from tfds_builders.records import features, make_record
 

@@ -7,8 +7,8 @@ from typing import Any
 import jax
 import numpy as np
 
-from repose_jax import state
-from repose_jax.checkpoint import Checkpoints
+from repose_jax.runtime.checkpoint import Checkpoints
+from repose_jax.training import state
 
 
 def records(workdir: pathlib.Path, split: str | None = None) -> list[dict[str, Any]]:

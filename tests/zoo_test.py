@@ -8,7 +8,9 @@ import config_files
 import pytest
 from flax import nnx
 
-from repose_jax import config, models, objective, optim
+from repose_jax import config, models
+from repose_jax.objectives import objective
+from repose_jax.training import optim
 
 RECIPES = sorted(
     path.stem

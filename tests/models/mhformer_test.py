@@ -5,7 +5,8 @@ import pytest
 from flax import nnx
 from golden_files import check_reproduces, load
 
-from repose_jax import convert, models
+from repose_jax import models
+from repose_jax.torch_import import convert
 
 SIZES = {
     "frames": "frames",

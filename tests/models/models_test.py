@@ -10,7 +10,7 @@ from flax import nnx
 
 from repose_jax import models
 from repose_jax.models import layers
-from repose_jax.published import PUBLISHED
+from repose_jax.torch_import import PUBLISHED
 
 FRAMES = 9
 TINY = {

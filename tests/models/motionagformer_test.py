@@ -10,7 +10,7 @@ from golden_files import check_reproduces, load
 from configs.zoo.motionagformer import get_config as recipe_of
 from repose_jax import models
 from repose_jax.models import motionagformer
-from repose_jax.published import PUBLISHED
+from repose_jax.torch_import import PUBLISHED
 
 NAMES = {  # of the sizes in the published code -> ours
     "n_frames": "frames",

@@ -7,8 +7,9 @@ import pytest
 from flax import nnx
 from golden_files import check_reproduces, load
 
-from repose_jax import convert, models
+from repose_jax import models
 from repose_jax.models.poseformerv2 import cosine_transform
+from repose_jax.torch_import import convert
 
 SIZES = {
     "number_of_frames": "frames",

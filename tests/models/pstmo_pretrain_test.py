@@ -9,7 +9,6 @@ import pytest
 from flax import nnx
 
 from repose_jax import models
-from repose_jax.losses import mpjpe
 from repose_jax.models.pstmo_pretrain import (
     MaskedPoseConfig,
     MaskedPoseModel,
@@ -18,6 +17,7 @@ from repose_jax.models.pstmo_pretrain import (
     draw_masks,
     encoder_of,
 )
+from repose_jax.objectives.losses import mpjpe
 
 SIZES: dict[str, Any] = dict(frames=9, width=16, depth=2, heads=2)
 CONFIG = MaskedPoseConfig(**SIZES, hidden_frames=0.5, hidden_joints=3)

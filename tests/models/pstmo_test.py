@@ -7,8 +7,9 @@ import pytest
 from flax import nnx
 from golden_files import load
 
-from repose_jax import convert, models
+from repose_jax import models
 from repose_jax.models.pstmo import Block, PstmoConfig, StdNorm
+from repose_jax.torch_import import convert
 
 SIZES = {"layers": "depth", "channel": "width", "frames": "frames", "n_joints": "joints"}
 TINY: dict[str, Any] = dict(frames=9, width=16, depth=1, heads=2)

@@ -5,8 +5,9 @@ import pytest
 from flax import nnx
 from golden_files import check_reproduces, load
 
-from repose_jax import convert, models
+from repose_jax import models
 from repose_jax.models.stcformer import Neighbours
+from repose_jax.torch_import import convert
 
 SIZES = {"layers": "depth", "d_hid": "width", "frames": "frames", "n_joints": "joints"}
 TINY = dict(frames=9, width=16, depth=1, heads=2)

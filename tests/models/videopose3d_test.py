@@ -5,8 +5,9 @@ import pytest
 from flax import nnx
 from golden_files import check_reproduces, load
 
-from repose_jax import convert, models
+from repose_jax import models
 from repose_jax.models.lifter import slide
+from repose_jax.torch_import import convert
 
 SIZES = {
     "filter_widths": "filter_widths",

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import tensorflow_datasets as tfds
 
-from tfds_builders import bvh
 from tfds_builders.bandai_namco import bandai_namco_dataset_builder as bandai_namco
+from tfds_builders.formats import bvh
 from tfds_builders.records import JOINTS
 
 # The skeleton of the data set in centimetres: joint, its parent and place relative to it. OFFSET

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 import tensorflow_datasets as tfds
 
-from tfds_builders import asf_amc
 from tfds_builders.cmu_mocap import cmu_mocap_dataset_builder as cmu
 from tfds_builders.cmu_mocap import trials
+from tfds_builders.formats import asf_amc
 from tfds_builders.records import JOINTS
 
 # A person in a T-pose, facing +Z with the left on +X: bone, its parent, direction and length in

@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 import tensorflow_datasets as tfds
 
-from tfds_builders import archive, bvh
+from tfds_builders.formats import archive, bvh
 from tfds_builders.mocap.take import Take
 
 # The joints of the files whose place (their mean, where there are two) is the joint of Human3.6M.

@@ -8,8 +8,8 @@ import numpy as np
 import tensorflow_datasets as tfds
 from absl import logging
 
-from tfds_builders import archive, asf_amc
 from tfds_builders.cmu_mocap import trials
+from tfds_builders.formats import archive, asf_amc
 from tfds_builders.mocap.take import Take
 
 URL = "http://mocap.cs.cmu.edu/allasfamc.zip"

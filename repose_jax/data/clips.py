@@ -1,0 +1,332 @@
+"""Clips: fixed-length windows into sequences, and the batches that training and evaluation take.
+
+A batch is a pure function of (clips, seed, step): nothing has to be remembered to resume.
+"""
+
+import dataclasses
+import functools
+import itertools
+from collections.abc import Iterator
+
+import jax
+import numpy as np
+from jaxtyping import Bool, Float, Int, Int8
+
+from repose_jax.data import cameras
+from repose_jax.data.sequences import Motion
+from repose_jax.skeleton import HUMAN36M
+
+AnyArray = np.ndarray | jax.Array
+UNITS = {"metres": 1e-3, "millimetres": 1.0}  # of camera-space targets, per mm of the datasets
+DEPTH_REFERENCES = ("frame", "first_frame")
+INPUTS = ("detected", "ground_truth")
+TAILS = ("cover", "drop")
+
+
+@dataclasses.dataclass(frozen=True)
+class Windows:
+    """Where clips lie.
+
+    Attributes:
+        sequence: `[n]` index of the clip's sequence.
+        start: `[n]` row of its first frame in the concatenated arrays.
+        length: `[n]` frames that exist; a clip of a shorter sequence repeats its last frame.
+        counted: `[n]` how many of its last existing frames no earlier clip of the stride covers.
+        begin: `[n]` row of the first frame of the sequence.
+        end: `[n]` row after its last frame.
+    """
+
+    sequence: Int[np.ndarray, " n"]
+    start: Int[np.ndarray, " n"]
+    length: Int[np.ndarray, " n"]
+    counted: Int[np.ndarray, " n"]
+    begin: Int[np.ndarray, " n"]
+    end: Int[np.ndarray, " n"]
+
+
+def windows(
+    offsets: Int[np.ndarray, " starts"], frames: int, stride: int, tails: str = "cover"
+) -> Windows:
+    """Lays windows of `frames` frames every `stride` frames over each sequence.
+
+    Args:
+        offsets: where each sequence starts, and the end of the last.
+        frames: frames in a window.
+        stride: frames between the starts of two windows.
+        tails: what happens where the stride leaves a tail: "cover" it by a last window that ends
+            with the sequence, so that every frame is in one, or "drop" it, as the published clips
+            of Human3.6M do. A sequence shorter than `frames` gives one window in either case.
+    """
+    if tails not in TAILS:
+        raise ValueError(f"tails is {tails!r}; choose from {TAILS}.")
+    if not 1 <= stride <= frames:
+        raise ValueError(f"stride must be 1 to {frames} (the clip length), found {stride}.")
+    rows: list[tuple[int, ...]] = []
+    for sequence, (begin, end) in enumerate(itertools.pairwise(offsets.tolist())):
+        covered = begin
+        last = max(end - frames, begin)
+        starts = range(begin, last + 1, stride)
+        for start in starts if tails == "drop" else sorted({*starts, last}):
+            stop = min(start + frames, end)
+            rows.append((sequence, start, stop - start, stop - covered, begin, end))
+            covered = stop
+    return Windows(*(np.array(column, np.int64) for column in zip(*rows, strict=True)))
+
+
+@dataclasses.dataclass(frozen=True)
+class Clips:
+    """Windows with the arrays they point into.
+
+    Attributes:
+        windows: where the clips lie.
+        frames: their length.
+        inputs: `[n, j, 3]` normalised image coordinates and confidence.
+        joints: `[n, j, 3]` ground truth in the units of the model: metres or millimetres in camera
+            space, or normalised image coordinates with depth in the same units (2.5D labels).
+        mm_per_unit: `[n]` what such a unit is in each frame, NaN where not known.
+        visibility: `[n, j]` 1 visible, 0 occluded, -1 not known.
+        valid: `[n]` whether the dataset's protocol counts the frame.
+        root_relative: whether targets are relative to the root, rather than as they are.
+        depth_reference: what depth is relative to: the root of each "frame", or of the
+            "first_frame" of the clip.
+        context: frames that the model needs before and after the clip; beyond the ends of a
+            sequence its first and last frames repeat.
+    """
+
+    windows: Windows
+    frames: int
+    inputs: Float[np.ndarray, "n j 3"]
+    joints: Float[np.ndarray, "n j 3"]
+    mm_per_unit: Float[np.ndarray, " n"]
+    visibility: Int8[np.ndarray, "n j"]
+    valid: Bool[np.ndarray, " n"]
+    root_relative: bool = True
+    depth_reference: str = "frame"
+    context: tuple[int, int] = (0, 0)
+
+    def __len__(self) -> int:
+        return len(self.windows.start)
+
+
+def normalise(
+    keypoints: Float[np.ndarray, "*n j 2"], image_size: Int[np.ndarray, "*n 2"]
+) -> Float[np.ndarray, "*n j 2"]:
+    """Maps pixels to [-1, 1] across the width, keeping the aspect: v / w * 2 - [1, h / w]."""
+    width, height = np.moveaxis(image_size[..., None, :].astype(np.float32), -1, 0)
+    centre = np.stack([np.ones_like(width), height / width], axis=-1)
+    return (keypoints / width[..., None] * 2 - centre).astype(np.float32)
+
+
+def make(
+    motion: Motion,
+    *,
+    frames: int,
+    stride: int,
+    tails: str = "cover",
+    inputs: str = "detected",
+    root_relative: bool = True,
+    depth_reference: str = "frame",
+    unit: str = "metres",
+    context: tuple[int, int] = (0, 0),
+) -> Clips:
+    """Cuts sequences into clips.
+
+    Labels in camera space become metres or millimetres. 2.5D labels are normalised like the
+    keypoints, and their depth by the same factor, as published.
+
+    Args:
+        motion: the sequences.
+        frames: frames in a clip.
+        stride: frames between the starts of two clips.
+        tails: "cover" or "drop" what the stride leaves of a sequence; see `windows`.
+        inputs: "detected" keypoints with their confidence, or their "ground_truth": the labels'
+            place in the image, with confidence 1.
+        root_relative: targets relative to the root; else as they are, which only 2.5D labels can
+            be (RePOSE trains on these, so that a model says where in the image a person is).
+        depth_reference: "frame" for depths relative to the root joint of the same frame, as the
+            published 2.5D labels have them, or "first_frame" for depths relative to the root of the
+            clip's first frame, which keep how the body comes nearer or goes away. The temporal
+            depth loss compares depths over time, so it means another thing in each: see there.
+        unit: of labels in camera space, "metres" or "millimetres".
+        context: frames that the model needs before and after a clip.
+
+    Raises:
+        ValueError: an unknown option, an impossible stride, or what the labels do not allow.
+    """
+    for name, value, choices in (
+        ("depth_reference", depth_reference, DEPTH_REFERENCES),
+        ("inputs", inputs, INPUTS),
+        ("unit", unit, tuple(UNITS)),
+    ):
+        if value not in choices:
+            raise ValueError(f"{name} is {value!r}; choose from {choices}.")
+    in_image = motion.mm_per_px is not None
+    if in_image and depth_reference != "frame":
+        raise ValueError(
+            "2.5D labels know depth relative to the root of each frame only; "
+            'use depth_reference="frame".'
+        )
+    if not in_image and not root_relative:
+        raise ValueError("root_relative=False needs 2.5D labels; these are in camera space.")
+    size = np.repeat(motion.image_size, motion.lengths, axis=0)
+    if inputs == "detected":
+        keypoints, confidence = motion.keypoints_2d, motion.confidence
+    else:
+        keypoints, confidence = true_keypoints(motion), np.ones_like(motion.confidence)
+    if in_image:
+        depth = motion.joints_3d[..., 2:] / size[:, None, :1] * 2
+        joints = np.concatenate([normalise(motion.joints_3d[..., :2], size), depth], axis=-1)
+        mm_per_unit = motion.mm_per_px * size[:, 0] / 2
+    else:
+        joints, mm_per_unit = motion.joints_3d * UNITS[unit], np.full(len(size), 1 / UNITS[unit])
+    return Clips(
+        windows=windows(motion.offsets, frames, stride, tails),
+        frames=frames,
+        inputs=np.concatenate([normalise(keypoints, size), confidence[..., None]], axis=-1),
+        joints=joints.astype(np.float32),
+        mm_per_unit=mm_per_unit.astype(np.float32),
+        visibility=motion.visibility,
+        valid=motion.valid,
+        root_relative=root_relative,
+        depth_reference=depth_reference,
+        context=context,
+    )
+
+
+def true_keypoints(motion: Motion) -> Float[np.ndarray, "n j 2"]:
+    """Returns where in the image the true joints are, px.
+
+    Raises:
+        ValueError: the labels are in camera space, and the camera of a sequence is not known.
+    """
+    if motion.mm_per_px is not None:
+        return motion.joints_3d[..., :2]
+    keypoints = np.empty_like(motion.keypoints_2d)
+    for sequence, (begin, end) in enumerate(itertools.pairwise(motion.offsets)):
+        camera = motion.intrinsics[sequence], motion.distortion[sequence]
+        if not all(np.isfinite(part).all() for part in camera):
+            raise ValueError(
+                f"{motion.names[sequence]}: its camera is not known, so the true joints cannot be "
+                'projected into the image. Use inputs="detected" (those of MPI-INF-3DHP are the '
+                "ground truth already)."
+            )
+        keypoints[begin:end] = cameras.project(motion.joints_3d[begin:end], *camera)
+    return keypoints
+
+
+def flip(x: Float[AnyArray, "*b j c"]) -> Float[AnyArray, "*b j c"]:
+    """Mirrors 2D or 3D joints: negates x and exchanges left and right. NumPy or JAX arrays."""
+    mirror = np.ones(x.shape[-1], np.float32)
+    mirror[0] = -1
+    return x[..., list(HUMAN36M.flip), :] * mirror
+
+
+def rows(
+    clips: Clips, index: Int[np.ndarray, " b"], context: tuple[int, int] = (0, 0)
+) -> Int[np.ndarray, "b n"]:
+    """Returns the rows of the concatenated arrays that clips consist of, with frames around them.
+
+    Beyond the ends of a sequence its first and last rows repeat.
+    """
+    where = clips.windows
+    frame = np.arange(-context[0], clips.frames + context[1])
+    begin, end = where.begin[index, None], where.end[index, None]
+    return np.clip(where.start[index, None] + frame, begin, end - 1)
+
+
+def covered(clips: Clips) -> Bool[np.ndarray, " n"]:
+    """Returns which frames of the sequences are in a clip; all of them unless tails are dropped."""
+    found = np.zeros(len(clips.joints), bool)
+    found[rows(clips, np.arange(len(clips)))] = True
+    return found
+
+
+def gather(clips: Clips, index: Int[np.ndarray, " b"]) -> dict[str, np.ndarray]:
+    """Reads clips as arrays.
+
+    Returns:
+        With the clips' context around their t frames: `inputs` `[b, before + t + after, j, 3]`;
+        `targets` `[b, before + t + after, j, 3]` in the units of the model, relative to the root
+        unless `root_relative` is false; `mask` `[b, before + t + after, 1]` true for frames that
+        exist. Without: `counted` `[b, t, 1]` true for frames that no earlier clip covers.
+    """
+    where = clips.windows
+    taken = rows(clips, index, clips.context)
+    frame = where.start[index, None] + np.arange(-clips.context[0], clips.frames + clips.context[1])
+    targets = clips.joints[taken]
+    if clips.root_relative:
+        root = targets[:, :, HUMAN36M.root, None].copy()
+        if clips.depth_reference == "first_frame":
+            root[..., 2] = root[:, :1, :, 2]
+        targets -= root
+    length = where.length[index, None]
+    first = length - where.counted[index, None]
+    counted = (np.arange(clips.frames) >= first) & (np.arange(clips.frames) < length)
+    return {
+        "inputs": clips.inputs[taken],
+        "targets": targets,
+        "mask": (frame == taken)[..., None],
+        "counted": counted[..., None],
+    }
+
+
+@functools.lru_cache(maxsize=2)
+def _permutation(count: int, seed: int, epoch: int) -> Int[np.ndarray, " n"]:
+    return np.random.default_rng([seed, epoch]).permutation(count)
+
+
+def batch_index(count: int, batch_size: int, seed: int, step: int) -> Int[np.ndarray, " b"]:
+    """Returns which clips make the batch of a step.
+
+    Every epoch visits the clips in an order of its own; what is left over after its last whole
+    batch is left out of that epoch. Fewer clips than a batch are repeated.
+    """
+    steps = max(count // batch_size, 1)
+    order = _permutation(count, seed, step // steps)
+    first = step % steps * batch_size
+    if count < batch_size:
+        order = np.resize(order, batch_size)
+    return order[first : first + batch_size]
+
+
+def train_batch(
+    clips: Clips,
+    batch_size: int,
+    *,
+    seed: int,
+    step: int,
+    flip_share: float = 0.5,
+    rows: slice = slice(None),
+) -> dict[str, np.ndarray]:
+    """Returns the training batch of a step; the same arguments give the same arrays.
+
+    Args:
+        clips: what to train on.
+        batch_size: clips in the whole batch, over all processes.
+        seed: seed of the order and of the flips.
+        step: the training step.
+        flip_share: share of the clips that are mirrored.
+        rows: the rows of the batch that this process takes.
+
+    Returns:
+        `inputs`, `targets` and `mask` as from `gather`.
+    """
+    index = batch_index(len(clips), batch_size, seed, step)[rows]
+    mirrored = np.random.default_rng([seed, 1, step]).random(batch_size)[rows] < flip_share
+    batch = gather(clips, index)
+    for key in ("inputs", "targets"):
+        batch[key][mirrored] = flip(batch[key][mirrored])
+    return {key: batch[key] for key in ("inputs", "targets", "mask")}
+
+
+def eval_batches(
+    clips: Clips, batch_size: int
+) -> Iterator[tuple[Int[np.ndarray, " b"], Bool[np.ndarray, " b"], dict[str, np.ndarray]]]:
+    """Yields all clips in order, in batches of one size, as (index, real, arrays of `gather`).
+
+    The last batch is filled up with repeats of the last clip, for which `real` is false.
+    """
+    for first in range(0, len(clips), batch_size):
+        wanted = np.arange(first, first + batch_size)
+        index = np.minimum(wanted, len(clips) - 1)
+        yield index, wanted < len(clips), gather(clips, index)

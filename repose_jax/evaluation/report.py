@@ -1,0 +1,109 @@
+"""What an evaluation found, on the screen and in files."""
+
+import csv
+import json
+import math
+import pathlib
+from collections.abc import Mapping
+from typing import Any
+
+from repose_jax.evaluation import tables
+from repose_jax.evaluation.protocols import protocol as protocol_lib
+from repose_jax.evaluation.tally import Group, Tally
+from repose_jax.skeleton import HUMAN36M
+
+# Metric, column head. Errors in mm (per frame for velocity, per frame squared for acceleration),
+# shares in %.
+COLUMNS = {
+    "mpjpe": "MPJPE",
+    "pa_mpjpe": "PA-MPJPE",
+    "n_mpjpe": "N-MPJPE",
+    "mpjve": "MPJVE",
+    "acceleration_error": "Accel",
+    "pck": "PCK",
+    "auc": "AUC",
+    "spatial_depth_order": "Order-S",
+    "temporal_depth_order": "Order-T",
+}
+UNITS = (
+    "MPJPE, PA-MPJPE, N-MPJPE in mm; MPJVE in mm/frame; Accel in mm/frame^2; PCK at 150 mm, AUC "
+    "and depth order of joints (S) and of frames (T) in %."
+)
+
+
+def groups(tally: Tally) -> dict[str, dict[str, dict[str, float]]]:
+    """Returns the means of every metric: over all, by visibility, by action and by joint.
+
+    Over all joints and frames that count, each with the same weight.
+    """
+
+    def does(action: str):
+        def where(group: Group) -> bool:
+            return group.action == action
+
+        return where
+
+    visibility = {v: tally.summary(visibility=v) for v in ("visible", "occluded")}
+    known = {v: row for v, row in visibility.items() if not math.isnan(row["mpjpe"])}
+    return {
+        "all": {"all": tally.summary()},
+        "visibility": known,
+        "action": {a or "(none)": tally.summary(where=does(a)) for a in tally.actions},
+        "joint": {name: tally.summary(joint=i) for i, name in enumerate(HUMAN36M.joints)},
+    }
+
+
+def table(rows: Mapping[str, Mapping[str, float]], corner: str = "") -> str:
+    """Formats named rows of metrics as text."""
+    cells = {name: [row.get(m, math.nan) for m in COLUMNS] for name, row in rows.items()}
+    return tables.text(tables.Table("", tuple(COLUMNS.values()), cells, digits=2, corner=corner))
+
+
+def full_table(tally: Tally, protocol: protocol_lib.Protocol) -> str:
+    """Formats every group of a result and the protocol's table as text."""
+    parts = [table(rows, name) for name, rows in groups(tally).items() if rows]
+    return "\n\n".join([*parts, UNITS, tables.text(protocol.table(tally))])
+
+
+def write(
+    directory: pathlib.Path,
+    tally: Tally,
+    protocol: protocol_lib.Protocol,
+    info: Mapping[str, Any],
+) -> list[pathlib.Path]:
+    """Writes `evaluation.json`, `evaluation.csv`, and the protocol's table.
+
+    The table goes to `protocol.txt`, `.md`, `.tex` and `.csv`. What does not exist is null or
+    empty.
+    """
+    result, protocol_table = groups(tally), protocol.table(tally)
+
+    def finite(values: Mapping[str, float]) -> dict[str, float | None]:
+        return {key: value if math.isfinite(value) else None for key, value in values.items()}
+
+    json_path, csv_path = directory / "evaluation.json", directory / "evaluation.csv"
+    clean = {
+        group: {name: finite(row) for name, row in rows.items()} for group, rows in result.items()
+    }
+    content = {
+        **info,
+        "summary": finite(protocol.summary(tally)),
+        "table": {
+            name: finite(dict(zip(protocol_table.columns, row, strict=True)))
+            for name, row in protocol_table.rows.items()
+        },
+        "results": clean,
+    }
+    json_path.write_text(json.dumps(content, indent=2) + "\n")
+    with csv_path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["group", "name", *COLUMNS])
+        for group, rows in clean.items():
+            for name, row in rows.items():
+                writer.writerow([group, name, *(row[metric] for metric in COLUMNS)])
+    written = [json_path, csv_path]
+    for suffix, as_text in tables.FORMATS.items():
+        path = directory / f"protocol.{suffix}"
+        path.write_text(as_text(protocol_table).rstrip("\n") + "\n", encoding="utf-8")
+        written.append(path)
+    return written

@@ -1,0 +1,364 @@
+"""Training losses: the relational depth losses of RePOSE and the usual companions.
+
+Every loss is `loss(prediction, target, mask=None) -> scalar`, jittable, on poses `[*b, t, j, 3]` of
+any leading batch axes, in whatever unit the model predicts. `docs/losses.md` has the equations.
+
+`mask` is boolean, `[*b, t, j]` or `[*b, t, 1]`, true where a joint of a frame counts. Means are
+over what counts: a bone needs both ends, an angle both bones, a pair both members, a velocity both
+frames. Nothing to count gives 0. Masked elements may hold anything, NaN included. A mask that is
+true everywhere is the same as none.
+
+Gradients are finite everywhere. Where a norm, an angle or a scale has no derivative (zero error,
+zero-length or parallel bones, an all-zero pose) the gradient through it is 0.
+"""
+
+import itertools
+import math
+from collections.abc import Callable
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float
+
+from repose_jax.objectives import depth_order
+from repose_jax.skeleton import HUMAN36M
+
+BONES = HUMAN36M.bones
+"""(parent, child) joints of the 16 bones."""
+
+# The field's list of angles has 18 of the 19 pairs of bones that meet; without neck to left
+# shoulder. Kept so, because the values are only comparable over the same angles.
+_LEFT_OUT = {HUMAN36M.joints.index("neck"), HUMAN36M.joints.index("left_shoulder")}
+ANGLES = tuple(
+    (first, second)
+    for first, second in itertools.combinations(range(len(BONES)), 2)
+    if set(BONES[first]) & set(BONES[second]) and {BONES[first][1], BONES[second][1]} != _LEFT_OUT
+)
+"""Pairs of indices into `BONES`: the 18 angles between bones that share a joint."""
+
+_JOINT_WEIGHTS = {"knee": 2.5, "ankle": 2.5, "head": 1.5, "shoulder": 1.5, "elbow": 4, "wrist": 4}
+JOINT_WEIGHTS = tuple(
+    float(_JOINT_WEIGHTS.get(joint.removeprefix("right_").removeprefix("left_"), 1))
+    for joint in HUMAN36M.joints
+)
+"""Weight of each joint in MixSTE's losses: the further out on a limb the more."""
+
+
+def mpjpe(
+    prediction: Float[Array, "*b t j 3"],
+    target: Float[Array, "*b t j 3"],
+    mask: Bool[Array, "*b t #j"] | None = None,
+) -> Float[Array, ""]:
+    """Mean distance of predicted and true joints, in the unit of the poses."""
+    prediction, target, valid = apply_mask(prediction, target, mask)
+    return _mean("mpjpe", _norm(prediction - target), valid)
+
+
+def n_mpjpe(
+    prediction: Float[Array, "*b t j 3"],
+    target: Float[Array, "*b t j 3"],
+    mask: Bool[Array, "*b t #j"] | None = None,
+) -> Float[Array, ""]:
+    """`mpjpe` after `optimal_scale`, through which gradients flow too."""
+    prediction, target, valid = apply_mask(prediction, target, mask)
+    scaled = optimal_scale(prediction, target) * prediction
+    return _mean("n_mpjpe", _norm(scaled - target), valid)
+
+
+def velocity(
+    prediction: Float[Array, "*b t j 3"],
+    target: Float[Array, "*b t j 3"],
+    mask: Bool[Array, "*b t #j"] | None = None,
+) -> Float[Array, ""]:
+    """Mean distance of predicted and true joint displacements from frame to frame."""
+    prediction, target, valid = apply_mask(prediction, target, mask)
+    error = _norm(jnp.diff(prediction, axis=-3) - jnp.diff(target, axis=-3))
+    return _mean("velocity", error, valid)
+
+
+def limb_length(
+    prediction: Float[Array, "*b t 17 3"],
+    target: Float[Array, "*b t 17 3"],
+    mask: Bool[Array, "*b t #17"] | None = None,
+) -> Float[Array, ""]:
+    """Mean absolute error of the bone lengths; joints in the Human3.6M order."""
+    prediction, target, valid = apply_mask(prediction, target, mask)
+    error = jnp.abs(_norm(_limbs(prediction)) - _norm(_limbs(target)))
+    return _mean("limb_length", error, valid)
+
+
+def limb_variance(
+    prediction: Float[Array, "*b t 17 3"],
+    target: Float[Array, "*b t 17 3"],
+    mask: Bool[Array, "*b t #17"] | None = None,
+) -> Float[Array, ""]:
+    """Mean over clips and bones of the variance over time of the predicted bone length.
+
+    Unbiased (divided by one less than the frames); a bone seen in fewer than two frames does not
+    count. In squared units. The target's values play no part.
+    """
+    prediction, _, valid = apply_mask(prediction, target, mask)
+    length, limbs = _norm(_limbs(prediction)), _whole_limbs(valid)
+    frames = jnp.sum(limbs, axis=-2, keepdims=True, dtype=length.dtype)
+    mean = jnp.sum(length, axis=-2, keepdims=True, where=limbs) / jnp.maximum(frames, 1)
+    square = jnp.sum((length - mean) ** 2, axis=-2, keepdims=True, where=limbs)
+    return _mean("limb_variance", square / jnp.maximum(frames - 1, 1), valid)
+
+
+def angle(
+    prediction: Float[Array, "*b t 17 3"],
+    target: Float[Array, "*b t 17 3"],
+    mask: Bool[Array, "*b t #17"] | None = None,
+) -> Float[Array, ""]:
+    """Mean absolute error of the `ANGLES` between bones, in radians."""
+    prediction, target, valid = apply_mask(prediction, target, mask)
+    error = jnp.abs(_angles(prediction) - _angles(target))
+    return _mean("angle", error, valid)
+
+
+def angle_velocity(
+    prediction: Float[Array, "*b t 17 3"],
+    target: Float[Array, "*b t 17 3"],
+    mask: Bool[Array, "*b t #17"] | None = None,
+) -> Float[Array, ""]:
+    """Mean absolute error of the change of the `ANGLES` from frame to frame, in radians."""
+    prediction, target, valid = apply_mask(prediction, target, mask)
+    error = jnp.diff(_angles(prediction), axis=-2) - jnp.diff(_angles(target), axis=-2)
+    return _mean("angle_velocity", jnp.abs(error), valid)
+
+
+def weighted_mpjpe(
+    prediction: Float[Array, "*b t 17 3"],
+    target: Float[Array, "*b t 17 3"],
+    mask: Bool[Array, "*b t #17"] | None = None,
+) -> Float[Array, ""]:
+    """Mean of the distances of predicted and true joints times `JOINT_WEIGHTS`.
+
+    MixSTE (Zhang et al., CVPR 2022). Divided by the number of joints, not by the sum
+    of their weights, so it is larger than `mpjpe`: 2.15 times if all joints are equally wrong.
+    """
+    prediction, target, valid = apply_mask(prediction, target, mask)
+    return _mean("weighted_mpjpe", jnp.array(JOINT_WEIGHTS) * _norm(prediction - target), valid)
+
+
+def temporal_consistency(
+    prediction: Float[Array, "*b t 17 3"],
+    target: Float[Array, "*b t 17 3"],
+    mask: Bool[Array, "*b t #17"] | None = None,
+) -> Float[Array, ""]:
+    """Mean squared change of the predicted coordinates from frame to frame, by `JOINT_WEIGHTS`.
+
+    MixSTE (Zhang et al., CVPR 2022). Over the three coordinates too, in squared
+    units. A penalty on motion as such: the target's values play no part.
+    """
+    prediction, _, valid = apply_mask(prediction, target, mask)
+    square = jnp.mean(jnp.diff(prediction, axis=-3) ** 2, axis=-1)
+    return _mean("temporal_consistency", jnp.array(JOINT_WEIGHTS) * square, valid)
+
+
+def spatial_depth(
+    prediction: Float[Array, "*b t j 3"],
+    target: Float[Array, "*b t j 3"],
+    mask: Bool[Array, "*b t #j"] | None = None,
+    reduction: str = "mean",
+) -> Float[Array, ""]:
+    """Depth order of the joints within each frame: RePOSE, equation 2 and algorithm 1.
+
+    Each ordered pair of joints (i, k) with true depth d_i < d_k, strictly, costs
+    max(0, z_i - z_k) of the predicted depths z. Pairs that truly tie cost nothing. Shifting a whole
+    frame in depth changes nothing, so the depth reference of the target does not matter here.
+
+    Args:
+        prediction: poses; only the depths, `[..., 2]`, are read.
+        target: poses; only the order of the depths is read.
+        mask: joints that count, see the module's docstring.
+        reduction: "mean" as in the algorithm, over all j*j ordered pairs of all frames and clips;
+            or "sum" as in the equation, over the pairs and frames of a clip, then the mean over
+            clips. "sum" is t*j*j times "mean" where nothing is masked.
+
+    Raises:
+        ValueError: unknown reduction.
+    """
+    prediction, target, valid = apply_mask(prediction, target, mask)
+    return _order_cost(prediction, target, valid, "spatial_depth", reduction)
+
+
+def temporal_depth(
+    prediction: Float[Array, "*b t j 3"],
+    target: Float[Array, "*b t j 3"],
+    mask: Bool[Array, "*b t #j"] | None = None,
+    reduction: str = "mean",
+) -> Float[Array, ""]:
+    """Depth order of the frames of a clip for each joint: RePOSE, equation 3 and algorithm 2.
+
+    As `spatial_depth`, with the frames of one joint in place of the joints of one frame. What the
+    order means follows from the depths of the target:
+
+    * relative to the root of each frame (the published "2.5D" files): is the joint nearer to the
+      camera *with respect to the body* than in another frame. The root itself always ties, and a
+      person who walks to the camera in a frozen pose costs nothing.
+    * relative to the root of the clip's first frame: the order in camera space, which also has the
+      body's own approach and retreat, for the root as well. The model must then predict in the
+      same reference.
+
+    Args:
+        prediction: poses; only the depths, `[..., 2]`, are read.
+        target: poses; only the order of the depths is read.
+        mask: joints that count, see the module's docstring.
+        reduction: "mean" as in the algorithm, over all t*t ordered pairs of all joints and clips;
+            or "sum" as in the equation, over the pairs and joints of a clip, then the mean over
+            clips. "sum" is j*t*t times "mean" where nothing is masked.
+
+    Raises:
+        ValueError: unknown reduction.
+    """
+    prediction, target, valid = apply_mask(prediction, target, mask)
+    return _order_cost(prediction, target, valid, "temporal_depth", reduction)
+
+
+LOSSES: dict[str, Callable[..., Float[Array, ""]]] = {
+    "mpjpe": mpjpe,
+    "n_mpjpe": n_mpjpe,
+    "velocity": velocity,
+    "limb_length": limb_length,
+    "limb_variance": limb_variance,
+    "angle": angle,
+    "angle_velocity": angle_velocity,
+    "weighted_mpjpe": weighted_mpjpe,
+    "temporal_consistency": temporal_consistency,
+    "spatial_depth": spatial_depth,
+    "temporal_depth": temporal_depth,
+}
+"""Every loss by its name in a configuration."""
+
+RELATIONAL = {"spatial_depth": -1, "temporal_depth": -2}
+"""The relational losses, with the axis of `[*b, t, j]` along which they compare depths."""
+
+
+def count(name: str, mask: Bool[Array, "*b t j"], reduction: str = "mean") -> Float[Array, ""]:
+    """What a loss is the mean over: how many joints, bones, angles, pairs or clips count.
+
+    The loss of a batch is the mean of those of its parts, weighted by their counts.
+
+    Args:
+        name: of a loss.
+        mask: joints that count.
+        reduction: of the relational losses, see there.
+    """
+    if name in RELATIONAL:
+        if reduction == "sum":
+            return jnp.float32(math.prod(mask.shape[:-2]))
+        members = jnp.sum(mask, axis=RELATIONAL[name], dtype=jnp.float32)
+        return jnp.sum(members**2)
+    return jnp.sum(_COUNTED[name](mask), dtype=jnp.float32)
+
+
+def optimal_scale(
+    prediction: Float[Array, "*b t j 3"], target: Float[Array, "*b t j 3"]
+) -> Float[Array, "*b t 1 1"]:
+    """The factor for each frame that brings the prediction closest to the target.
+
+    Least squares about the origin, so poses should be root-relative: <x, y> / <x, x>. It is 0 for
+    a frame predicted as all zeros.
+    """
+    product = jnp.sum(prediction * target, axis=(-2, -1), keepdims=True)
+    square = jnp.sum(prediction**2, axis=(-2, -1), keepdims=True)
+    return product / jnp.where(square > 0, square, 1)
+
+
+def apply_mask(
+    prediction: Float[Array, "*b t j 3"],
+    target: Float[Array, "*b t j 3"],
+    mask: Bool[Array, "*b t #j"] | None = None,
+) -> tuple[Float[Array, "*b t j 3"], Float[Array, "*b t j 3"], Bool[Array, "*b t j"]]:
+    """Poses in at least float32 with 0 in place of what is masked, and the mask for each joint.
+
+    The zeros keep whatever the masked elements hold, NaN included, out of values and gradients.
+    """
+    dtype = jnp.promote_types(prediction.dtype, jnp.float32)
+    prediction, target = prediction.astype(dtype), target.astype(dtype)
+    if mask is None:
+        return prediction, target, jnp.ones(prediction.shape[:-1], bool)
+    valid = jnp.broadcast_to(mask, prediction.shape[:-1])
+    kept = valid[..., None]
+    return jnp.where(kept, prediction, 0), jnp.where(kept, target, 0), valid
+
+
+def _mean(name, values, valid):
+    """Mean of the values of a loss that count, 0 if none do."""
+    return jnp.sum(values, where=_COUNTED[name](valid)) / jnp.maximum(count(name, valid), 1)
+
+
+def _norm(vectors):
+    """Euclidean length over the last axis, with gradient 0 at 0 instead of NaN."""
+    square = jnp.sum(vectors**2, axis=-1)
+    zero = square == 0  # not of NaN, which has to show
+    return jnp.where(zero, 0, jnp.sqrt(jnp.where(zero, 1, square)))
+
+
+def _both_frames(valid):
+    """[*b, t, n] to [*b, t - 1, n]: a frame and the next one are valid."""
+    return valid[..., 1:, :] & valid[..., :-1, :]
+
+
+def _limbs(poses):
+    """[*b, t, 17, 3] to [*b, t, 16, 3]: each bone from parent to child."""
+    parents, children = np.array(BONES).T
+    return poses[..., children, :] - poses[..., parents, :]
+
+
+def _whole_limbs(valid):
+    parents, children = np.array(BONES).T
+    return valid[..., children] & valid[..., parents]
+
+
+def _angles(poses):
+    """[*b, t, 17, 3] to [*b, t, 18]: angles in [0, π]; π/2 at a bone of no length.
+
+    From sine and cosine at once: the arc cosine alone loses half of its digits, and its derivative
+    grows without bound, where bones are almost parallel.
+    """
+    limbs = _limbs(poses)
+    length = _norm(limbs)[..., None]
+    directions = limbs / jnp.where(length > 0, length, 1)
+    first, second = (directions[..., bones, :] for bones in np.array(ANGLES).T)
+    sine, cosine = _norm(jnp.cross(first, second)), jnp.sum(first * second, axis=-1)
+    undefined = (sine == 0) & (cosine == 0)
+    return jnp.arctan2(jnp.where(undefined, 1, sine), jnp.where(undefined, 0, cosine))
+
+
+def _whole_angles(valid):
+    valid = _whole_limbs(valid)
+    first, second = np.array(ANGLES).T
+    return valid[..., first] & valid[..., second]
+
+
+def _seen_twice(valid):
+    """[*b, t, n] to [*b, 1, n]: in two frames or more."""
+    return jnp.sum(valid, axis=-2, keepdims=True) >= 2
+
+
+# What each loss is the mean over, from the joints that count.
+_COUNTED: dict[str, Callable[[Array], Array]] = {
+    "mpjpe": lambda valid: valid,
+    "n_mpjpe": lambda valid: valid,
+    "velocity": _both_frames,
+    "limb_length": _whole_limbs,
+    "limb_variance": lambda valid: _seen_twice(_whole_limbs(valid)),
+    "angle": _whole_angles,
+    "angle_velocity": lambda valid: _both_frames(_whole_angles(valid)),
+    "weighted_mpjpe": lambda valid: valid,
+    "temporal_consistency": _both_frames,
+}
+
+
+def _order_cost(prediction, target, valid, name, reduction):
+    """The cost of wrong orders of depth among the elements along an axis of [*b, t, j]."""
+    if reduction not in ("mean", "sum"):
+        raise ValueError(f'reduction must be "mean" or "sum", found {reduction!r}')
+    truth = jnp.where(valid, target[..., 2], jnp.nan)  # what has no depth is in no pair
+    axis = RELATIONAL[name]
+    sets = (
+        jnp.moveaxis(x, axis, 0).reshape(x.shape[axis], -1) for x in (prediction[..., 2], truth)
+    )
+    return depth_order.cost(*sets) / jnp.maximum(count(name, valid, reduction), 1)

@@ -1,0 +1,25 @@
+"""What the published checkpoints call their tensors: one file per network."""
+
+from repose_jax.torch_import.dstformer import DSTFORMER
+from repose_jax.torch_import.mhformer import MHFORMER
+from repose_jax.torch_import.mixste import MIXSTE
+from repose_jax.torch_import.motionagformer import MOTIONAGFORMER
+from repose_jax.torch_import.poseformer import POSEFORMER
+from repose_jax.torch_import.poseformerv2 import POSEFORMERV2
+from repose_jax.torch_import.pstmo import PSTMO
+from repose_jax.torch_import.stcformer import STCFORMER
+from repose_jax.torch_import.tensors import Published
+from repose_jax.torch_import.videopose3d import VIDEOPOSE3D
+
+PUBLISHED: dict[str, Published] = {  # by the name of the model in `repose_jax.models`
+    "repose": DSTFORMER,
+    "motionbert": DSTFORMER,
+    "pstmo": PSTMO,
+    "motionagformer": MOTIONAGFORMER,
+    "mixste": MIXSTE,
+    "stcformer": STCFORMER,
+    "mhformer": MHFORMER,
+    "videopose3d": VIDEOPOSE3D,
+    "poseformer": POSEFORMER,
+    "poseformerv2": POSEFORMERV2,
+}

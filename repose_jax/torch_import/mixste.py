@@ -1,0 +1,51 @@
+"""The names in the checkpoints of MixSTE."""
+
+import re
+
+from repose_jax.torch_import.tensors import (
+    BLOCK,
+    Path,
+    Published,
+    Shapes,
+    Target,
+    module_target,
+    row,
+    transformer_sizes,
+)
+
+_TOP = {
+    "Spatial_patch_to_embedding": ("embed",),
+    "Spatial_norm": ("norm_joints",),
+    "Temporal_norm": ("norm_frames",),
+    "head.0": ("norm",),
+    "head.1": ("head",),
+}
+_BLOCKS = {"S": "over_joints", "T": "over_frames"}
+
+
+def _target(name: str) -> Target | None:
+    if name == "Spatial_pos_embed":
+        return ("joint_embedding",), row
+    if name == "Temporal_pos_embed":
+        return ("frame_embedding",), lambda tensor: row(tensor)[:, None]
+    module, _, leaf = name.rpartition(".")
+    path: Path | None = _TOP.get(module)
+    if match := re.fullmatch(r"([ST])TEblocks\.(\d+)\.(.*)", module):
+        axis, layer, inner = match.groups()
+        if inner in BLOCK:
+            path = (_BLOCKS[axis], int(layer), *BLOCK[inner])
+    return None if path is None else module_target(path, leaf)
+
+
+def _sizes(shapes: Shapes) -> dict[str, int]:
+    axes = {
+        "frames": ("Temporal_pos_embed", 1),
+        "joints": ("Spatial_pos_embed", 1),
+        "in_channels": ("Spatial_patch_to_embedding.weight", 1),
+        "width": ("Spatial_patch_to_embedding.weight", 0),
+        "out_channels": ("head.1.weight", 0),
+    }
+    return transformer_sizes(shapes, axes, blocks="STEblocks", hidden="STEblocks.0.mlp.fc1.weight")
+
+
+MIXSTE = Published(_target, _sizes)

@@ -1,0 +1,94 @@
+"""The names in the checkpoints of PoseFormer."""
+
+import re
+from collections.abc import Mapping
+
+import numpy as np
+
+from repose_jax.torch_import.tensors import (
+    BLOCK,
+    Path,
+    Published,
+    Shapes,
+    Target,
+    linear_target,
+    module_target,
+    row,
+    transformer_sizes,
+)
+
+COMMON: Mapping[str, Path] = {  # to both PoseFormers
+    "Spatial_norm": ("spatial", "norm"),
+    "Temporal_norm": ("norm",),
+    "head.0": ("head", "norm"),
+    "head.1": ("head", "linear"),
+}
+_TOP = {
+    **COMMON,
+    "Spatial_patch_to_embedding": ("spatial", "embed"),
+    "weighted_mean": ("mean",),
+}
+_EMBEDDINGS: Mapping[str, Path] = {
+    "Spatial_pos_embed": ("spatial", "joint_embedding"),
+    "Temporal_pos_embed": ("frame_embedding",),
+}
+
+
+def _flat(tensor: np.ndarray) -> np.ndarray:
+    return tensor.reshape(tensor.shape[1]) if tensor.ndim == 3 else tensor
+
+
+def target(
+    name: str,
+    top: Mapping[str, Path],
+    temporal: Mapping[str, Path],
+    embeddings: Mapping[str, Path],
+) -> Target | None:
+    """Maps a published name of a PoseFormer.
+
+    Args:
+        name: of the tensor.
+        top: published modules to ours, outside the layers.
+        temporal: published modules to ours, in a layer of the second transformer.
+        embeddings: published position embeddings to ours.
+    """
+    if name in embeddings:
+        return embeddings[name], row
+    module, _, leaf = name.rpartition(".")
+    path = top.get(module)
+    if match := re.fullmatch(r"(Spatial_)?blocks\.(\d+)\.(.*)", module):
+        spatial, layer, inner = match.groups()
+        known = (BLOCK if spatial else temporal).get(inner)
+        path = known and (*(("spatial",) if spatial else ()), "layers", int(layer), *known)
+    if not path:
+        return None
+    if "mean" in str(path[-1]):
+        return linear_target(path, leaf, _flat)
+    return module_target(path, leaf)
+
+
+def sizes(shapes: Shapes, embed: str, axes: Mapping[str, tuple[str, int]]) -> dict[str, int]:
+    """Tells the sizes, in which heads leave no trace.
+
+    Args:
+        shapes: of the checkpoint.
+        embed: published name of the embedding of joints.
+        axes: size to the tensor and the axis that tell it, where the PoseFormers differ.
+    """
+    axes = {
+        "joints": ("Spatial_pos_embed", 1),
+        "width": ("Spatial_pos_embed", 2),
+        "in_channels": (f"{embed}.weight", 1),
+        **axes,
+    }
+    return transformer_sizes(
+        shapes, axes, blocks="blocks", hidden="Spatial_blocks.0.mlp.fc1.weight"
+    )
+
+
+POSEFORMER = Published(
+    lambda name: target(name, _TOP, BLOCK, _EMBEDDINGS),
+    lambda shapes: sizes(
+        shapes, "Spatial_patch_to_embedding", {"frames": ("Temporal_pos_embed", 1)}
+    ),
+)

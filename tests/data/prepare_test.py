@@ -1,0 +1,165 @@
+import pathlib
+import subprocess
+import sys
+import zipfile
+from unittest import mock
+
+import pytest
+import small_human36m
+import tensorflow_datasets as tfds
+
+from repose_jax.data import prepare
+
+JOINTS = {
+    "UpperLeg_R": (-7, 90, 0), "LowerLeg_R": (-7, 51, 0), "Foot_R": (-7, 10, 0),
+    "UpperLeg_L": (7, 90, 0), "LowerLeg_L": (7, 51, 0), "Foot_L": (7, 10, 0),
+    "Spine": (0, 109, 0), "Chest": (0, 119, 0), "Neck": (0, 135, 0), "Head": (0, 141, 0),
+    "UpperArm_L": (11, 132, 0), "LowerArm_L": (35, 132, 0), "Hand_L": (57, 132, 0),
+    "UpperArm_R": (-11, 132, 0), "LowerArm_R": (-35, 132, 0), "Hand_R": (-57, 132, 0),
+}  # fmt: skip
+
+
+def bvh(frames: int = 30) -> str:
+    """A person who stands still, each joint a child of the root."""
+    joints = "".join(
+        f"JOINT {name}\n{{\nOFFSET {x} {y} {z}\nCHANNELS 0\n}}\n"
+        for name, (x, y, z) in JOINTS.items()
+    )
+    root = "ROOT joint_Root\n{\nOFFSET 0 0 0\nCHANNELS 1 Xposition\n" + joints + "}\n"
+    motion = f"MOTION\nFrames: {frames}\nFrame Time: 0.0333333\n" + "0\n" * frames
+    return "HIERARCHY\n" + root + motion
+
+
+@pytest.fixture
+def archive(tmp_path) -> pathlib.Path:
+    path = tmp_path / "data.zip"
+    with zipfile.ZipFile(path, "w") as file:
+        for take in ("001", "002", "003"):
+            file.writestr(f"data/dataset-2_walk_normal_{take}.bvh", bvh())
+    return path
+
+
+def files_of(folder: pathlib.Path) -> list[str]:
+    return [path.name for path in folder.rglob("*.array_record*")]
+
+
+def test_a_data_set_is_prepared_where_it_says(tmp_path, archive):
+    folder = prepare.prepare("bandai_namco", source=archive, data_dir=tmp_path / "data")
+    assert folder == tmp_path / "data" / "bandai_namco" / "30fps" / "1.1.0"
+    builder = tfds.builder_from_directory(folder)
+    assert builder.info.splits["train"].num_examples == 8
+    assert builder.info.splits["test"].num_examples == 4
+
+
+def test_a_prepared_data_set_needs_its_source_no_more(tmp_path, archive):
+    folder = prepare.prepare("bandai_namco", source=archive, data_dir=tmp_path / "data")
+    archive.unlink()
+    assert prepare.prepare("bandai_namco", data_dir=tmp_path / "data") == folder
+
+
+def test_each_rate_number_of_views_and_seed_has_a_folder_of_its_own(tmp_path, archive):
+    folder = prepare.prepare(
+        "bandai_namco", source=archive, data_dir=tmp_path / "data", fps=15, views=2, seed=7
+    )
+    assert folder == tmp_path / "data" / "bandai_namco" / "15fps_views2_seed7" / "1.1.0"
+    records = tfds.builder_from_directory(folder).as_data_source(split="train")
+    assert len(records) == 4
+    assert records[0]["fps"] == 15
+    assert len(records[0]["joints_3d"]) == 15
+
+
+def test_a_failed_preparation_leaves_nothing_behind(tmp_path, archive):
+    with zipfile.ZipFile(archive, "a") as file:
+        file.writestr("data/dataset-2_walk_normal_004.bvh", bvh()[:-20])
+    with pytest.raises(ValueError, match=r"walk_normal_004.bvh: 'Frames:' promises 30 frames"):
+        prepare.prepare("bandai_namco", source=archive, data_dir=tmp_path / "data")
+    assert not (tmp_path / "data" / "bandai_namco" / "30fps" / "1.1.0").exists()
+    assert files_of(tmp_path / "data") == []
+
+
+def test_unknown_names_and_needless_sources_are_refused(tmp_path):
+    with pytest.raises(ValueError, match="unknown data set 'mpii'; there are human36m, mpi_inf"):
+        prepare.prepare("mpii", data_dir=tmp_path)
+    with pytest.raises(ValueError, match="synthetic_motion is made without any files"):
+        prepare.prepare("synthetic_motion", source=tmp_path, data_dir=tmp_path)
+
+
+def test_options_that_a_data_set_does_not_have_are_refused(tmp_path, capsys):
+    with pytest.raises(ValueError, match="human36m has no option --fps; it has --config"):
+        prepare.prepare("human36m", source=tmp_path, data_dir=tmp_path, fps=25)
+    with pytest.raises(ValueError, match="cmu_mocap has no option --config; it has --fps, --view"):
+        prepare.prepare("cmu_mocap", data_dir=tmp_path, config="50fps")
+    assert prepare.main(["human36m", "--seed=1", f"--data_dir={tmp_path}"]) == 2
+    assert "human36m has no option --seed" in capsys.readouterr().err
+
+
+def test_human36m_is_prepared_by_the_same_command(tmp_path, capsys):
+    pickled = small_human36m.write_motionbert(tmp_path)
+    small_human36m.write_videopose3d(tmp_path)
+    argv = ["human36m", f"--source={tmp_path}", f"--data_dir={tmp_path / 'data'}"]
+    assert prepare.main(argv) == 2
+    assert "choose one: --config=2.5d, --config=camera_cpn_ft" in capsys.readouterr().err
+    assert prepare.main([*argv, "--config=2.5d"]) == 0
+    pickled.unlink()
+    # What is prepared needs its files no more, but its name.
+    assert prepare.main(["human36m", "--config=2.5d", argv[2]]) == 0
+    assert [line.split() for line in capsys.readouterr().out.splitlines()[-2:]] == [
+        ["train", "3", "18", "0.0", "human36m/2.5d:train"],
+        ["test", "2", "10", "0.0", "human36m/2.5d:test"],
+    ]
+
+
+def test_minutes_are_left_out_where_the_frame_rate_is_not_known():
+    records = [{"joints_3d": [0] * 90, "fps": fps} for fps in (30, float("nan"))]
+    builder = mock.Mock(info=mock.Mock(splits=["train"]))
+    builder.as_data_source.return_value = records
+    assert prepare._summary(builder).splitlines()[1].split()[:4] == ["train", "2", "180", "-"]
+
+
+def test_the_command_prints_what_to_write_into_a_config(tmp_path, archive, capsys):
+    argv = ["bandai_namco", f"--source={archive}", f"--data_dir={tmp_path / 'data'}"]
+    assert prepare.main(argv) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split() for line in lines[-2:]] == [
+        ["train", "8", "240", "0.1", "bandai_namco/30fps:train"],
+        ["test", "4", "120", "0.1", "bandai_namco/30fps:test"],
+    ]
+    assert prepare.main(argv) == 0
+    again = capsys.readouterr().out.splitlines()
+    assert again[0].startswith("Already prepared: ")
+    assert again[-2:] == lines[-2:]
+
+
+def test_the_command_says_in_one_line_what_is_wrong(tmp_path, archive, capsys):
+    damaged = tmp_path / "damaged.zip"
+    damaged.write_bytes(archive.read_bytes()[:-30])
+    (tmp_path / "empty").mkdir()
+    for source, message in {
+        tmp_path / "absent.zip": "absent.zip: no such file or folder",
+        tmp_path / "empty": "no such data in",
+        damaged: "damaged.zip: not a zip archive, or damaged",
+    }.items():
+        argv = ["bandai_namco", f"--source={source}", f"--data_dir={tmp_path / 'data'}"]
+        assert prepare.main(argv) == 2
+        # Only TFDS's progress bar may share standard error with it.
+        error = capsys.readouterr().err.splitlines()[-1]
+        assert error.startswith("python -m repose_jax.prepare: error: ")
+        assert message in error
+    assert prepare.main(["synthetic_motion", f"--source={archive}"]) == 2
+    assert prepare.main(["bandai_namco", "--fps=0", f"--data_dir={tmp_path}"]) == 2
+    assert "fps" in capsys.readouterr().err
+
+
+def test_the_command_knows_its_data_sets(capsys):
+    with pytest.raises(SystemExit) as exit_info:
+        prepare.main(["mpii"])
+    assert exit_info.value.code == 2
+    assert "choose from" in capsys.readouterr().err
+
+
+def test_importing_the_module_imports_no_builder():
+    code = "import sys, repose_jax.prepare; print([m for m in sys.modules if 'tfds' in m])"
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert result.stdout.strip() == "[]"

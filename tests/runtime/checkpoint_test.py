@@ -1,0 +1,106 @@
+import functools
+import pathlib
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from repose_jax import models
+from repose_jax.runtime import checkpoint, devices
+from repose_jax.training import optim, state
+
+
+@functools.cache
+def states() -> list[state.TrainState]:
+    """Three states of a run that has all a state can hold, on all devices."""
+    model = models.create("repose", frames=3, width=4, depth=1, heads=2, representation=4)
+    optimizer = optim.optimizer(optim.OptimConfig(), 10)
+    _, first = state.create(model, {"spatial_depth": jnp.zeros(())}, optimizer, ema=True)
+    leaves, structure = jax.tree.flatten(first)
+    rng = np.random.default_rng(0)
+    replicated = devices.replicated(devices.data_mesh())
+
+    def another():
+        values = [rng.normal(0, 9, leaf.shape).astype(leaf.dtype) for leaf in leaves]
+        return jax.tree.unflatten(structure, jax.device_put(values, replicated))
+
+    return [another() for _ in range(3)]
+
+
+def assert_same(a, b) -> None:
+    assert jax.tree.structure(a) == jax.tree.structure(b)
+    for x, y in zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True):
+        assert x.dtype == y.dtype
+        assert x.sharding == y.sharding
+        np.testing.assert_array_equal(x, y)
+
+
+@pytest.fixture(scope="module")
+def workdir(tmp_path_factory) -> pathlib.Path:
+    """The second state is the best, the third the latest."""
+    directory = tmp_path_factory.mktemp("run")
+    checkpoints = checkpoint.Checkpoints(directory)
+    for step, train_state in zip((10, 20, 30), states(), strict=True):
+        checkpoints.save("latest", step, train_state, {"step": step, "epoch": step // 10})
+        if step < 30:
+            checkpoints.save("best", step, train_state, {"step": step, "mpjpe": 100.0 / step})
+    checkpoints.close()
+    return directory
+
+
+@pytest.mark.parametrize(("kind", "number"), [("latest", 2), ("best", 1)])
+def test_a_state_comes_back_bit_by_bit_with_its_types_and_shardings(workdir, kind, number):
+    checkpoints = checkpoint.Checkpoints(workdir)
+    restored = checkpoints.restore(kind, states()[0])
+    checkpoints.close()
+    assert isinstance(restored, state.TrainState)
+    assert_same(restored, states()[number])
+
+
+def test_what_is_known_about_a_state_comes_back_too(workdir):
+    checkpoints = checkpoint.Checkpoints(workdir)
+    assert checkpoints.info("latest") == {"step": 30, "epoch": 3}
+    assert checkpoints.info("best") == {"step": 20, "mpjpe": 5.0}
+    assert checkpoints.path("best") == workdir / "checkpoints" / "best" / "20"
+    checkpoints.close()
+
+
+def test_one_of_each_kind_is_kept(workdir):
+    for kind, step in (("latest", "30"), ("best", "20")):
+        folders = [p.name for p in (workdir / "checkpoints" / kind).iterdir() if p.is_dir()]
+        assert folders == [step]
+
+
+def test_saving_a_step_again_changes_nothing(tmp_path):
+    checkpoints = checkpoint.Checkpoints(tmp_path)
+    checkpoints.save("latest", 5, states()[0], {"step": 5})
+    checkpoints.save("latest", 5, states()[1], {"step": 5})
+    assert_same(checkpoints.restore("latest", states()[2]), states()[0])
+    checkpoints.close()
+
+
+def test_a_run_without_a_checkpoint_says_so(tmp_path):
+    checkpoints = checkpoint.Checkpoints(tmp_path)
+    for kind in checkpoint.KINDS:
+        assert checkpoints.info(kind) is None
+        assert checkpoints.path(kind) is None
+        with pytest.raises(FileNotFoundError, match=f"no checkpoint in .*checkpoints/{kind}"):
+            checkpoints.restore(kind, states()[0])
+    checkpoints.close()
+
+
+def test_a_checkpoint_that_was_being_written_when_the_run_was_killed_is_ignored(tmp_path):
+    checkpoints = checkpoint.Checkpoints(tmp_path)
+    checkpoints.save("latest", 5, states()[0], {"step": 5})
+    checkpoints.close()
+    kept = tmp_path / "checkpoints" / "latest" / "5"
+    begun = kept.with_name("10.orbax-checkpoint-tmp-1")
+    (begun / "state").mkdir(parents=True)
+    checkpoints = checkpoint.Checkpoints(tmp_path)
+    assert checkpoints.path("latest") == kept
+    assert checkpoints.info("latest") == {"step": 5}
+    assert_same(checkpoints.restore("latest", states()[1]), states()[0])
+    checkpoints.save("latest", 10, states()[1], {"step": 10})
+    assert checkpoints.path("latest") == kept.with_name("10")
+    checkpoints.close()

@@ -1,0 +1,59 @@
+import json
+import math
+
+from repose_jax.runtime.metric_writer import MetricWriter
+
+
+def records(workdir) -> list[dict]:
+    return [json.loads(line) for line in (workdir / "metrics.jsonl").read_text().splitlines()]
+
+
+def write(workdir, steps, resumed_step=0) -> None:
+    writer = MetricWriter(workdir, resumed_step)
+    for step in steps:
+        writer.write(step, "train", {"loss": 1.0 / (step + 1)})
+    writer.close()
+
+
+def test_a_record_is_one_line_of_json(tmp_path):
+    writer = MetricWriter(tmp_path)
+    writer.write(3, "train", {"loss": 0.5, "lr": 1e-3})
+    assert records(tmp_path) == [{"step": 3, "split": "train", "loss": 0.5, "lr": 1e-3}]  # at once
+    writer.write(3, "test", {"mpjpe": 40.0})
+    writer.close()
+    assert records(tmp_path)[1] == {"step": 3, "split": "test", "mpjpe": 40.0}
+
+
+def test_what_is_not_finite_is_null(tmp_path):
+    writer = MetricWriter(tmp_path)
+    writer.write(0, "test", {"a": math.nan, "b": math.inf, "c": -math.inf, "d": 1.0})
+    writer.close()
+    assert "NaN" not in (tmp_path / "metrics.jsonl").read_text()
+    (record,) = records(tmp_path)
+    assert record == {"step": 0, "split": "test", "a": None, "b": None, "c": None, "d": 1.0}
+
+
+def test_resuming_drops_what_came_after_the_step_resumed_from(tmp_path):
+    write(tmp_path, range(6))
+    write(tmp_path, [4], resumed_step=3)
+    assert [record["step"] for record in records(tmp_path)] == [0, 1, 2, 3, 4]
+
+
+def test_starting_again_drops_everything(tmp_path):
+    write(tmp_path, range(3))
+    write(tmp_path, [0])
+    assert [record["step"] for record in records(tmp_path)] == [0]
+
+
+def test_a_line_that_was_being_written_when_the_run_was_killed_is_dropped(tmp_path):
+    write(tmp_path, range(3))
+    with (tmp_path / "metrics.jsonl").open("a") as file:
+        file.write('{"step": 3, "split": "tra')
+    write(tmp_path, [3], resumed_step=2)
+    assert [record["step"] for record in records(tmp_path)] == [0, 1, 2, 3]
+
+
+def test_tensorboard_gets_the_same_values(tmp_path):
+    write(tmp_path, range(3))
+    (events,) = (tmp_path / "tensorboard").glob("events.out.tfevents.*")
+    assert events.read_bytes().count(b"train/loss") == 3

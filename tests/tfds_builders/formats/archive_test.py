@@ -1,0 +1,69 @@
+import pathlib
+import re
+import zipfile
+
+import pytest
+
+from tfds_builders.formats import archive
+
+PATTERN = re.compile(r"(.*/)?data/(?P<name>\w+)\.txt")
+
+
+def zip_of(path: pathlib.Path, **members: str) -> pathlib.Path:
+    with zipfile.ZipFile(path, "w") as file:
+        file.writestr("other/read.me", "not wanted")
+        for name, content in members.items():
+            file.writestr(f"top/data/{name}.txt", content)
+    return path
+
+
+def contents(source) -> dict[str, str]:
+    return {file.match["name"]: file.read() for file in archive.find(source, PATTERN)}
+
+
+def test_files_are_found_at_any_depth_of_a_folder_and_ordered(tmp_path):
+    (tmp_path / "a" / "data").mkdir(parents=True)
+    (tmp_path / "a" / "data" / "two.txt").write_text("2")
+    (tmp_path / "a" / "data" / "one.txt").write_text("1")
+    (tmp_path / "a" / "three.txt").write_text("3")
+    assert list(contents(tmp_path).items()) == [("one", "1"), ("two", "2")]
+    assert list(contents(tmp_path / "a" / "data")) == ["one", "two"]
+
+
+def test_files_are_found_in_an_archive_or_in_a_folder_that_holds_it(tmp_path):
+    path = zip_of(tmp_path / "x.zip", one="1", two="2")
+    zip_of(tmp_path / "unrelated.zip")
+    assert contents(path) == contents(tmp_path) == {"one": "1", "two": "2"}
+    assert archive.find(path, PATTERN)[0].name == f"{path}:top/data/one.txt"
+
+
+def test_two_archives_of_the_data_are_one_too_many(tmp_path):
+    zip_of(tmp_path / "a.zip", one="1")
+    zip_of(tmp_path / "b.zip", one="1")
+    with pytest.raises(ValueError, match=r"leave one: a.zip, b.zip"):
+        archive.find(tmp_path, PATTERN)
+
+
+def test_nothing_is_found_where_nothing_matches(tmp_path):
+    assert archive.find(tmp_path, PATTERN) == []
+
+
+def test_a_missing_source_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"absent.zip: no such file or folder"):
+        archive.find(tmp_path / "absent.zip", PATTERN)
+
+
+def test_an_archive_that_is_not_whole_is_named(tmp_path):
+    path = zip_of(tmp_path / "x.zip", one="1" * 1000)
+    path.write_bytes(path.read_bytes()[:-30])
+    for source in (path, tmp_path):
+        with pytest.raises(ValueError, match=r"x.zip: not a zip archive, or damaged"):
+            archive.find(source, PATTERN)
+
+
+def test_a_damaged_file_in_an_archive_is_named(tmp_path):
+    path = zip_of(tmp_path / "x.zip", one="1234567")
+    path.write_bytes(path.read_bytes().replace(b"1234567", b"1234568"))
+    [file] = archive.find(path, PATTERN)
+    with pytest.raises(ValueError, match=r"x.zip:top/data/one.txt: damaged .*CRC"):
+        file.read()
