@@ -1,4 +1,4 @@
-"""Trains or evaluates a lifter. This file is kept short: the work is in `repose_jax.train`.
+"""Trains or evaluates a lifter. This file is kept short: the work is in `repose_jax.training`.
 
 python main.py --config=configs/quickstart.py --workdir=runs/quickstart
 python main.py --config=configs/quickstart.py --workdir=runs/quickstart --mode=eval
@@ -56,18 +56,19 @@ def main(argv: list[str]) -> None:
 
     compile_cache.keep_programs()
     join_processes()
-    from repose_jax import config
-    from repose_jax.evaluation import results
-    from repose_jax.training import loop as train
+    from repose_jax import config  # after JAX knows its processes
+    from repose_jax.cli.evaluate import evaluate_checkpoint
+    from repose_jax.runtime.signals import Interrupted
+    from repose_jax.training.loop import train_and_evaluate
 
     try:
         experiment = config.from_mapping(FLAGS.config.to_dict())
         workdir = pathlib.Path(FLAGS.workdir)
         if FLAGS.mode == "train":
-            train.train_and_evaluate(experiment, workdir)
+            train_and_evaluate(experiment, workdir)
         else:
-            results.evaluate_checkpoint(experiment, workdir, FLAGS.checkpoint)
-    except train.Interrupted as stop:
+            evaluate_checkpoint(experiment, workdir, FLAGS.checkpoint)
+    except Interrupted as stop:
         print(f"\n{stop}", file=sys.stderr)
         sys.exit(128 + stop.signum)
     except (ValueError, OSError, FloatingPointError) as error:

@@ -24,12 +24,12 @@ from flax import nnx
 
 from configs import h36m
 from repose_jax import config, models
-from repose_jax.evaluation import tally as evaluate
+from repose_jax.evaluation import predict
 from repose_jax.models import complexity
 from repose_jax.objectives import losses
-from repose_jax.training import loop as train
 from repose_jax.training import optim
 from repose_jax.training import setup as run
+from repose_jax.training.step import train_step
 
 
 class Case(NamedTuple):
@@ -77,9 +77,9 @@ def matmul(dtype: str = "float32") -> Case:
 def inference(clips: int, frames: int = 243, dtype: str = "float32") -> Case:
     """Lifts clips of RePOSE's full size, without flip."""
     model = nnx.jit(functools.partial(models.create, "repose", dtype=dtype))()
-    graph, *variables = nnx.split(model, nnx.Param, ...)
+    graphdef, *variables = nnx.split(model, nnx.Param, ...)
     args = tuple(variables), _poses(0, clips, frames)
-    lift, seconds = compiled(functools.partial(evaluate.predict, graph, flip=False), *args)
+    lift, seconds = compiled(functools.partial(predict.predict, graphdef, flip=False), *args)
     return Case(lambda: jax.block_until_ready(lift(*args)), _flops(clips, frames, 1), seconds, lift)
 
 
@@ -92,7 +92,7 @@ def training(clips: int, frames: int, dtype: str = "float32", fused: tuple[str, 
     )
     experiment = config.from_mapping(recipe.to_dict())
     model = nnx.jit(functools.partial(models.create, **experiment.model))()
-    graph, state, optimizer = run.initial_state(experiment, model)
+    graphdef, state, optimizer = run.initial_state(experiment, model)
     batch = {
         "inputs": _poses(0, clips, frames),
         "targets": _poses(1, clips, frames),
@@ -100,14 +100,14 @@ def training(clips: int, frames: int, dtype: str = "float32", fused: tuple[str, 
     }
     step, seconds = compiled(
         functools.partial(
-            train.train_step,
-            graph=graph,
+            train_step,
+            graphdef=graphdef,
             objective=run.objective_of(experiment),
             optimizer=optimizer,
             momentum=optim.batch_norm_momentum(experiment.optim, 1, 1),
             ema=experiment.optim.ema,
             seed=0,
-            passes=run.passes_of(experiment, state),
+            microbatches=run.microbatches_of(experiment, state),
         ),
         state,
         batch,
@@ -155,8 +155,10 @@ CASES: dict[str, Callable[[], Case]] = {
     "relational_32x243": lambda: relational(32, 243),
     "relational_2x2000": lambda: relational(2, 2000),
     "import_jax": lambda: imports("jax"),
-    "import_repose_jax": lambda: imports("jax", "repose_jax.models", "repose_jax.losses"),
-    "import_main": lambda: imports("jax", "repose_jax.train"),
+    "import_repose_jax": lambda: imports(
+        "jax", "repose_jax.models", "repose_jax.objectives.losses"
+    ),
+    "import_main": lambda: imports("jax", "repose_jax.training.loop"),
 }
 
 

@@ -4,7 +4,7 @@
     python -m benchmarks.input_pipeline --config=configs/h36m.py --step_batch_size=1
 
 Times, in one process and in turn, the making of batches (gather, flip, transfer) and the training
-steps that eat them, as many at once as training takes (`config.train.steps_at_once`), and prints
+steps that eat them, as many at once as training takes (`config.train.steps_per_call`), and prints
 the clips per second of both. Where a step of a whole batch takes too long, `--step_batch_size`
 times one of fewer clips.
 """
@@ -19,8 +19,8 @@ import jax
 
 from benchmarks import runs
 from repose_jax.cli import command_line
-from repose_jax.training import loop as train
 from repose_jax.training import setup as run
+from repose_jax.training import step
 
 
 def main() -> None:
@@ -34,13 +34,13 @@ def main() -> None:
     batch_size = experiment.train.batch_size
     step_size = args.step_batch_size or batch_size
     fewer = dataclasses.replace(experiment.train, batch_size=step_size)
-    passes = run.passes_of(dataclasses.replace(experiment, train=fewer), state)
-    steps = train.jit_steps(dataclasses.replace(work, passes=passes))
-    count = work.steps_at_once
+    microbatches = run.microbatches_of(dataclasses.replace(experiment, train=fewer), state)
+    steps = step.jit_steps(dataclasses.replace(work, microbatches=microbatches))
+    count = work.steps_per_call
     batch_s, step_s = [], []
     for i in range(args.steps + 2):
         begin = time.perf_counter()
-        batches = jax.block_until_ready(train.batches(work, range(i * count, (i + 1) * count)))
+        batches = jax.block_until_ready(step.batches(work, range(i * count, (i + 1) * count)))
         made = time.perf_counter()
         batches = {key: value[:, :step_size] for key, value in batches.items()}
         state, metrics = steps(state, batches)
@@ -60,7 +60,7 @@ def main() -> None:
             config=args.config,
             clips=len(work.train),
             batch_size=batch_size,
-            steps_at_once=count,
+            steps_per_call=count,
             batch_ms=statistics.median(batch_s) * 1e3,
             step_batch_size=step_size,
             step_ms=statistics.median(step_s) * 1e3,

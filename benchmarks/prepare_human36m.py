@@ -108,7 +108,7 @@ def main() -> None:
     code = "import sys, pathlib; from benchmarks import prepare_human36m as p;"
     code += "p.generate(pathlib.Path(sys.argv[1]))"
     subprocess.run([sys.executable, "-c", code, os.fspath(source)], check=True)
-    command = [sys.executable, "-m", "repose_jax.prepare", "human36m"]
+    command = [sys.executable, "-m", "repose_jax", "prepare", "human36m"]
     command += [f"--source={source}", f"--data_dir={args.out}"]
     load = os.getloadavg()[0]
     begin = time.perf_counter()

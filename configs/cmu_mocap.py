@@ -1,6 +1,6 @@
 """CMU motion capture: some subjects train, others test.
 
-    python -m repose_jax.prepare cmu_mocap --source=allasfamc.zip
+    repose prepare cmu_mocap --source=allasfamc.zip
     python main.py --config=configs/cmu_mocap.py --workdir=runs/cmu_mocap
 
 The paper's model and recipe on 243 frames at 30 frames per second; `:small` and `:tiny` are less,

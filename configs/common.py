@@ -35,7 +35,7 @@ def base() -> ConfigDict:
             "data_dir": placeholder(str),
             "frames": 243,
             "stride": 81,
-            "tails": "cover",
+            "partial_clips": "cover",
             "inputs": "detected",
             "root_relative": True,
             "depth_reference": "frame",
@@ -85,8 +85,8 @@ def base() -> ConfigDict:
             "epoch_passes": 1,
             "epoch_steps": placeholder(int),
             "batch_size": 32,
-            "clips_at_once": placeholder(int),
-            "steps_at_once": placeholder(int),
+            "microbatch_size": placeholder(int),
+            "steps_per_call": placeholder(int),
             "seed": 0,
             "eval_every": 1,
             "log_every": 50,
@@ -100,7 +100,7 @@ def base() -> ConfigDict:
             "pictures": 1,
             "protocol": "every_frame",
             "frames": placeholder(int),
-            "read": "every",
+            "output": "every",
         }
     )
     config.init_from = placeholder(str)

@@ -1,6 +1,6 @@
 """Human3.6M as in the paper: 243 frames, 16.0 million parameters, AdamW, 100 epochs, flips.
 
-    python -m repose_jax.prepare human36m --source=h36m_sh_conf_cam_source_final.pkl
+    repose prepare human36m --source=h36m_sh_conf_cam_source_final.pkl
     python main.py --config=configs/h36m.py --workdir=runs/h36m
 
 Stacked-hourglass keypoints with their confidence, and 2.5D labels; evaluated by the protocol of
@@ -9,7 +9,7 @@ MotionBERT, MotionAGFormer and RePOSE (`docs/protocols.md`).
 Hardware: one GPU is meant, and not measured yet. On a generated file of the full size: 17,768
 training clips, 555 steps of 32 an epoch; on two CPU cores a step of 2 clips takes 9 to 13 s and
 the process 3.5 GB, which is enough to try it. Where memory is short:
-`--config.train.clips_at_once=4`, which gives the same update, or `--config.model.dtype=bfloat16`.
+`--config.train.microbatch_size=4`, which gives the same update, or `--config.model.dtype=bfloat16`.
 
 Variants after the colon, separated by commas: `baseline`, `spatial`, `temporal`, `learned` and the
 sizes of `configs.common`; `gt2d` (ground-truth keypoints as input); `camera` (VideoPose3D's files:
@@ -33,7 +33,7 @@ def camera(config: ConfigDict) -> None:
     """Trains and evaluates in camera space, as the VideoPose3D family does, on CPN keypoints."""
     config.data.train = ("human36m/camera_cpn_ft_h36m_dbb:train",)
     config.data.test = ("human36m/camera_cpn_ft_h36m_dbb:test",)
-    config.data.update({"tails": "cover", "root_relative": True})
+    config.data.update({"partial_clips": "cover", "root_relative": True})
     config.eval.protocol = "human36m_camera"
 
 
@@ -42,7 +42,7 @@ def get_config(variant: str = "") -> ConfigDict:
     config = common.base()
     config.data.train = ("human36m/2.5d:train",)
     config.data.test = ("human36m/2.5d:test",)
-    config.data.update({"tails": "drop", "root_relative": False})
+    config.data.update({"partial_clips": "drop", "root_relative": False})
     config.eval.protocol = "human36m_2.5d"
     common.apply(config, variant, {**common.VARIANTS, "gt2d": gt2d, "camera": camera})
     return config

@@ -1,7 +1,7 @@
 """CMU and Bandai Namco motion capture: two laboratories, tested on a person never seen.
 
-    python -m repose_jax.prepare cmu_mocap --source=allasfamc.zip
-    python -m repose_jax.prepare bandai_namco --source=data.zip
+    repose prepare cmu_mocap --source=allasfamc.zip
+    repose prepare bandai_namco --source=data.zip
     python main.py --config=configs/mocap.py --workdir=runs/mocap
 
 Variants: the sizes and losses of `configs.common`; `bandai` trains on Bandai Namco alone, so the

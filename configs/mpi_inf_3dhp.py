@@ -1,6 +1,6 @@
 """MPI-INF-3DHP as in the paper: 81 frames, ground-truth keypoints as input.
 
-    python -m repose_jax.prepare mpi_inf_3dhp --source=mpi_inf_3dhp
+    repose prepare mpi_inf_3dhp --source=mpi_inf_3dhp
     python main.py --config=configs/mpi_inf_3dhp.py --workdir=runs/mpi_inf_3dhp
 
 The keypoints of the dataset are its ground truth in the image, so there is no variant for them.

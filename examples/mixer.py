@@ -31,7 +31,7 @@ class Mix(nnx.Module):
 
 
 class Mixer(Lifter):
-    exact = True  # it has a weight for every frame, so it takes clips of one length
+    fixed_length = True  # it has a weight for every frame, so it takes clips of one length
 
     def __init__(self, config: MixerConfig, *, rngs: nnx.Rngs):
         self.config = config

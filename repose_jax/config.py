@@ -22,7 +22,8 @@ class DataConfig:
         frames: frames in a clip that poses are given for; at most the model's. Lifters of the
             centre of a window get the frames around besides.
         stride: frames between the starts of two training clips.
-        tails: "cover" what the stride leaves of a sequence, or "drop" it; see `clips.windows`.
+        partial_clips: "cover" what the stride leaves of a sequence, or "drop" it; see
+            `clips.windows`.
         inputs: "detected" keypoints or their "ground_truth"; see `clips.make`.
         root_relative: train on targets relative to the root; false for 2.5D labels as they are.
         depth_reference: what depth is relative to, "frame" or "first_frame"; see `clips.make`.
@@ -35,7 +36,7 @@ class DataConfig:
     data_dir: str | None = None
     frames: int = 243
     stride: int = 81
-    tails: str = "cover"
+    partial_clips: str = "cover"
     inputs: str = "detected"
     root_relative: bool = True
     depth_reference: str = "frame"
@@ -67,12 +68,12 @@ class TrainConfig:
         epoch_passes: passes over the training clips that count as an epoch.
         epoch_steps: steps that count as an epoch instead; None for those of the passes.
         batch_size: clips in a batch, over all devices.
-        clips_at_once: clips of a batch, over all devices, that go through the model at a time. It
+        microbatch_size: clips of a batch, over all devices, that go through the model at a time. It
             saves memory, and changes the result by rounding and the draws of the drops only. None
-            for all of them; on CPU for as many as have 243 frames, see `run.passes_of`.
-        steps_at_once: steps that are handed to the device at a time. It saves time where steps are
+            for all of them; on CPU for as many as have 243 frames, see `run.microbatches_of`.
+        steps_per_call: steps that are handed to the device at a time. It saves time where steps are
             short, and a run stops for a signal between two such groups only. None for 1; on CPU for
-            up to 8 of short ones, see `run.steps_at_once_of`. Pre-training takes one.
+            up to 8 of short ones, see `run.steps_per_call_of`. Pre-training takes one.
         seed: seed of initialisation, order of clips, flips and drops.
         eval_every: epochs between two evaluations, each with a checkpoint.
         log_every: steps between two records of the training metrics.
@@ -84,8 +85,8 @@ class TrainConfig:
     epoch_passes: int = 1
     epoch_steps: int | None = None
     batch_size: int = 32
-    clips_at_once: int | None = None
-    steps_at_once: int | None = None
+    microbatch_size: int | None = None
+    steps_per_call: int | None = None
     seed: int = 0
     eval_every: int = 1
     log_every: int = 50
@@ -102,7 +103,7 @@ class EvalConfig:
         pictures: test sequences to draw at the end.
         protocol: how the numbers are counted; see `repose_jax.protocols`.
         frames: frames in a test clip that poses are given for; None for those of a training clip.
-        read: "every" frame of a clip, or the "centre" of a window of `data.frames` frames around
+        output: "every" frame of a clip, or the "centre" of a window of `data.frames` frames around
             each, as STCFormer and MHFormer are evaluated, although they give every frame.
     """
 
@@ -111,7 +112,7 @@ class EvalConfig:
     pictures: int = 1
     protocol: str = "every_frame"
     frames: int | None = None
-    read: str = "every"
+    output: str = "every"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -152,8 +153,10 @@ class Experiment:
             if value < least:
                 raise ValueError(f"config.{path} must be at least {least}, found {value}.")
 
-        if self.eval.read not in ("every", "centre"):
-            raise ValueError(f'config.eval.read is {self.eval.read!r}; choose "every" or "centre".')
+        if self.eval.output not in ("every", "centre"):
+            raise ValueError(
+                f'config.eval.output is {self.eval.output!r}; choose "every" or "centre".'
+            )
 
     @property
     def test_frames(self) -> int:
@@ -191,7 +194,17 @@ def from_mapping(config: Mapping[str, Any]) -> Experiment:
     return Experiment(model=model, init_from=config.get("init_from"), **sections)
 
 
+RENAMED = {
+    "config.data.tails": "partial_clips",
+    "config.train.clips_at_once": "microbatch_size",
+    "config.train.steps_at_once": "steps_per_call",
+    "config.eval.read": "output",
+}
+"""Keys of earlier versions, which files of theirs may hold, and their names now."""
+
+
 def _section(path: str, cls: type[C], values: Mapping[str, Any]) -> C:
+    values = {RENAMED.get(f"{path}.{key}", key): value for key, value in values.items()}
     names = [field.name for field in dataclasses.fields(cls)]  # pyright: ignore[reportArgumentType]
     _check_keys(path, values, names)
     return cls(**{key: tuple(v) if isinstance(v, list) else v for key, v in values.items()})

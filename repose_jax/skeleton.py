@@ -9,6 +9,7 @@ import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -456,3 +457,10 @@ def _check_joints(found: int, source: Skeleton):
             f"{source.name!r} has {source.size} joints, but the array has {found}; "
             f"choose the format of the array among {', '.join(SKELETONS)}"
         )
+
+
+def flip(x: Float[Any, "*b j c"]) -> Float[Any, "*b j c"]:
+    """Mirrors 2D or 3D joints: negates x and exchanges left and right. NumPy or JAX arrays."""
+    mirror = np.ones(x.shape[-1], np.float32)
+    mirror[0] = -1
+    return x[..., list(HUMAN36M.flip), :] * mirror

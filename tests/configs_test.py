@@ -68,11 +68,11 @@ def test_what_configurations_share_are_the_defaults():
 def test_the_benchmarks_are_evaluated_by_their_protocols():
     assert get("h36m").eval.protocol == "human36m_2.5d"
     assert not get("h36m").data.root_relative
-    assert get("h36m").data.tails == "drop"
+    assert get("h36m").data.partial_clips == "drop"
     assert get("h36m", "gt2d").data.inputs == "ground_truth"
     camera = get("h36m", "camera,baseline")
     assert (camera.eval.protocol, camera.data.root_relative) == ("human36m_camera", True)
-    assert camera.data.tails == "cover"
+    assert camera.data.partial_clips == "cover"
     assert get("mpi_inf_3dhp").eval.protocol == "mpi_inf_3dhp"
     assert get("mpi_inf_3dhp", "metric").data.test == ("mpi_inf_3dhp/metric:test",)
 

@@ -1,7 +1,8 @@
 """The suite runs on the CPU with eight simulated devices, at full matrix-product precision.
 
 Most of its time would go into compiling: so code is compiled quickly instead of well, and what is
-compiled is kept for the session, for the processes that tests start too.
+compiled is cached for the session, for the processes that tests start too (from one session to the
+next in TEST_COMPILATION_CACHE_DIR).
 """
 
 import contextlib
@@ -21,7 +22,7 @@ if "PYTEST_XDIST_WORKER" not in os.environ:  # the session's other processes inh
         "XLA_FLAGS": os.environ.get("XLA_FLAGS", "")
         + " --xla_force_host_platform_device_count=8 --xla_backend_optimization_level=0",
         "JAX_DEFAULT_MATMUL_PRECISION": "highest",
-        "JAX_COMPILATION_CACHE_DIR": _COMPILED.name,
+        "JAX_COMPILATION_CACHE_DIR": os.environ.get("TEST_COMPILATION_CACHE_DIR", _COMPILED.name),
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
         "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
     }

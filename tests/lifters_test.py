@@ -12,12 +12,14 @@ from small_run import assert_close, records, restore
 
 from repose_jax import config as config_lib
 from repose_jax import models
+from repose_jax.cli.evaluate import evaluate_checkpoint
 from repose_jax.data import clips as clips_lib
-from repose_jax.evaluation import results
 from repose_jax.runtime import devices
 from repose_jax.training import loop as train
 from repose_jax.training import setup as run
 from repose_jax.training import state
+from repose_jax.training.step import jit_step
+from repose_jax.training.workdir import start_from
 
 MODEL = {"name": "pstmo", "frames": 9, "width": 8, "depth": 1, "heads": 2, "dropout": 0.1}
 
@@ -46,14 +48,14 @@ def test_a_lifter_of_centre_frames_is_trained_and_evaluated_on_every_frame(confi
     assert tally.frames() == sum(small_data.LENGTHS["test"])
     (last,) = (r for r in records(workdir, "test") if r["step"] == 4)
     assert np.isfinite(last["mpjpe"])
-    again = results.evaluate_checkpoint(config, workdir, "latest")
+    again = evaluate_checkpoint(config, workdir, "latest")
     assert again.mean("mpjpe") == pytest.approx(tally.mean("mpjpe"), rel=1e-6)
 
 
 def test_test_clips_may_have_any_number_of_frames(config, finished):
     workdir, tally, _ = finished
     other = dataclasses.replace(config, eval=dataclasses.replace(config.eval, frames=4))
-    again = results.evaluate_checkpoint(other, workdir, "latest")
+    again = evaluate_checkpoint(other, workdir, "latest")
     assert again.mean("mpjpe") == pytest.approx(tally.mean("mpjpe"), rel=1e-5)
 
 
@@ -69,14 +71,14 @@ def one_step(config, tmp_path):
     batch = clips_lib.train_batch(made.train, config.train.batch_size, seed=0, step=0)
     batch = jax.tree.map(jnp.asarray, batch)
     kept = jax.tree.map(jnp.copy, before)  # the step takes the memory of its state
-    after, metrics = train.jit_step(made)(before, devices.put_rows(batch, made.mesh))
+    after, metrics = jit_step(made)(before, devices.put_rows(batch, made.mesh))
     return made, batch, kept, after, metrics
 
 
 def test_running_statistics_take_a_tenth_of_the_batch(config, tmp_path):
     made, batch, before, after, _ = one_step(config, tmp_path)
     copy = jax.tree.map(jnp.copy, before.stats)
-    model = nnx.merge(made.graph, before.params["model"], copy)
+    model = nnx.merge(made.graphdef, before.params["model"], copy)
     key = jax.random.fold_in(jax.random.key(config.train.seed), 0)
     model.outputs(batch["inputs"][..., :2], key)  # leaves the batch's statistics
     found = jax.tree.leaves(nnx.state(model, nnx.BatchStat))
@@ -89,7 +91,7 @@ def test_running_statistics_take_a_tenth_of_the_batch(config, tmp_path):
 def test_every_output_is_trained_against_the_frames_that_it_gives(config, tmp_path):
     made, batch, before, _, metrics = one_step(config, tmp_path)
     copy = jax.tree.map(jnp.copy, before.stats)
-    model = nnx.merge(made.graph, before.params["model"], copy)
+    model = nnx.merge(made.graphdef, before.params["model"], copy)
     key = jax.random.fold_in(jax.random.key(config.train.seed), 0)
     every, centre = model.outputs(batch["inputs"][..., :2], key)
     assert every.shape[1:] == (9, 17, 3)
@@ -117,7 +119,7 @@ def test_a_run_starts_from_the_weights_of_another(config, finished, tmp_path):
     best = {r["step"]: r for r in records(workdir, "test")}
     assert initial["mpjpe"] == pytest.approx(min(r["mpjpe"] for r in best.values()), rel=1e-5)
     restored = restore(tmp_path, run.setup(tuned, tmp_path)[1])
-    started = run.start_from(workdir, run.setup(tuned, tmp_path)[1])
+    started = start_from(workdir, run.setup(tuned, tmp_path)[1])
     assert_close(restored.params["model"], started.params["model"])  # a learning rate of 0
     assert int(started.step) == 0
     again = train.train_and_evaluate(tuned, tmp_path)  # finished: does not start again
@@ -140,7 +142,7 @@ def test_weights_of_another_model_are_refused(config, finished, tmp_path):
 @pytest.mark.parametrize(
     ("model", "data", "evaluation", "message"),
     [
-        ({}, {}, {"read": "centre"}, "gives nothing else"),
+        ({}, {}, {"output": "centre"}, "gives nothing else"),
         ({"name": "repose", "frames": 9}, {"frames": 10}, {}, "more than config.model.frames, 9"),
         ({"name": "repose", "frames": 9}, {}, {"frames": 10}, "config.eval.frames is 10, more"),
         ({"name": "mixste", "frames": 9, "depth": 1}, {}, {}, "is 1, not config.model.frames, 9"),
@@ -162,7 +164,7 @@ def test_a_model_of_every_frame_may_be_read_at_the_centre(config):
         config,
         model={"name": "repose", "frames": 9},
         data=dataclasses.replace(config.data, frames=9),
-        eval=config_lib.EvalConfig(frames=3, read="centre"),
+        eval=config_lib.EvalConfig(frames=3, output="centre"),
     )
     assert run.check_model(read) == ((0, 0), (4, 4))
 
@@ -177,8 +179,8 @@ def test_a_state_without_batch_norms_has_no_statistics(trained):
 @pytest.mark.parametrize("remat", [False, True])
 def test_layers_that_are_alike_are_traced_once(name, remat):
     sizes = dict(frames=5, width=8, depth=3, heads=2, mlp_ratio=2, representation=8)
-    graph, variables = nnx.split(models.create(name, **sizes, remat=remat))
-    lift = jax.make_jaxpr(lambda variables, x: nnx.merge(graph, variables)(x))
+    graphdef, variables = nnx.split(models.create(name, **sizes, remat=remat))
+    lift = jax.make_jaxpr(lambda variables, x: nnx.merge(graphdef, variables)(x))
     jaxpr = lift(variables, jnp.zeros((1, 5, 17, 3)))
     calls = [eqn.params["jaxpr"] for eqn in jaxpr.eqns if eqn.params.get("name") == "__call__"]
     assert len(calls) == 3

@@ -33,7 +33,7 @@ def get_config() -> ConfigDict:
             "train": {
                 "epochs": 3,
                 "batch_size": 8,
-                "steps_at_once": 1,
+                "steps_per_call": 1,
                 "eval_every": 2,
                 "log_every": 1,
             },

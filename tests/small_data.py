@@ -10,7 +10,7 @@ import small_config
 import tensorflow_datasets as tfds
 
 from repose_jax import config
-from repose_jax.data.sequences import Motion
+from repose_jax.data.sequences import Sequences
 from tfds_builders.builder import RecordBuilder, Shard
 from tfds_builders.records import features, make_record
 
@@ -53,14 +53,14 @@ def records(split: str) -> Iterator[dict[str, Any]]:
     return (record(split, number, length) for number, length in enumerate(LENGTHS[split]))
 
 
-def motion(lengths: Sequence[int]) -> Motion:
+def sequences(lengths: Sequence[int]) -> Sequences:
     """Sequences of these lengths, as if read from a dataset."""
     made = [record("train", number, length) for number, length in enumerate(lengths)]
     frames = ("keypoints_2d", "confidence", "joints_3d", "visibility", "activity")
-    sequences = ("image_size", "intrinsics", "distortion")
-    return Motion(
+    recordings = ("image_size", "intrinsics", "distortion")
+    return Sequences(
         **{key: np.concatenate([r[key] for r in made]) for key in frames},
-        **{key: np.stack([r[key] for r in made]) for key in sequences},
+        **{key: np.stack([r[key] for r in made]) for key in recordings},
         valid=np.ones(sum(lengths), bool),
         offsets=np.cumsum([0, *lengths]),
         fps=np.full(len(lengths), 30, np.float32),

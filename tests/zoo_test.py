@@ -142,7 +142,7 @@ def test_every_epoch_of_a_camera_space_recipe_has_each_clip_and_its_mirror_image
     assert experiment.train.epoch_passes == (2 if in_camera_space else 1)
     assert experiment.model.get("in_channels", 3) == (2 if in_camera_space else 3)
     assert experiment.data.root_relative
-    assert experiment.data.tails == ("cover" if in_camera_space else "drop")
+    assert experiment.data.partial_clips == ("cover" if in_camera_space else "drop")
 
 
 def test_the_rates_are_the_published_ones():
@@ -183,7 +183,7 @@ def test_tiny_models_learn_from_the_same_clips_with_the_same_budget(name):
         reference.train, epoch_passes=tiny.train.epoch_passes
     )  # which counts for nothing, as the epochs are given in steps
     assert tiny.train.epoch_steps
-    assert (tiny.eval.protocol, tiny.eval.read) == ("every_frame", "every")
+    assert (tiny.eval.protocol, tiny.eval.output) == ("every_frame", "every")
     ours, others = tiny.optim, reference.optim
     for field in ("lr", "decay", "drop_every", "warmup_steps", "clip_norm", "ema"):
         assert getattr(ours, field) == getattr(others, field)

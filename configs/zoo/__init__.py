@@ -78,7 +78,7 @@ def single_frames(config: ConfigDict, *, test: int) -> None:
 def tiny_data(config: ConfigDict) -> None:
     """Cuts the clips of `tiny`; every one of their frames is trained on and evaluated."""
     config.data.update({"frames": 27, "stride": 9})
-    config.eval.update({"frames": None, "read": "every"})
+    config.eval.update({"frames": None, "output": "every"})
 
 
 def clips(config: ConfigDict, count: int = 9) -> None:
@@ -110,7 +110,7 @@ def mocap(config: ConfigDict) -> None:
     """Trains and tests on motion capture, by the protocol of `configs/mocap.py`."""
     other = mocap_config.get_config()
     config.data.update(
-        {key: other.data[key] for key in ("train", "test", "tails", "root_relative")}
+        {key: other.data[key] for key in ("train", "test", "partial_clips", "root_relative")}
     )
     config.eval.protocol = other.eval.protocol
 

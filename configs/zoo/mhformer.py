@@ -1,6 +1,6 @@
 """MHFormer on Human3.6M (Li et al., CVPR 2022): 351 frames, 31.5 million parameters.
 
-    python -m repose_jax.prepare human36m --source=data --config=camera_cpn_ft_h36m_dbb
+    repose prepare human36m --source=data --config=camera_cpn_ft_h36m_dbb
     python main.py --config=configs/zoo/mhformer.py --workdir=runs/mhformer
 
 CPN keypoints, joints in camera space in metres; trained on every frame of its clips, evaluated on
@@ -54,6 +54,6 @@ def get_config(variant: str = "") -> ConfigDict:
     config.optim.update({"name": "amsgrad", "lr": 1e-3, "decay": 0.95, "weight_decay": 0.0})
     config.optim.update({"drop": 0.5, "drop_every": 5})
     config.train.update({"epochs": 19, "batch_size": 128})
-    config.eval.update({"frames": 27, "read": "centre", "batch_size": 4})
+    config.eval.update({"frames": 27, "output": "centre", "batch_size": 4})
     zoo.apply(config, variant, {"27": _of(27), "81": _of(81), "243": _of(243), "tiny": tiny})
     return config

@@ -1,6 +1,6 @@
 """MotionAGFormer-B on Human3.6M (Mehraban et al., WACV 2024): 243 frames, 11.7 million parameters.
 
-    python -m repose_jax.prepare human36m --source=h36m_sh_conf_cam_source_final.pkl
+    repose prepare human36m --source=h36m_sh_conf_cam_source_final.pkl
     python main.py --config=configs/zoo/motionagformer.py --workdir=runs/motionagformer
 
 Stacked-hourglass keypoints with their confidence, 2.5D labels relative to the root, evaluated by

@@ -1,6 +1,6 @@
 """PoseFormerV2 on Human3.6M (Zhao et al., CVPR 2023): 243 frames, 14.4 million parameters.
 
-    python -m repose_jax.prepare human36m --source=data --config=camera_cpn_ft_h36m_dbb
+    repose prepare human36m --source=data --config=camera_cpn_ft_h36m_dbb
     python main.py --config=configs/zoo/poseformerv2.py --workdir=runs/poseformerv2
 
 CPN keypoints, joints in camera space in metres; single frames out of the 243 around them, of which

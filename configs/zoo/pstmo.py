@@ -1,6 +1,6 @@
 r"""P-STMO-S on Human3.6M (Shan et al., ECCV 2022): 243 frames, 6.5 million parameters.
 
-    python -m repose_jax.prepare human36m --source=data --config=camera_cpn_ft_h36m_dbb
+    repose prepare human36m --source=data --config=camera_cpn_ft_h36m_dbb
     python main.py --config=configs/zoo/pstmo.py --workdir=runs/pstmo
 
 CPN keypoints, joints in camera space in metres; single frames out of the 243 around them. The
@@ -8,7 +8,7 @@ published losses: MPJPE of every frame after the first transformer + MPJPE of th
 
 The published training starts from the encoders of a first stage, which tell masked poses again:
 
-    python -m repose_jax.pretrain --config=configs/zoo/pstmo.py:masked --workdir=runs/stage1
+    repose pretrain --config=configs/zoo/pstmo.py:masked --workdir=runs/stage1
     python main.py --config=configs/zoo/pstmo.py --workdir=runs/pstmo \
         --config.init_from=runs/stage1/lifter
 
@@ -54,7 +54,7 @@ def relational(config: ConfigDict) -> None:
 
 
 def masked(config: ConfigDict) -> None:
-    """The learning rate of the first stage, for `python -m repose_jax.pretrain`; give it last."""
+    """The learning rate of the first stage, for `repose pretrain`; give it last."""
     config.optim.lr = 1e-4
 
 

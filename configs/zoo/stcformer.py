@@ -1,6 +1,6 @@
 """STCFormer on Human3.6M (Tang et al., CVPR 2023): 243 frames, 4.7 million parameters.
 
-    python -m repose_jax.prepare human36m --source=data --config=camera_cpn_ft_h36m_dbb
+    repose prepare human36m --source=data --config=camera_cpn_ft_h36m_dbb
     python main.py --config=configs/zoo/stcformer.py --workdir=runs/stcformer
 
 CPN keypoints, joints in camera space in metres; trained on every frame of its clips, evaluated on
@@ -47,6 +47,6 @@ def get_config(variant: str = "") -> ConfigDict:
     config.optim.update({"name": "amsgrad", "lr": 1e-3, "decay": 0.96, "weight_decay": 0.0})
     config.optim.update({"drop": 0.5, "drop_every": 80})  # never in the 79 epochs
     config.train.update({"epochs": 79, "batch_size": 128 // 3})
-    config.eval.update({"frames": 27, "read": "centre", "batch_size": 4})
+    config.eval.update({"frames": 27, "output": "centre", "batch_size": 4})
     zoo.apply(config, variant, {"27": _of(27), "81": _of(81), "tiny": tiny})
     return config

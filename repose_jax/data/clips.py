@@ -8,19 +8,18 @@ import functools
 import itertools
 from collections.abc import Iterator
 
-import jax
 import numpy as np
-from jaxtyping import Bool, Float, Int, Int8
+from jaxtyping import Bool, Float, Int
 
 from repose_jax.data import cameras
-from repose_jax.data.sequences import Motion
-from repose_jax.skeleton import HUMAN36M
+from repose_jax.data.normalise import normalise
+from repose_jax.data.sequences import Sequences
+from repose_jax.skeleton import HUMAN36M, flip
 
-AnyArray = np.ndarray | jax.Array
 UNITS = {"metres": 1e-3, "millimetres": 1.0}  # of camera-space targets, per mm of the datasets
 DEPTH_REFERENCES = ("frame", "first_frame")
 INPUTS = ("detected", "ground_truth")
-TAILS = ("cover", "drop")
+PARTIAL_CLIPS = ("cover", "drop")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,7 +44,7 @@ class Windows:
 
 
 def windows(
-    offsets: Int[np.ndarray, " starts"], frames: int, stride: int, tails: str = "cover"
+    offsets: Int[np.ndarray, " starts"], frames: int, stride: int, partial_clips: str = "cover"
 ) -> Windows:
     """Lays windows of `frames` frames every `stride` frames over each sequence.
 
@@ -53,12 +52,12 @@ def windows(
         offsets: where each sequence starts, and the end of the last.
         frames: frames in a window.
         stride: frames between the starts of two windows.
-        tails: what happens where the stride leaves a tail: "cover" it by a last window that ends
-            with the sequence, so that every frame is in one, or "drop" it, as the published clips
-            of Human3.6M do. A sequence shorter than `frames` gives one window in either case.
+        partial_clips: what happens where the stride leaves a tail: "cover" it by a last window that
+            ends with the sequence, so that every frame is in one, or "drop" it, as the published
+            clips of Human3.6M do. A sequence shorter than `frames` gives one window in either case.
     """
-    if tails not in TAILS:
-        raise ValueError(f"tails is {tails!r}; choose from {TAILS}.")
+    if partial_clips not in PARTIAL_CLIPS:
+        raise ValueError(f"partial_clips is {partial_clips!r}; choose from {PARTIAL_CLIPS}.")
     if not 1 <= stride <= frames:
         raise ValueError(f"stride must be 1 to {frames} (the clip length), found {stride}.")
     rows: list[tuple[int, ...]] = []
@@ -66,7 +65,7 @@ def windows(
         covered = begin
         last = max(end - frames, begin)
         starts = range(begin, last + 1, stride)
-        for start in starts if tails == "drop" else sorted({*starts, last}):
+        for start in starts if partial_clips == "drop" else sorted({*starts, last}):
             stop = min(start + frames, end)
             rows.append((sequence, start, stop - start, stop - covered, begin, end))
             covered = stop
@@ -75,17 +74,16 @@ def windows(
 
 @dataclasses.dataclass(frozen=True)
 class Clips:
-    """Windows with the arrays they point into.
+    """Windows into sequences, with what a model reads and predicts of every frame.
 
     Attributes:
+        sequences: what the clips are cut from.
         windows: where the clips lie.
         frames: their length.
         inputs: `[n, j, 3]` normalised image coordinates and confidence.
         joints: `[n, j, 3]` ground truth in the units of the model: metres or millimetres in camera
             space, or normalised image coordinates with depth in the same units (2.5D labels).
         mm_per_unit: `[n]` what such a unit is in each frame, NaN where not known.
-        visibility: `[n, j]` 1 visible, 0 occluded, -1 not known.
-        valid: `[n]` whether the dataset's protocol counts the frame.
         root_relative: whether targets are relative to the root, rather than as they are.
         depth_reference: what depth is relative to: the root of each "frame", or of the
             "first_frame" of the clip.
@@ -93,13 +91,12 @@ class Clips:
             sequence its first and last frames repeat.
     """
 
+    sequences: Sequences
     windows: Windows
     frames: int
     inputs: Float[np.ndarray, "n j 3"]
     joints: Float[np.ndarray, "n j 3"]
     mm_per_unit: Float[np.ndarray, " n"]
-    visibility: Int8[np.ndarray, "n j"]
-    valid: Bool[np.ndarray, " n"]
     root_relative: bool = True
     depth_reference: str = "frame"
     context: tuple[int, int] = (0, 0)
@@ -108,21 +105,12 @@ class Clips:
         return len(self.windows.start)
 
 
-def normalise(
-    keypoints: Float[np.ndarray, "*n j 2"], image_size: Int[np.ndarray, "*n 2"]
-) -> Float[np.ndarray, "*n j 2"]:
-    """Maps pixels to [-1, 1] across the width, keeping the aspect: v / w * 2 - [1, h / w]."""
-    width, height = np.moveaxis(image_size[..., None, :].astype(np.float32), -1, 0)
-    centre = np.stack([np.ones_like(width), height / width], axis=-1)
-    return (keypoints / width[..., None] * 2 - centre).astype(np.float32)
-
-
 def make(
-    motion: Motion,
+    sequences: Sequences,
     *,
     frames: int,
     stride: int,
-    tails: str = "cover",
+    partial_clips: str = "cover",
     inputs: str = "detected",
     root_relative: bool = True,
     depth_reference: str = "frame",
@@ -135,10 +123,10 @@ def make(
     keypoints, and their depth by the same factor, as published.
 
     Args:
-        motion: the sequences.
+        sequences: what to cut.
         frames: frames in a clip.
         stride: frames between the starts of two clips.
-        tails: "cover" or "drop" what the stride leaves of a sequence; see `windows`.
+        partial_clips: "cover" or "drop" what the stride leaves of a sequence; see `windows`.
         inputs: "detected" keypoints with their confidence, or their "ground_truth": the labels'
             place in the image, with confidence 1.
         root_relative: targets relative to the root; else as they are, which only 2.5D labels can
@@ -160,7 +148,7 @@ def make(
     ):
         if value not in choices:
             raise ValueError(f"{name} is {value!r}; choose from {choices}.")
-    in_image = motion.mm_per_px is not None
+    in_image = sequences.mm_per_px is not None
     if in_image and depth_reference != "frame":
         raise ValueError(
             "2.5D labels know depth relative to the root of each frame only; "
@@ -168,57 +156,49 @@ def make(
         )
     if not in_image and not root_relative:
         raise ValueError("root_relative=False needs 2.5D labels; these are in camera space.")
-    size = np.repeat(motion.image_size, motion.lengths, axis=0)
+    size = np.repeat(sequences.image_size, sequences.lengths, axis=0)
     if inputs == "detected":
-        keypoints, confidence = motion.keypoints_2d, motion.confidence
+        keypoints, confidence = sequences.keypoints_2d, sequences.confidence
     else:
-        keypoints, confidence = true_keypoints(motion), np.ones_like(motion.confidence)
+        keypoints, confidence = true_keypoints(sequences), np.ones_like(sequences.confidence)
     if in_image:
-        depth = motion.joints_3d[..., 2:] / size[:, None, :1] * 2
-        joints = np.concatenate([normalise(motion.joints_3d[..., :2], size), depth], axis=-1)
-        mm_per_unit = motion.mm_per_px * size[:, 0] / 2
+        depth = sequences.joints_3d[..., 2:] / size[:, None, :1] * 2
+        joints = np.concatenate([normalise(sequences.joints_3d[..., :2], size), depth], axis=-1)
+        mm_per_unit = sequences.mm_per_px * size[:, 0] / 2
     else:
-        joints, mm_per_unit = motion.joints_3d * UNITS[unit], np.full(len(size), 1 / UNITS[unit])
+        joints, mm_per_unit = sequences.joints_3d * UNITS[unit], np.full(len(size), 1 / UNITS[unit])
     return Clips(
-        windows=windows(motion.offsets, frames, stride, tails),
+        sequences=sequences,
+        windows=windows(sequences.offsets, frames, stride, partial_clips),
         frames=frames,
         inputs=np.concatenate([normalise(keypoints, size), confidence[..., None]], axis=-1),
         joints=joints.astype(np.float32),
         mm_per_unit=mm_per_unit.astype(np.float32),
-        visibility=motion.visibility,
-        valid=motion.valid,
         root_relative=root_relative,
         depth_reference=depth_reference,
         context=context,
     )
 
 
-def true_keypoints(motion: Motion) -> Float[np.ndarray, "n j 2"]:
+def true_keypoints(sequences: Sequences) -> Float[np.ndarray, "n j 2"]:
     """Returns where in the image the true joints are, px.
 
     Raises:
         ValueError: the labels are in camera space, and the camera of a sequence is not known.
     """
-    if motion.mm_per_px is not None:
-        return motion.joints_3d[..., :2]
-    keypoints = np.empty_like(motion.keypoints_2d)
-    for sequence, (begin, end) in enumerate(itertools.pairwise(motion.offsets)):
-        camera = motion.intrinsics[sequence], motion.distortion[sequence]
+    if sequences.mm_per_px is not None:
+        return sequences.joints_3d[..., :2]
+    keypoints = np.empty_like(sequences.keypoints_2d)
+    for sequence, (begin, end) in enumerate(itertools.pairwise(sequences.offsets)):
+        camera = sequences.intrinsics[sequence], sequences.distortion[sequence]
         if not all(np.isfinite(part).all() for part in camera):
             raise ValueError(
-                f"{motion.names[sequence]}: its camera is not known, so the true joints cannot be "
-                'projected into the image. Use inputs="detected" (those of MPI-INF-3DHP are the '
+                f"{sequences.names[sequence]}: its camera is not known, so the true joints cannot "
+                'be projected into the image. Use inputs="detected" (those of MPI-INF-3DHP are the '
                 "ground truth already)."
             )
-        keypoints[begin:end] = cameras.project(motion.joints_3d[begin:end], *camera)
+        keypoints[begin:end] = cameras.project(sequences.joints_3d[begin:end], *camera)
     return keypoints
-
-
-def flip(x: Float[AnyArray, "*b j c"]) -> Float[AnyArray, "*b j c"]:
-    """Mirrors 2D or 3D joints: negates x and exchanges left and right. NumPy or JAX arrays."""
-    mirror = np.ones(x.shape[-1], np.float32)
-    mirror[0] = -1
-    return x[..., list(HUMAN36M.flip), :] * mirror
 
 
 def rows(

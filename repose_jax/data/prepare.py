@@ -1,24 +1,11 @@
-"""Prepares a data set: reads what was downloaded once and writes the records that training reads.
+"""Preparation of datasets: from files as their publishers give them to the records of training."""
 
-    python -m repose_jax.prepare human36m --source=h36m_sh_conf_cam_source_final.pkl
-    python -m repose_jax.prepare mpi_inf_3dhp --source=~/Downloads/mpi_inf_3dhp
-    python -m repose_jax.prepare cmu_mocap --source=~/Downloads/allasfamc.zip
-    python -m repose_jax.prepare bandai_namco --source=~/Downloads/data.zip
-    python -m repose_jax.prepare synthetic_motion
-
-A data set is prepared once for each config (motion capture: frame rate, number of views and seed);
-asking again costs nothing, and what was interrupted goes on where it was. At the end stands what a
-config names it by, such as `human36m/2.5d:train`.
-"""
-
-import argparse
 import dataclasses
 import importlib
 import math
 import os
 import pathlib
 import re
-import sys
 from collections.abc import Sequence
 from types import ModuleType
 from typing import Any
@@ -52,7 +39,7 @@ def _module(name: str) -> ModuleType:
     return importlib.import_module(f"tfds_builders.{name}")
 
 
-def _builder(
+def builder(
     name: str,
     source: str | os.PathLike[str] | None,
     data_dir: str | os.PathLike[str] | None,
@@ -117,9 +104,9 @@ def prepare(
         FileNotFoundError: If the data are not where they should be; says what to put where.
         ValueError: If an argument is wrong, or a file or archive is damaged; names it.
     """
-    builder = _builder(name, source, data_dir, config=config, fps=fps, views=views, seed=seed)
-    builder.download_and_prepare()
-    return pathlib.Path(builder.data_path)
+    made = builder(name, source, data_dir, config=config, fps=fps, views=views, seed=seed)
+    made.download_and_prepare()
+    return pathlib.Path(made.data_path)
 
 
 def prepare_embedded(specs: Sequence[str], data_dir: str | None) -> None:
@@ -136,7 +123,7 @@ def prepare_embedded(specs: Sequence[str], data_dir: str | None) -> None:
             prepare(name, data_dir=data_dir, fps=float(match[1]))
 
 
-def _summary(builder: Any) -> str:
+def summary(builder: Any) -> str:
     """A table of what was prepared."""
     spec = f"{builder.name}/{builder.builder_config.name}"
     lines = [f"{'split':<8}{'sequences':>10}{'frames':>12}{'minutes':>10}   in a config"]
@@ -148,40 +135,3 @@ def _summary(builder: Any) -> str:
         time = "-" if math.isnan(minutes) else f"{minutes:,.1f}"
         lines.append(f"{split:<8}{len(lengths):>10,}{frames:>12,}{time:>10}   {spec}:{split}")
     return "\n".join(lines)
-
-
-def main(argv: list[str] | None = None) -> int:
-    """Runs the command line; returns 0, or 2 if the data set could not be prepared."""
-    parser = argparse.ArgumentParser(
-        prog="python -m repose_jax.prepare",
-        description="Prepare a data set for training.",
-        allow_abbrev=False,
-    )
-    parser.add_argument("name", choices=DATASETS, help="which data set")
-    parser.add_argument("--source", help="the downloaded file, or the folder of the files")
-    parser.add_argument(
-        "--data_dir", help="where prepared data sets live (TFDS_DATA_DIR or ~/tensorflow_datasets)"
-    )
-    parser.add_argument("--config", help="which of its configs, where a data set has several")
-    mocap = parser.add_argument_group("motion capture")
-    mocap.add_argument("--fps", type=float, help="frames per second (30)")
-    mocap.add_argument("--views", type=int, help="cameras for each motion (4)")
-    mocap.add_argument("--seed", type=int, help="seed of all that is drawn (0)")
-    args = parser.parse_args(argv)
-    try:
-        builder = _builder(**vars(args))
-        if pathlib.Path(builder.data_path).exists():  # TFDS moves it here once it is whole
-            print(f"Already prepared: {builder.data_path} (remove it to prepare it again)")
-        else:
-            builder.download_and_prepare()
-            print(f"Prepared: {builder.data_path}")
-    except (OSError, ValueError, ImportError) as error:
-        message = " ".join(str(error).split())
-        print(f"{parser.prog}: error: {message}", file=sys.stderr)
-        return 2
-    print(_summary(builder))
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -17,7 +17,7 @@ _SEQUENCES = ("image_size", "intrinsics", "distortion")
 
 
 @dataclasses.dataclass(frozen=True)
-class Motion:
+class Sequences:
     """Sequences laid end to end; sequence `i` is rows `offsets[i]:offsets[i + 1]` of each array.
 
     Attributes:
@@ -63,7 +63,7 @@ class Motion:
         return np.diff(self.offsets)
 
 
-def load(specs: Sequence[str], data_dir: str | None = None) -> Motion:
+def load(specs: Sequence[str], data_dir: str | None = None) -> Sequences:
     """Reads prepared splits into memory.
 
     Args:
@@ -94,7 +94,7 @@ def load(specs: Sequence[str], data_dir: str | None = None) -> Motion:
     def text(key: str) -> tuple[str, ...]:
         return tuple(record[key].decode() for record in records)
 
-    return Motion(
+    return Sequences(
         **arrays | {"valid": arrays["valid"].astype(bool)},
         **{key: np.stack([record[key] for record in records]) for key in _SEQUENCES},
         mm_per_px=scales if any(labelled) else None,
@@ -126,7 +126,7 @@ def _records(spec: str, data_dir: str | None):
             options = [f"--config={config}", "--source=FILES"]
         raise FileNotFoundError(
             f"The dataset {path} is not prepared in {root}. Prepare it with\n"
-            f"  python -m repose_jax.prepare {name} {' '.join(options)} "
+            f"  repose prepare {name} {' '.join(options)} "
             f"--data_dir={root}\nor say where it is with --config.data.data_dir=DIR."
         )
     latest = max(versions, key=lambda p: tuple(int(part) for part in p.name.split(".")))

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import jax
 import numpy as np
 from jaxtyping import Float, Int
 from matplotlib.axes import Axes
@@ -20,6 +21,8 @@ from matplotlib.lines import Line2D
 from matplotlib.text import Text
 from PIL import Image
 
+from repose_jax.evaluation.evaluator import Evaluator
+from repose_jax.evaluation.predict import Predictor, predict_sequence, root_relative_mm
 from repose_jax.skeleton import HUMAN36M, Skeleton
 
 # Blue and vermilion stay apart for every kind of colour vision (Okabe and Ito).
@@ -28,6 +31,8 @@ PANEL, OUTSIDE, GRID, TEXT, FAINT = "#F7F7F9", "#E9E9EE", "#DDDDE5", "#26262E", 
 
 _ASPECT = 0.8  # width of a panel over its height
 _GRID_MM = 500
+_SECONDS = 3.0  # of a test sequence
+_FPS = 25.0  # of a test sequence of unknown rate
 _MAX_FRAMES = 60  # of an animation
 _MAX_FPS = 30  # viewers slow down animations that are faster than about 50
 
@@ -216,6 +221,61 @@ def animation(path: str | Path, clip: Clip, *, fps: float | int, title: str = ""
         duration=np.diff(moments).tolist(),
         loop=0,
     )
+
+
+def draw_sequences(
+    evaluator: Evaluator, predictor: Predictor, directory: Path, count: int
+) -> list[Path]:
+    """Draws the middle of some test sequences: stills and animations.
+
+    All processes take part, because they predict together; the first one draws.
+
+    Args:
+        evaluator: the test set.
+        predictor: whose predictions to draw.
+        directory: where the pictures go; created.
+        count: sequences to draw, evenly spaced.
+
+    Returns:
+        The files that were written.
+    """
+    written = []
+    sequences = evaluator.clips.sequences
+    truth = root_relative_mm(evaluator.clips.joints, evaluator.clips)
+    count = min(count, len(sequences.names))
+    for sequence in np.linspace(0, len(sequences.names), count + 2).astype(int)[1:-1].tolist():
+        prediction = predict_sequence(
+            predictor,
+            evaluator.clips,
+            sequence,
+            batch_size=evaluator.batch_size,
+            mesh=evaluator.mesh,
+        )
+        if jax.process_index() > 0:
+            continue
+        fps, length = float(sequences.fps[sequence]), len(prediction)
+        fps = _FPS if np.isnan(fps) else fps
+        frames = min(round(_SECONDS * fps), length)
+        first = (length - frames) // 2
+        start = int(sequences.offsets[sequence]) + first
+        rows = slice(start, start + frames)
+        width, height = sequences.image_size[sequence].tolist()
+        clip = Clip(
+            keypoints_2d=sequences.keypoints_2d[rows],
+            confidence=sequences.confidence[rows],
+            prediction=prediction[first : first + frames],
+            image_size=(width, height),
+            target=truth[rows],
+            visibility=sequences.visibility[rows],
+        )
+        directory.mkdir(exist_ok=True)
+        name = sequences.names[sequence].replace("/", "_")
+        title = f"{sequences.names[sequence]} ({sequences.actions[sequence]}), frames from {first}"
+        files = directory / f"{name}.png", directory / f"{name}.gif"
+        still(files[0], clip, title=title)
+        animation(files[1], clip, fps=fps, title=title)
+        written += files
+    return written
 
 
 def draw_skeleton(skeleton: Skeleton) -> Figure:

@@ -7,7 +7,12 @@ import pathlib
 from collections.abc import Mapping
 from typing import Any
 
+import jax
+
+import repose_jax
 from repose_jax.evaluation import tables
+from repose_jax.evaluation.evaluator import Evaluator
+from repose_jax.evaluation.predict import Predictor
 from repose_jax.evaluation.protocols import protocol as protocol_lib
 from repose_jax.evaluation.tally import Group, Tally
 from repose_jax.skeleton import HUMAN36M
@@ -107,3 +112,39 @@ def write(
         path.write_text(as_text(protocol_table).rstrip("\n") + "\n", encoding="utf-8")
         written.append(path)
     return written
+
+
+def conclude(
+    evaluator: Evaluator,
+    predictor: Predictor,
+    tally: Tally,
+    directory: pathlib.Path,
+    *,
+    pictures: int,
+    baselines: Mapping[str, Mapping[str, float]],
+    info: Mapping[str, Any],
+) -> None:
+    """Prints the tables and writes them and the pictures.
+
+    All processes take part, because they predict together; the first one prints and writes.
+
+    Args:
+        evaluator: the test set.
+        predictor: whose predictions to draw.
+        tally: its evaluation.
+        directory: where files go; pictures to `pictures` in it.
+        pictures: test sequences to draw.
+        baselines: results to compare with, by name.
+        info: what `evaluation.json` records beside the results.
+    """
+    from repose_jax.evaluation.pictures import draw_sequences  # matplotlib is slow to import
+
+    drawn = draw_sequences(evaluator, predictor, directory / "pictures", pictures)
+    if jax.process_index() > 0:
+        return
+    compared = {**baselines, "trained": evaluator.protocol.summary(tally)}
+    print("\n" + table(compared, "for comparison"))
+    print("\n" + full_table(tally, evaluator.protocol))
+    info = {"version": repose_jax.__version__, **info, "baselines": baselines}
+    written = write(directory, tally, evaluator.protocol, info) + drawn
+    print("\nWritten: " + ", ".join(str(path) for path in written))

@@ -1,16 +1,12 @@
 """Parameters and multiply-accumulate operations (MACs) of a configuration's model.
 
-    python -m repose_jax.complexity --config=configs/h36m.py
-
 The columns are those of the paper's Table 2. MACs are counted from the computation itself, the
 jaxpr of the forward pass of one clip: nothing is estimated from layer types, nothing runs.
 """
 
-import argparse
 import dataclasses
 import functools
 import math
-import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -21,7 +17,6 @@ from flax import nnx
 from jax.extend.core import ClosedJaxpr, Jaxpr, Literal
 
 from repose_jax import models
-from repose_jax.cli import command_line
 
 HOW = """\
 MACs are the multiply-adds of all matrix products and convolutions in the computation of one clip
@@ -73,11 +68,11 @@ def of_model(name: str, *, clip_frames: int, **config: Any) -> Complexity:
         ValueError: an unknown model or size, or a clip that is longer than what the model takes.
     """
     model: Any = nnx.eval_shape(functools.partial(models.create, name, **config))
-    graph, variables = nnx.split(model)
+    graphdef, variables = nnx.split(model)
     frames = clip_frames + sum(model.context)
     shape = (1, frames, model.config.joints, model.config.in_channels)
     inputs = jax.ShapeDtypeStruct(shape, jnp.float32)
-    linear, attention = product_macs(lambda v, x: nnx.merge(graph, v)(x), variables, inputs)
+    linear, attention = product_macs(lambda v, x: nnx.merge(graphdef, v)(x), variables, inputs)
     return Complexity(models.parameter_count(model), clip_frames, linear, attention)
 
 
@@ -196,23 +191,3 @@ def table(complexity: Complexity) -> str:
             f"ours): {counted - PAPER_GMACS:.1f} G less than the {counted:.1f} G counted here.",
         ]
     return "\n".join(lines)
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the command line; returns 0, or 2 if there is no such model."""
-    parser = argparse.ArgumentParser(
-        prog="python -m repose_jax.complexity",
-        description="Count the parameters and multiply-adds of a configuration's model.",
-        allow_abbrev=False,
-    )
-    _, config = command_line.parse(parser, argv)
-    try:
-        print(table(of_model(**config.model, clip_frames=config.data.frames)))
-    except ValueError as error:
-        print(f"{parser.prog}: error: {error}", file=sys.stderr)
-        return 2
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -19,12 +19,13 @@ class Lifter(nnx.Module):
     Attributes:
         config: its sizes, among them `frames`, `joints`, `in_channels` (2: x and y; 3: and
             confidence) and `dtype`.
-        exact: whether it takes clips of `config.frames` frames only, rather than of up to as many.
-            Of no matter to one with context, which takes any clip in which a frame has its context.
+        fixed_length: whether it takes clips of `config.frames` frames only, rather than of up to
+            as many. Irrelevant for one with context, which takes any clip in which a frame has its
+            context.
     """
 
     config: Any
-    exact: bool = False
+    fixed_length: bool = False
 
     @property
     def context(self) -> tuple[int, int]:

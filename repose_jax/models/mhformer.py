@@ -239,7 +239,7 @@ class Block(nnx.Module):
 class MHFormer(Lifter):
     """Lifts clips of `config.frames` frames by three hypotheses, frame for frame."""
 
-    exact = True
+    fixed_length = True
 
     def __init__(self, config: MHFormerConfig, *, rngs: nnx.Rngs):
         self.config = config

@@ -60,7 +60,7 @@ class MixsteConfig:
 class Mixste(Lifter):
     """Lifts every frame of a clip of exactly `config.frames` frames."""
 
-    exact = True
+    fixed_length = True
 
     def __init__(self, config: MixsteConfig, *, rngs: nnx.Rngs):
         self.config = config

@@ -256,7 +256,7 @@ class DualStreamLayer(nnx.Module):
 class MotionAGFormer(Lifter):
     """Lifts 2D joints with confidence to 3D joints, frame for frame."""
 
-    exact = True
+    fixed_length = True
 
     def __init__(self, config: MotionAGFormerConfig, *, rngs: nnx.Rngs):
         self.config = config

@@ -9,7 +9,7 @@ from the encoders:
     model = models.create("pstmo", frames=81)
     nnx.update(model, encoder_of(masked))
 
-`python -m repose_jax.pretrain` does this for a configuration.
+`repose pretrain` does this for a configuration.
 """
 
 import dataclasses

@@ -1,20 +1,9 @@
-"""Weights of the published PyTorch models in ours: every tensor used, every parameter filled.
+"""Weights of the authors' PyTorch models in ours: every tensor used, every parameter filled."""
 
-    python -m repose_jax.convert --from=torch CHECKPOINT --config=configs/h36m.py --out=runs/h36m
-
-makes of a checkpoint that the authors of RePOSE, or of a backbone in `configs/zoo`, published a
-workdir, which `python main.py --config=configs/h36m.py --workdir=runs/h36m` evaluates with
-`--mode=eval` and fine-tunes without it. The model and its sizes are those of the configuration.
-PyTorch is needed only here: `pip install torch`.
-"""
-
-import argparse
 import os
-import pathlib
 import re
-import sys
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import jax.numpy as jnp
@@ -22,12 +11,8 @@ import numpy as np
 from flax import nnx
 
 from repose_jax import models
-from repose_jax.cli import command_line
-from repose_jax.config import Experiment
-from repose_jax.runtime.checkpoint import Checkpoints
 from repose_jax.torch_import import PUBLISHED
 from repose_jax.torch_import.tensors import Published
-from repose_jax.training import setup as run
 
 
 def from_torch(name: str, state_dict: Mapping[str, Any], **config: Any) -> nnx.Module:
@@ -198,52 +183,3 @@ def _numpy_globals() -> list[Any]:
 
 
 READERS = {"torch": read_torch}
-
-
-def write_run(config: Experiment, model: nnx.Module, workdir: pathlib.Path) -> None:
-    """Writes a run that starts from a model: at step 0, with nothing trained.
-
-    Args:
-        config: the experiment to evaluate or go on with.
-        model: its model.
-        workdir: where the run goes; must be empty or not there.
-
-    Raises:
-        FileExistsError: the workdir holds something.
-    """
-    if workdir.exists() and any(workdir.iterdir()):
-        raise FileExistsError(f"{workdir} is not empty; give a new directory.")
-    _, state, _ = run.initial_state(config, model)
-    checkpoints = Checkpoints(workdir)
-    for kind in ("latest", "best"):
-        # Training finds no baselines, and scores the model before it goes on.
-        checkpoints.save(kind, 0, state, {"step": 0, "epoch": 0, "baselines": {}})
-    checkpoints.close()
-    run.claim_workdir(config, workdir)  # last: what has no configuration is not a run
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the command line; returns 0, or 2 if the checkpoint could not be converted."""
-    parser = argparse.ArgumentParser(
-        prog="python -m repose_jax.convert",
-        description="Make a run of a published checkpoint.",
-        allow_abbrev=False,
-    )
-    parser.add_argument("checkpoint", help="the published file")
-    parser.add_argument("--from", dest="kind", required=True, choices=READERS, help="what wrote it")
-    parser.add_argument("--out", required=True, type=pathlib.Path, help="the workdir to write")
-    args, config = command_line.parse(parser, argv)
-    try:
-        run.check_model(config)
-        tensors = READERS[args.kind](args.checkpoint)
-        write_run(config, from_torch(state_dict=tensors, **config.model), args.out)
-    except (ImportError, OSError, ValueError) as error:
-        print(f"{parser.prog}: error: {error}", file=sys.stderr)
-        return 2
-    count = sum(array.size for array in tensors.values())
-    print(f"Converted {count:,} parameters in {len(tensors)} tensors: {args.out}")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

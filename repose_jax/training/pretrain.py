@@ -1,6 +1,6 @@
 r"""Masked pre-training of P-STMO (stage I of Shan et al., ECCV 2022), from 2D joints alone.
 
-    python -m repose_jax.pretrain --config=configs/zoo/pstmo.py:masked --workdir=runs/stage1
+    repose pretrain --config=configs/zoo/pstmo.py:masked --workdir=runs/stage1
     python main.py --config=configs/zoo/pstmo.py --workdir=runs/pstmo \
         --config.init_from=runs/stage1/lifter
 
@@ -11,27 +11,23 @@ becomes a run of the lifter with the encoders that tell the test windows best. T
 resumes.
 """
 
-import argparse
 import dataclasses
 import functools
 import math
 import pathlib
 import shutil
 import signal
-import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from absl import logging
 from flax import nnx
 from jax.experimental import multihost_utils
 from tqdm import tqdm
 
 from repose_jax import models
-from repose_jax.cli import command_line
 from repose_jax.config import Experiment
 from repose_jax.data import clips as clips_lib
 from repose_jax.models.layers import Draws
@@ -43,13 +39,14 @@ from repose_jax.models.pstmo_pretrain import (
     encoder_of,
 )
 from repose_jax.objectives import objective
-from repose_jax.runtime import compile_cache, devices
+from repose_jax.runtime import devices, signals
 from repose_jax.runtime.checkpoint import Checkpoints
 from repose_jax.runtime.metric_writer import MetricWriter
 from repose_jax.torch_import import PUBLISHED, convert
-from repose_jax.training import loop as train
-from repose_jax.training import setup as run
 from repose_jax.training import state
+from repose_jax.training.setup import Run, setup
+from repose_jax.training.step import jit_step
+from repose_jax.training.workdir import claim_workdir, write_run
 
 
 def pretrain(
@@ -74,19 +71,19 @@ def pretrain(
         ValueError: a configuration that cannot be, or a workdir of another one.
         FileNotFoundError: a dataset is not prepared.
         FloatingPointError: the loss is not finite.
-        train.Interrupted: SIGINT or SIGTERM; the state is saved.
+        signals.Interrupted: SIGINT or SIGTERM; the state is saved.
     """
     hidden = {"hidden_frames": hidden_frames, "hidden_joints": hidden_joints}
     sizes = masked_config(config, **hidden)
-    made, _ = run.setup(config, workdir)
-    graph, train_state = state.create(
+    made, _ = setup(config, workdir)
+    graphdef, train_state = state.create(
         MaskedPoseModel(sizes, rngs=Draws(config.train.seed)),
         {},
         made.optimizer,
         ema=config.optim.ema > 0,
     )
     train_state = jax.device_put(train_state, devices.replicated(made.mesh))
-    run.claim_workdir(config, workdir)
+    claim_workdir(config, workdir)
     checkpoints = Checkpoints(workdir)
     if info := checkpoints.info("latest"):
         if info["hidden"] != hidden:
@@ -97,7 +94,7 @@ def pretrain(
         train_state = checkpoints.restore("latest", train_state)
     best = (checkpoints.info("best") or {"error": math.inf})["error"]
     masked = objective.make_objective({"mpjpe": 1.0})
-    update = train.jit_step(dataclasses.replace(made, graph=graph, objective=masked))
+    update = jit_step(dataclasses.replace(made, graphdef=graphdef, objective=masked))
     step, last = int(train_state.step), config.train.epochs * made.steps_per_epoch
     primary = jax.process_index() == 0
     writer = MetricWriter(workdir, resumed_step=step) if primary else None
@@ -105,7 +102,7 @@ def pretrain(
     test = _windows(made, sizes.frames)
     try:
         with (
-            train.stop_signals() as received,  # before the bar appears
+            signals.stop_signals() as received,  # before the bar appears
             tqdm(
                 total=last, initial=step, unit="step", dynamic_ncols=True, disable=not primary
             ) as bar,
@@ -123,7 +120,7 @@ def pretrain(
                 train_state, metrics = update(train_state, devices.put_rows(batch, made.mesh))
                 step += 1
                 bar.update()
-                stop = train.agreed_stop(received, step)
+                stop = signals.agreed_stop(received, step)
                 epoch, rest = divmod(step, made.steps_per_epoch)
                 due = step == last or (rest == 0 and epoch % config.train.eval_every == 0)
                 if step % config.train.log_every == 0 or due or stop:
@@ -138,7 +135,7 @@ def pretrain(
                         writer.write(step, "train", values)
                 saved: dict[str, Any] = {"step": step, "hidden": hidden}
                 if due:
-                    error = reconstruction_error(graph, train_state, test, made)
+                    error = reconstruction_error(graphdef, train_state, test, made)
                     saved["error"] = error
                     if writer:
                         writer.write(step, "test", {"error": error})
@@ -149,13 +146,15 @@ def pretrain(
                     best = saved["error"]
                     checkpoints.save("best", step, train_state, saved)
                 if stop:
-                    raise train.Interrupted(
+                    raise signals.Interrupted(
                         stop,
                         f"Stopped by {signal.Signals(stop).name} after step {step} of {last}. "
                         "The same command goes on from there.",
                     )
         checkpoints.wait()
-        _write_lifter(config, graph, checkpoints.restore("best", train_state), workdir / "lifter")
+        _write_lifter(
+            config, graphdef, checkpoints.restore("best", train_state), workdir / "lifter"
+        )
     finally:
         checkpoints.close()
         if writer:
@@ -206,7 +205,7 @@ def from_torch(state_dict: Mapping[str, Any], **config: Any) -> MaskedPoseModel:
 
 
 def reconstruction_error(
-    graph: Any, train_state: state.TrainState, test: clips_lib.Clips, made: run.Run
+    graphdef: Any, train_state: state.TrainState, test: clips_lib.Clips, made: Run
 ) -> float:
     """Returns the mean distance of told from given 2D joints over the frames of the test clips.
 
@@ -220,77 +219,33 @@ def reconstruction_error(
         arrays = {"inputs": batch["inputs"][rows], "counted": counted[rows]}
         key = jax.random.fold_in(jax.random.key(seed), number)
         arrays = devices.put_rows(arrays, made.mesh)
-        total += float(_distances(graph, train_state.variables, arrays, key))
+        total += float(_distances(graphdef, train_state.variables, arrays, key))
         count += counted.sum() * batch["inputs"].shape[2]
     return total / count
 
 
 @functools.partial(jax.jit, static_argnums=0)
-def _distances(graph, variables, batch, key):
-    model = nnx.merge(graph, *variables)
+def _distances(graphdef, variables, batch, key):
+    model = nnx.merge(graphdef, *variables)
     x = batch["inputs"][..., : model.config.in_channels]
     told = model(x, draw_masks(key, model.config))
     return jnp.sum(jnp.linalg.norm(told - x[..., :2], axis=-1), where=batch["counted"])
 
 
-def _windows(made: run.Run, frames: int) -> clips_lib.Clips:
+def _windows(made: Run, frames: int) -> clips_lib.Clips:
     """Cuts the test sequences into whole windows, one after the other."""
     inputs = made.config.data.inputs
-    return clips_lib.make(made.test_motion, frames=frames, stride=frames, inputs=inputs)
+    return clips_lib.make(
+        made.evaluator.clips.sequences, frames=frames, stride=frames, inputs=inputs
+    )
 
 
 def _write_lifter(
-    config: Experiment, graph: Any, best: state.TrainState, workdir: pathlib.Path
+    config: Experiment, graphdef: Any, best: state.TrainState, workdir: pathlib.Path
 ) -> None:
     lifter = models.create(**config.model, seed=config.train.seed)
-    nnx.update(lifter, encoder_of(nnx.merge(graph, *best.variables)))
+    nnx.update(lifter, encoder_of(nnx.merge(graphdef, *best.variables)))
     if jax.process_index() == 0:
         shutil.rmtree(workdir, ignore_errors=True)  # of a shorter pre-training
     multihost_utils.sync_global_devices("there is no lifter yet")
-    convert.write_run(config, lifter, workdir)
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the command line; returns 0, 2 for an error, or 128 and the signal that stopped it."""
-    parser = argparse.ArgumentParser(
-        prog="python -m repose_jax.pretrain",
-        description="Pre-train P-STMO's encoders on masked 2D poses.",
-        allow_abbrev=False,
-    )
-    parser.add_argument("--workdir", required=True, type=pathlib.Path, help="where its files go")
-    parser.add_argument(
-        "--hidden_frames",
-        type=float,
-        default=MaskedPoseConfig.hidden_frames,
-        help="share of the frames of a window that are hidden (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--hidden_joints",
-        type=int,
-        default=MaskedPoseConfig.hidden_joints,
-        help="joints of every frame that are hidden (default: %(default)s)",
-    )
-    args, config = command_line.parse(parser, argv)
-    compile_cache.keep_programs()
-    logging.set_verbosity(logging.WARNING)  # Orbax tells every step of a save
-    try:
-        error = pretrain(
-            config,
-            args.workdir,
-            hidden_frames=args.hidden_frames,
-            hidden_joints=args.hidden_joints,
-        )
-    except train.Interrupted as stop:
-        print(f"\n{stop}", file=sys.stderr)
-        return 128 + stop.signum
-    except (ValueError, OSError, FloatingPointError) as failure:
-        print(f"\n{parser.prog}: error: {failure}", file=sys.stderr)
-        return 2
-    print(
-        f"Best test error {error:.4f}. Start the lifter: --config.init_from={args.workdir}/lifter"
-    )
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    write_run(config, lifter, workdir)

@@ -34,7 +34,7 @@ class TrainState:
     def variables(self) -> tuple[Any, Any]:
         """What to evaluate with: the parameters (their moving average, if kept), and `stats`.
 
-        `nnx.merge(graph, *variables)` is the model.
+        `nnx.merge(graphdef, *variables)` is the model.
         """
         return self.params["model"] if self.ema is None else self.ema, self.stats
 
@@ -47,7 +47,7 @@ def create(
     ema: bool,
 ) -> tuple[Any, TrainState]:
     """Returns (the model's static half for `nnx.merge`, the state before the first step)."""
-    graph, params, stats = nnx.split(model, nnx.Param, nnx.BatchStat)
+    graphdef, params, stats = nnx.split(model, nnx.Param, nnx.BatchStat)
     params = {"model": params, "log_variances": log_variances}
     state = TrainState(
         step=jnp.zeros((), jnp.int32),
@@ -57,4 +57,4 @@ def create(
         # A copy: the state is donated, and one buffer cannot be donated twice.
         ema=jax.tree.map(jnp.copy, params["model"]) if ema else None,
     )
-    return graph, state
+    return graphdef, state

@@ -9,7 +9,7 @@ from repose_jax.data import clips as clips_lib
 from repose_jax.skeleton import HUMAN36M
 
 FRAMES = 9
-MOTION = small_data.motion((23, 9, 30, 5, 17, 1))
+MOTION = small_data.sequences((23, 9, 30, 5, 17, 1))
 
 
 def make(stride: int = 4, **options) -> clips_lib.Clips:
@@ -95,12 +95,12 @@ def test_a_sequence_shorter_than_a_clip_gives_one_window():
 
 
 def test_tails_can_be_dropped_as_the_published_clips_do():
-    windows = clips_lib.windows(np.array([0, 10, 14, 17]), frames=4, stride=4, tails="drop")
+    windows = clips_lib.windows(np.array([0, 10, 14, 17]), frames=4, stride=4, partial_clips="drop")
     assert windows.sequence.tolist() == [0, 0, 1, 2]
     assert windows.start.tolist() == [0, 4, 10, 14]
     assert windows.length.tolist() == [4, 4, 4, 3]
     assert windows.counted.tolist() == [4, 4, 4, 3]
-    clips = clips_lib.make(MOTION, frames=9, stride=9, tails="drop")
+    clips = clips_lib.make(MOTION, frames=9, stride=9, partial_clips="drop")
     lengths = MOTION.lengths
     wanted = np.where(lengths < 9, lengths, lengths // 9 * 9)
     frame = np.concatenate([np.arange(n) for n in lengths])
@@ -160,7 +160,7 @@ def test_depth_relative_to_the_first_frame_keeps_how_the_body_travels():
     np.testing.assert_allclose(batch["targets"] - root[:, None], other, atol=1e-6)
 
 
-@pytest.mark.parametrize("option", ["depth_reference", "inputs", "tails"])
+@pytest.mark.parametrize("option", ["depth_reference", "inputs", "partial_clips"])
 def test_an_unknown_option_is_refused_with_the_known_ones(option):
     with pytest.raises(ValueError, match=f"{option} is 'camera'; choose from .*'"):
         make(**{option: "camera"})

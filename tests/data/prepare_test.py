@@ -8,6 +8,7 @@ import pytest
 import small_human36m
 import tensorflow_datasets as tfds
 
+from repose_jax.cli import prepare as command
 from repose_jax.data import prepare
 
 JOINTS = {
@@ -89,7 +90,7 @@ def test_options_that_a_data_set_does_not_have_are_refused(tmp_path, capsys):
         prepare.prepare("human36m", source=tmp_path, data_dir=tmp_path, fps=25)
     with pytest.raises(ValueError, match="cmu_mocap has no option --config; it has --fps, --view"):
         prepare.prepare("cmu_mocap", data_dir=tmp_path, config="50fps")
-    assert prepare.main(["human36m", "--seed=1", f"--data_dir={tmp_path}"]) == 2
+    assert command.main(["human36m", "--seed=1", f"--data_dir={tmp_path}"]) == 2
     assert "human36m has no option --seed" in capsys.readouterr().err
 
 
@@ -97,12 +98,12 @@ def test_human36m_is_prepared_by_the_same_command(tmp_path, capsys):
     pickled = small_human36m.write_motionbert(tmp_path)
     small_human36m.write_videopose3d(tmp_path)
     argv = ["human36m", f"--source={tmp_path}", f"--data_dir={tmp_path / 'data'}"]
-    assert prepare.main(argv) == 2
+    assert command.main(argv) == 2
     assert "choose one: --config=2.5d, --config=camera_cpn_ft" in capsys.readouterr().err
-    assert prepare.main([*argv, "--config=2.5d"]) == 0
+    assert command.main([*argv, "--config=2.5d"]) == 0
     pickled.unlink()
     # What is prepared needs its files no more, but its name.
-    assert prepare.main(["human36m", "--config=2.5d", argv[2]]) == 0
+    assert command.main(["human36m", "--config=2.5d", argv[2]]) == 0
     assert [line.split() for line in capsys.readouterr().out.splitlines()[-2:]] == [
         ["train", "3", "18", "0.0", "human36m/2.5d:train"],
         ["test", "2", "10", "0.0", "human36m/2.5d:test"],
@@ -113,18 +114,18 @@ def test_minutes_are_left_out_where_the_frame_rate_is_not_known():
     records = [{"joints_3d": [0] * 90, "fps": fps} for fps in (30, float("nan"))]
     builder = mock.Mock(info=mock.Mock(splits=["train"]))
     builder.as_data_source.return_value = records
-    assert prepare._summary(builder).splitlines()[1].split()[:4] == ["train", "2", "180", "-"]
+    assert prepare.summary(builder).splitlines()[1].split()[:4] == ["train", "2", "180", "-"]
 
 
 def test_the_command_prints_what_to_write_into_a_config(tmp_path, archive, capsys):
     argv = ["bandai_namco", f"--source={archive}", f"--data_dir={tmp_path / 'data'}"]
-    assert prepare.main(argv) == 0
+    assert command.main(argv) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split() for line in lines[-2:]] == [
         ["train", "8", "240", "0.1", "bandai_namco/30fps:train"],
         ["test", "4", "120", "0.1", "bandai_namco/30fps:test"],
     ]
-    assert prepare.main(argv) == 0
+    assert command.main(argv) == 0
     again = capsys.readouterr().out.splitlines()
     assert again[0].startswith("Already prepared: ")
     assert again[-2:] == lines[-2:]
@@ -140,25 +141,25 @@ def test_the_command_says_in_one_line_what_is_wrong(tmp_path, archive, capsys):
         damaged: "damaged.zip: not a zip archive, or damaged",
     }.items():
         argv = ["bandai_namco", f"--source={source}", f"--data_dir={tmp_path / 'data'}"]
-        assert prepare.main(argv) == 2
+        assert command.main(argv) == 2
         # Only TFDS's progress bar may share standard error with it.
         error = capsys.readouterr().err.splitlines()[-1]
-        assert error.startswith("python -m repose_jax.prepare: error: ")
+        assert error.startswith("repose prepare: error: ")
         assert message in error
-    assert prepare.main(["synthetic_motion", f"--source={archive}"]) == 2
-    assert prepare.main(["bandai_namco", "--fps=0", f"--data_dir={tmp_path}"]) == 2
+    assert command.main(["synthetic_motion", f"--source={archive}"]) == 2
+    assert command.main(["bandai_namco", "--fps=0", f"--data_dir={tmp_path}"]) == 2
     assert "fps" in capsys.readouterr().err
 
 
 def test_the_command_knows_its_data_sets(capsys):
     with pytest.raises(SystemExit) as exit_info:
-        prepare.main(["mpii"])
+        command.main(["mpii"])
     assert exit_info.value.code == 2
     assert "choose from" in capsys.readouterr().err
 
 
 def test_importing_the_module_imports_no_builder():
-    code = "import sys, repose_jax.prepare; print([m for m in sys.modules if 'tfds' in m])"
+    code = "import sys, repose_jax.cli.prepare; print([m for m in sys.modules if 'tfds' in m])"
     result = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )

@@ -32,7 +32,7 @@ def test_a_data_set_that_is_not_prepared_says_how_to_prepare_it(tmp_path):
     with pytest.raises(FileNotFoundError) as error:
         dataset.load(("cmu_mocap/50fps:train",), str(tmp_path))
     assert f"cmu_mocap/50fps is not prepared in {tmp_path}" in str(error.value)
-    command = f"python -m repose_jax.prepare cmu_mocap --fps=50 --data_dir={tmp_path}"
+    command = f"repose prepare cmu_mocap --fps=50 --data_dir={tmp_path}"
     assert command in str(error.value)
 
 

@@ -8,7 +8,8 @@ import small_data
 from flax import nnx
 
 from repose_jax.data import clips as clips_lib
-from repose_jax.evaluation import report
+from repose_jax.evaluation import predict, report
+from repose_jax.evaluation import score as scoring
 from repose_jax.evaluation import tally as evaluate
 from repose_jax.evaluation.metrics import METRICS
 from repose_jax.models.lifter import Lifter
@@ -16,7 +17,7 @@ from repose_jax.runtime import devices
 from repose_jax.skeleton import HUMAN36M
 
 FRAMES = 9
-MOTION = small_data.motion((23, 9, 30, 5, 17))
+MOTION = small_data.sequences((23, 9, 30, 5, 17))
 RELATIVE = MOTION.joints_3d - MOTION.joints_3d[:, HUMAN36M.root, None]  # mm
 MESH = devices.data_mesh()
 
@@ -30,12 +31,17 @@ def with_answers() -> clips_lib.Clips:
 CLIPS = with_answers()
 
 
+def with_sequences(**changes) -> clips_lib.Clips:
+    """The test clips of sequences of which something is changed."""
+    return dataclasses.replace(CLIPS, sequences=dataclasses.replace(MOTION, **changes))
+
+
 def does(action):
     return lambda group: group.action == action
 
 
 def score(predictor, clips=CLIPS, batch_size=8, **options) -> evaluate.Tally:
-    return evaluate.evaluate(predictor, clips, MOTION, batch_size=batch_size, mesh=MESH, **options)
+    return scoring.evaluate(predictor, clips, batch_size=batch_size, mesh=MESH, **options)
 
 
 def stretched(inputs):
@@ -111,7 +117,7 @@ def test_the_groups_are_those_of_action_joint_and_visibility(tally):
 
 
 def test_groups_of_visibility_are_empty_where_it_is_not_known():
-    unknown = dataclasses.replace(CLIPS, visibility=np.full_like(CLIPS.visibility, -1))
+    unknown = with_sequences(visibility=np.full_like(MOTION.visibility, -1))
     tally = score(stretched, unknown)
     assert np.isnan(tally.mean("mpjpe", visibility="visible"))
     assert np.isnan(tally.mean("mpjpe", visibility="occluded"))
@@ -139,7 +145,7 @@ def test_velocity_and_acceleration_are_taken_along_whole_sequences():
 
 def test_frames_that_the_protocol_does_not_count_do_not_count():
     valid = np.arange(len(CLIPS.joints)) % 3 == 0
-    tally = score(stretched, dataclasses.replace(CLIPS, valid=valid))
+    tally = score(stretched, with_sequences(valid=valid))
     error = 0.1 * np.linalg.norm(RELATIVE, axis=-1)[valid]
     assert tally.frames() == valid.sum()
     np.testing.assert_allclose(tally.mean("mpjpe"), error.mean(), rtol=1e-5)
@@ -147,8 +153,7 @@ def test_frames_that_the_protocol_does_not_count_do_not_count():
 
 def test_frames_are_grouped_by_what_is_done_in_them():
     activity = (np.arange(len(CLIPS.joints)) % 4).astype(np.int8)
-    motion = dataclasses.replace(MOTION, activity=activity)
-    tally = evaluate.evaluate(stretched, CLIPS, motion, batch_size=8, mesh=MESH)
+    tally = score(stretched, with_sequences(activity=activity))
     error = 0.1 * np.linalg.norm(RELATIVE, axis=-1)
     for number in range(4):
         found = tally.mean("mpjpe", where=lambda group, n=number: group.activity == n)
@@ -184,14 +189,14 @@ def test_the_mean_pose_is_that_of_all_training_frames():
     wanted = np.broadcast_to(RELATIVE.mean(axis=0) / 1000, (2, 3, 17, 3))
     for clips in (CLIPS, dataclasses.replace(CLIPS, context=(3, 1))):
         inputs = jnp.zeros((2, 3 + sum(clips.context), 17, 3))
-        prediction = evaluate.mean_pose_predictor(clips)(inputs)
+        prediction = predict.mean_pose_predictor(clips)(inputs)
         np.testing.assert_allclose(prediction, wanted, atol=1e-6)
 
 
 def test_frames_with_their_context_are_laid_where_they_belong():
     clips = dataclasses.replace(CLIPS, context=(3, 1))
     laid = [
-        evaluate.predict_frames(predictor, some, batch_size=8, mesh=MESH)
+        predict.predict_frames(predictor, some, batch_size=8, mesh=MESH)
         for some, predictor in ((CLIPS, stretched), (clips, lambda x: stretched(x[:, 3:-1])))
     ]
     np.testing.assert_array_equal(laid[0], laid[1])
@@ -217,8 +222,8 @@ class PerJoint(Lifter):
 
 
 def run(scale, inputs, *, flip, in_channels=3, **options):
-    graph, params = nnx.split(PerJoint(scale, in_channels), nnx.Param)
-    predictor = evaluate.model_predictor(graph, (params,), flip=flip, **options)
+    graphdef, params = nnx.split(PerJoint(scale, in_channels), nnx.Param)
+    predictor = predict.model_predictor(graphdef, (params,), flip=flip, **options)
     return np.asarray(predictor(inputs))
 
 
@@ -254,6 +259,6 @@ def test_averaging_over_flips_averages_the_scales_of_left_and_right():
 
 @pytest.mark.parametrize("sequence", [0, 3])
 def test_a_sequence_is_predicted_whole_whatever_clips_cover_it(sequence):
-    predicted = evaluate.predict_sequence(stretched, CLIPS, sequence, batch_size=8, mesh=MESH)
+    predicted = predict.predict_sequence(stretched, CLIPS, sequence, batch_size=8, mesh=MESH)
     rows = slice(MOTION.offsets[sequence], MOTION.offsets[sequence + 1])
     np.testing.assert_allclose(predicted, 1.1 * RELATIVE[rows], rtol=1e-4, atol=1e-3)

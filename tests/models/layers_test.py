@@ -43,7 +43,7 @@ def normed_map(dtype: str, *, bias: bool):
 @pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize(("dtype", "error"), [("float32", 1e-5), ("bfloat16", 2e-2)])
 def test_a_map_after_a_norm_is_the_norm_and_then_the_map(dtype, error, bias):
-    graph, parameters = normed_map(dtype, bias=bias)
+    graphdef, parameters = normed_map(dtype, bias=bias)
     x, weights = 3.0 + 2.0 * normal(0, 2, 5, 3, 16), normal(1, 2, 5, 3, 24)
 
     def at_once(norm, linear, x):
@@ -54,7 +54,7 @@ def test_a_map_after_a_norm_is_the_norm_and_then_the_map(dtype, error, bias):
 
     def loss(form):
         def run(parameters, x):
-            out = form(*nnx.merge(graph, parameters), x.astype(dtype))
+            out = form(*nnx.merge(graphdef, parameters), x.astype(dtype))
             assert out.dtype == dtype
             return (weights * jnp.tanh(out.astype(jnp.float32))).sum()
 

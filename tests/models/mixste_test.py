@@ -31,7 +31,7 @@ def test_the_default_model_has_the_published_number_of_parameters():
 
 def test_takes_clips_of_its_number_of_frames_only():
     model = nnx.eval_shape(lambda: models.create("mixste", **TINY))
-    assert model.exact
+    assert model.fixed_length
     with pytest.raises(ValueError, match=r"t = 9, 17, 2.*got \[1, 8, 17, 2\]"):
         model(jnp.zeros((1, 8, 17, 2)))
 

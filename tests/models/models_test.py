@@ -127,11 +127,11 @@ def test_bfloat16_keeps_float32_parameters_and_output_and_stays_close(name):
 
 @every_model
 def test_every_parameter_has_a_finite_gradient_in_training(name):
-    graph, params, stats = nnx.split(tiny(name), nnx.Param, nnx.BatchStat)
+    graphdef, params, stats = nnx.split(tiny(name), nnx.Param, nnx.BatchStat)
     x = clip(name)[:, :FRAMES]
 
     def loss(params, x, key):
-        model = nnx.merge(graph, params, jax.tree.map(lambda leaf: leaf, stats))
+        model = nnx.merge(graphdef, params, jax.tree.map(lambda leaf: leaf, stats))
         outputs = model.outputs(x, key)
         value = sum((output**2 + output).mean() for output in outputs)
         return value, nnx.state(model, nnx.BatchStat)

@@ -151,7 +151,7 @@ def test_clips_of_another_length_and_sizes_that_do_not_fit_are_refused():
     model = nnx.eval_shape(lambda: models.create("motionagformer", **TINY))
     with pytest.raises(ValueError, match=r"t = 5, 17, 3.*got \[1, 4, 17, 3\]"):
         model(jnp.zeros((1, 4, 17, 3)))
-    assert model.exact
+    assert model.fixed_length
     for field, value, problem in (
         ("joints", 16, "give 17"),
         ("heads", 3, "not a multiple"),

@@ -104,13 +104,13 @@ def test_training_tells_hidden_joints_better_and_better():
     time = jnp.arange(9)[:, None, None]
     phase = jax.random.uniform(jax.random.key(1), (16, 1, 1, 1)) * 6
     x = jnp.sin(phase + time * 0.5 + jnp.arange(34).reshape(17, 2))
-    graph, params, stats = nnx.split(create(), nnx.Param, nnx.BatchStat)
+    graphdef, params, stats = nnx.split(create(), nnx.Param, nnx.BatchStat)
     optimizer = optax.adam(3e-3)
 
     @jax.jit
     def step(params, state, key):
         def loss(params):
-            return error(nnx.merge(graph, params, stats, copy=True), x, key)
+            return error(nnx.merge(graphdef, params, stats, copy=True), x, key)
 
         value, grads = jax.value_and_grad(loss)(params)
         updates, state = optimizer.update(grads, state)

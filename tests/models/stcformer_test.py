@@ -41,7 +41,7 @@ def test_has_the_published_number_of_parameters(sizes, count):
 
 def test_takes_clips_of_any_length():
     model = nnx.eval_shape(lambda: models.create("stcformer", **TINY))
-    assert not model.exact
+    assert not model.fixed_length
     for frames in (1, 4, 12):
         clip = jax.ShapeDtypeStruct((1, frames, 17, 2), jnp.float32)
         assert nnx.eval_shape(call, model, clip).shape == (1, frames, 17, 3)

@@ -14,11 +14,13 @@ from golden_files import GOLDEN, load
 from small_run import assert_close, records, restore
 
 from repose_jax import models
-from repose_jax.evaluation import results
+from repose_jax.cli import convert as command
+from repose_jax.cli.evaluate import evaluate_checkpoint
 from repose_jax.runtime.checkpoint import Checkpoints
 from repose_jax.torch_import import convert
 from repose_jax.training import loop as train
 from repose_jax.training import setup as run
+from repose_jax.training import workdir
 
 CONFIG = dict(frames=27, width=32, depth=2, heads=4, representation=64)
 CHECKPOINT = GOLDEN / "repose_tiny_checkpoint.bin"
@@ -35,7 +37,7 @@ def convert_line(*line) -> tuple[int, str]:
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
         try:
-            status = convert.main([str(part) for part in line])
+            status = command.main([str(part) for part in line])
         except SystemExit as end:
             status = end.code
     return int(status or 0), printed.getvalue()
@@ -99,12 +101,12 @@ def test_a_converted_run_is_evaluated_and_trained_on(trained, tmp_path):
         for epochs in (1, 2)
     )
     model = models.create(**one.model, seed=7)
-    convert.write_run(one, model, tmp_path)
+    workdir.write_run(one, model, tmp_path)
     state = restore(tmp_path, run.initial_state(one, model)[1], "best")
     assert int(state.step) == 0
     assert_close(state.params["model"], nnx.state(model, nnx.Param))
     assert_close(state.ema, nnx.state(model, nnx.Param))
-    before = results.evaluate_checkpoint(one, tmp_path, "best").summary()["mpjpe"]
+    before = evaluate_checkpoint(one, tmp_path, "best").summary()["mpjpe"]
     for config in (one, two):  # begins, and resumes
         train.train_and_evaluate(config, tmp_path)
     assert [record["mpjpe"] for record in records(tmp_path, "converted")] == [before]
@@ -126,7 +128,7 @@ def test_only_an_empty_directory_is_written_to(tmp_path):
     (tmp_path / "metrics.jsonl").touch()
     config = small_data.experiment(tmp_path)
     with pytest.raises(FileExistsError, match="is not empty; give a new directory"):
-        convert.write_run(config, models.create(**config.model), tmp_path)
+        workdir.write_run(config, models.create(**config.model), tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["metrics.jsonl"]
 
 
@@ -157,7 +159,7 @@ def test_without_pytorch_the_command_says_how_to_install_it(tmp_path, monkeypatc
 def test_a_wrong_command_line_says_what_is_wrong(line, message, tmp_path):
     status, printed = convert_line(CHECKPOINT, *LINE, f"--out={tmp_path}", *line)
     assert status == 2
-    assert "python -m repose_jax.convert: error: " in printed
+    assert "repose convert: error: " in printed
     assert message in printed
 
 
@@ -168,9 +170,9 @@ def test_the_command_converts_the_published_checkpoint(tmp_path):
     assert status == 0, printed
     assert "Converted 105,799 parameters in 110 tensors" in printed
     config = small_data.experiment(tmp_path, model={**CONFIG, "mlp_ratio": 4})
-    graph, state, _ = run.initial_state(config, convert.from_torch("repose", weights, **CONFIG))
+    graphdef, state, _ = run.initial_state(config, convert.from_torch("repose", weights, **CONFIG))
     params = restore(tmp_path, state).variables
-    out = jax.jit(lambda v, x: nnx.merge(graph, *v)(x))(params, arrays["x"])
+    out = jax.jit(lambda v, x: nnx.merge(graphdef, *v)(x))(params, arrays["x"])
     np.testing.assert_allclose(out, arrays["y0"], rtol=0, atol=1e-5)
     status, printed = convert_line(CHECKPOINT, *LINE, f"--out={tmp_path}")
     assert status == 2

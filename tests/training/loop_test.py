@@ -14,13 +14,16 @@ import pytest
 import small_data
 from small_run import assert_close, records, restore
 
+from repose_jax.cli.evaluate import evaluate_checkpoint
 from repose_jax.data import clips as clips_lib
-from repose_jax.evaluation import results
 from repose_jax.evaluation.metrics import METRICS
 from repose_jax.runtime import devices
+from repose_jax.runtime.signals import Interrupted
 from repose_jax.training import loop as train
 from repose_jax.training import optim
-from repose_jax.training.setup import Run, claim_workdir, passes_of, setup, steps_at_once_of
+from repose_jax.training.setup import Run, microbatches_of, setup, steps_per_call_of
+from repose_jax.training.step import jit_step, train_step
+from repose_jax.training.workdir import claim_workdir
 
 STEPS = 6  # 3 epochs of 2
 
@@ -33,7 +36,7 @@ def started(trained, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def step(started):
-    return train.jit_step(started[0])
+    return jit_step(started[0])
 
 
 @pytest.fixture
@@ -103,7 +106,7 @@ def test_bfloat16_without_average_or_learned_weights_trains_float32_parameters(d
     run, state = setup(config, tmp_path)
     assert state.ema is None
     assert state.params["log_variances"] == {}
-    step, losses = train.jit_step(run), []
+    step, losses = jit_step(run), []
     for _ in range(10):
         state, metrics = step(state, batch_of(run, 0))
         losses.append(float(metrics["loss"]))
@@ -122,7 +125,7 @@ def in_parts(data_dir, tmp_path_factory):
         config = small_data.experiment(
             data_dir,
             model={"attention_dropout": 0.0},
-            train={"batch_size": 16, "clips_at_once": clips},
+            train={"batch_size": 16, "microbatch_size": clips},
         )
         return setup(config, tmp_path_factory.mktemp("parts"))
 
@@ -135,8 +138,8 @@ def test_clips_at_once_change_neither_losses_nor_update(in_parts):
     for step in range(2):
         batch = batch_of(whole, step)
         batch["mask"] = batch["mask"].at[:3, 2:].set(False)  # parts of unequal weight
-        state, metrics = train.jit_step(whole)(state, batch)
-        same, added = train.jit_step(parts)(same, batch)
+        state, metrics = jit_step(whole)(state, batch)
+        same, added = jit_step(parts)(same, batch)
         assert_close(added, metrics, rtol=1e-4, atol=1e-6)
     assert_close(same.params, state.params, rtol=1e-3, atol=2e-5)
 
@@ -144,7 +147,7 @@ def test_clips_at_once_change_neither_losses_nor_update(in_parts):
 def test_a_part_of_the_batch_needs_less_memory(in_parts):
     def temporary(made):
         run, state = made
-        memory = train.jit_step(run).lower(state, batch_of(run, 0)).compile().memory_analysis()
+        memory = jit_step(run).lower(state, batch_of(run, 0)).compile().memory_analysis()
         return memory.temp_size_in_bytes
 
     assert temporary(in_parts(8)) < 0.75 * temporary(in_parts(16))
@@ -152,7 +155,7 @@ def test_a_part_of_the_batch_needs_less_memory(in_parts):
 
 @pytest.mark.parametrize("clips", [0, 4, 12, 32])  # not of 8 devices, not a part of 16
 def test_clips_at_once_that_cannot_be_are_refused(in_parts, clips):
-    with pytest.raises(ValueError, match=f"clips_at_once is {clips}; it must divide .* 16, and"):
+    with pytest.raises(ValueError, match=f"microbatch_size is {clips}; it must divide .* 16, and"):
         in_parts(clips)
 
 
@@ -163,7 +166,7 @@ def test_on_a_cpu_long_clips_go_through_a_few_at_a_time(data_dir, started):
         config = small_data.experiment(
             data_dir, train={"batch_size": batch}, data={"frames": frames}
         )
-        return passes_of(config, state)
+        return microbatches_of(config, state)
 
     assert passes(243, 32) == 4  # one for each of the 8 devices
     assert passes(81, 48) == 2  # three
@@ -173,10 +176,12 @@ def test_on_a_cpu_long_clips_go_through_a_few_at_a_time(data_dir, started):
 
 def test_batch_norms_need_the_whole_batch(data_dir, tmp_path):
     config = dataclasses.replace(
-        small_data.experiment(data_dir, train={"batch_size": 16, "clips_at_once": 8}),
+        small_data.experiment(data_dir, train={"batch_size": 16, "microbatch_size": 8}),
         model={"name": "videopose3d", "filter_widths": (3, 3), "width": 16},
     )
-    with pytest.raises(ValueError, match=r"clips_at_once is 8, but 'videopose3d' has batch norms"):
+    with pytest.raises(
+        ValueError, match=r"microbatch_size is 8, but 'videopose3d' has batch norms"
+    ):
         setup(config, tmp_path)
 
 
@@ -188,7 +193,7 @@ def test_steps_at_once_change_nothing_but_rounding(data_dir, tmp_path):
     for at_once in (1, 2):  # two, two and one in an epoch of five
         config = small_data.experiment(
             data_dir,
-            train={"epochs": 2, "epoch_steps": 5, "eval_every": 1, "steps_at_once": at_once},
+            train={"epochs": 2, "epoch_steps": 5, "eval_every": 1, "steps_per_call": at_once},
         )
         train.train_and_evaluate(config, tmp_path / str(at_once))
         found.append(records(tmp_path / str(at_once)))
@@ -202,12 +207,12 @@ def test_a_run_of_several_steps_at_once_stops_between_them_and_goes_on(
     data_dir, started, tmp_path, monkeypatch
 ):
     config = small_data.experiment(
-        data_dir, train={"epochs": 2, "epoch_steps": 5, "steps_at_once": 2}
+        data_dir, train={"epochs": 2, "epoch_steps": 5, "steps_per_call": 2}
     )
     train.train_and_evaluate(config, tmp_path / "whole")
     with monkeypatch.context() as patch:
         change_batch(patch, 2, lambda _: os.kill(os.getpid(), signal.SIGTERM))
-        with pytest.raises(train.Interrupted, match="after step 4 of 10"):
+        with pytest.raises(Interrupted, match="after step 4 of 10"):
             train.train_and_evaluate(config, tmp_path / "stopped")
     train.train_and_evaluate(config, tmp_path / "stopped")
     whole, stopped = (restore(tmp_path / name, started[1]) for name in ("whole", "stopped"))
@@ -219,7 +224,7 @@ def test_a_loss_that_is_not_finite_is_told_of_its_step_among_several(
     data_dir, tmp_path, monkeypatch
 ):
     change_batch(monkeypatch, 2, lambda batch: batch["targets"].fill(np.nan))
-    config = small_data.experiment(data_dir, train={"epoch_steps": 8, "steps_at_once": 4})
+    config = small_data.experiment(data_dir, train={"epoch_steps": 8, "steps_per_call": 4})
     with pytest.raises(FloatingPointError, match="Not finite at step 3: "):
         train.train_and_evaluate(config, tmp_path)
     assert [record["step"] for record in records(tmp_path, "train")] == [1, 2]
@@ -229,10 +234,10 @@ def test_on_a_cpu_short_steps_are_handed_over_up_to_8_at_a_time(data_dir):
     def steps(frames, batch, steps_per_epoch, at_once=None):
         config = small_data.experiment(
             data_dir,
-            train={"batch_size": batch, "steps_at_once": at_once},
+            train={"batch_size": batch, "steps_per_call": at_once},
             data={"frames": frames},
         )
-        return steps_at_once_of(config, steps_per_epoch)
+        return steps_per_call_of(config, steps_per_epoch)
 
     assert steps(27, 64, 50) == 5  # 8 clips on each of 8 devices; the largest part of 50
     assert steps(27, 64, 48) == 8
@@ -240,7 +245,7 @@ def test_on_a_cpu_short_steps_are_handed_over_up_to_8_at_a_time(data_dir):
     assert steps(27, 64, 47) == 1
     assert steps(81, 32, 48) == 1  # 324 frames on each
     assert steps(81, 32, 47, at_once=6) == 6
-    with pytest.raises(ValueError, match="steps_at_once is 0; it must be at least 1"):
+    with pytest.raises(ValueError, match="steps_per_call is 0; it must be at least 1"):
         steps(9, 8, 8, at_once=0)
 
 
@@ -302,7 +307,7 @@ def test_evaluating_the_latest_checkpoint_gives_what_training_gave(trained, copy
     before = (copy / "evaluation.json").read_text()
     (copy / "evaluation.json").unlink()
     shutil.rmtree(copy / "pictures")
-    tally = results.evaluate_checkpoint(trained.config, copy, "latest")
+    tally = evaluate_checkpoint(trained.config, copy, "latest")
     assert tally.summary() == trained.tally.summary()
     assert (copy / "evaluation.json").read_text() == before
     assert len(list((copy / "pictures").iterdir())) == 2
@@ -311,7 +316,7 @@ def test_evaluating_the_latest_checkpoint_gives_what_training_gave(trained, copy
 
 
 def test_evaluating_the_best_checkpoint_gives_its_score(trained, copy):
-    tally = results.evaluate_checkpoint(trained.config, copy, "best")
+    tally = evaluate_checkpoint(trained.config, copy, "best")
     assert tally.mean("mpjpe") == min(r["mpjpe"] for r in records(copy, "test"))
 
 
@@ -326,7 +331,7 @@ def test_a_run_that_was_stopped_twice_ends_bit_by_bit_as_one_that_was_not(
     for signum, stop in ((signal.SIGTERM, 3), (signal.SIGINT, 5)):
         with monkeypatch.context() as patch:
             change_batch(patch, stop - 1, lambda _: os.kill(os.getpid(), signum))  # noqa: B023
-            with pytest.raises(train.Interrupted) as stopped:
+            with pytest.raises(Interrupted) as stopped:
                 train.train_and_evaluate(trained.config, tmp_path)
         assert stopped.value.signum == signum
         folder = tmp_path / "checkpoints" / "latest" / str(stop)
@@ -353,7 +358,7 @@ def test_a_finished_run_can_go_on_for_longer_and_compiles_its_step_once(
     trained, copy, data_dir, monkeypatch
 ):
     traced = []
-    step = train.train_step
+    step = train_step
 
     @functools.wraps(step)
     def counted(*args, **kwargs):
@@ -404,7 +409,7 @@ def test_a_workdir_of_another_configuration_is_refused_with_what_differs(trained
     ]
     assert (copy / "config.json").read_text() == before
     with pytest.raises(ValueError, match="belongs to another configuration"):
-        results.evaluate_checkpoint(other, copy, "latest")
+        evaluate_checkpoint(other, copy, "latest")
 
 
 def test_a_key_that_one_configuration_has_and_the_other_has_not_differs(trained, copy):
@@ -455,4 +460,4 @@ def test_a_configuration_that_cannot_be_is_refused(changes, message, data_dir, t
 @pytest.mark.parametrize("kind", ["best", "latest"])
 def test_a_workdir_without_a_run_cannot_be_evaluated(kind, trained, tmp_path):
     with pytest.raises(FileNotFoundError, match="holds no run"):
-        results.evaluate_checkpoint(trained.config, tmp_path, kind)
+        evaluate_checkpoint(trained.config, tmp_path, kind)

@@ -13,6 +13,7 @@ from repose_jax import models
 from repose_jax.config import Experiment
 from repose_jax.training import pretrain, state
 from repose_jax.training import setup as run
+from repose_jax.training.workdir import start_from
 
 MODEL = {"name": "pstmo", "frames": 9, "width": 16, "depth": 2, "heads": 2}
 
@@ -52,7 +53,7 @@ def test_the_lifter_starts_from_the_encoders(pretrained):
     config, workdir, _ = pretrained
     model = models.create(**config.model, seed=7)
     _, fresh, _ = run.initial_state(config, model)
-    started: state.TrainState = run.start_from(workdir / "lifter", fresh)
+    started: state.TrainState = start_from(workdir / "lifter", fresh)
     before, after = (dict(nnx.to_flat_state(s.params["model"])) for s in (fresh, started))
     # Norms and biases of a lifter that nothing has trained are as they were made.
     path = ("frame_encoder", "blocks", 0, "norm_mlp", "scale")

@@ -20,13 +20,13 @@ def create(model, ema=False):
 
 
 def test_a_state_holds_every_parameter_and_the_static_half_none(model):
-    graph, train_state = create(model)
+    graphdef, train_state = create(model)
     leaves = jax.tree.leaves(train_state.params["model"])
     assert sum(leaf.size for leaf in leaves) == models.parameter_count(model)
-    assert jax.tree.leaves(graph) == []
+    assert jax.tree.leaves(graphdef) == []
     assert train_state.step.dtype == jnp.int32
     inputs = jnp.ones((1, 3, 17, 3))
-    merged = nnx.merge(graph, *train_state.variables)
+    merged = nnx.merge(graphdef, *train_state.variables)
     np.testing.assert_array_equal(merged(inputs), model(inputs))
 
 

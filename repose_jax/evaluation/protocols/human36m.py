@@ -1,8 +1,8 @@
 """Human3.6M: the mean over 15 actions, in the two ways that the field evaluates.
 
 - 2.5D (MotionBERT, MotionAGFormer, RePOSE): labels in the image, brought to mm by the factor of
-  each frame; clips without overlap whose tails are dropped (`data.tails`); three sequences of
-  subject 9 are left out, whose recordings are shifted.
+  each frame; clips without overlap, partial ones dropped (`data.partial_clips`); three sequences
+  of subject 9 are left out, whose recordings are shifted.
 - Camera space (the VideoPose3D family): every frame of every sequence.
 
 Both average over the frames of an action, over all cameras, takes and subjects, and then over

@@ -13,8 +13,7 @@ from golden_files import GOLDEN
 
 from repose_jax.data import clips, prepare
 from repose_jax.data import sequences as dataset
-from repose_jax.evaluation import protocols
-from repose_jax.evaluation import tally as evaluate
+from repose_jax.evaluation import protocols, score
 from repose_jax.evaluation.protocols import human36m
 from repose_jax.runtime import devices
 
@@ -31,8 +30,10 @@ def load(tmp_path_factory):
     return functools.cache(lambda split: dataset.load((f"human36m/2.5d:{split}",), str(data_dir)))
 
 
-def cut(motion: dataset.Motion, stride: int) -> clips.Clips:
-    return clips.make(motion, frames=LENGTH, stride=stride, tails="drop", root_relative=False)
+def cut(motion: dataset.Sequences, stride: int) -> clips.Clips:
+    return clips.make(
+        motion, frames=LENGTH, stride=stride, partial_clips="drop", root_relative=False
+    )
 
 
 @pytest.mark.parametrize("split", ["train", "test"])
@@ -50,10 +51,9 @@ def test_the_errors_are_those_of_the_published_evaluation(load):
     found = cut(motion, LENGTH)
     predictions = EXPECTED["predictions_normalised"]
     stored = iter((predictions[:8], np.resize(predictions[8:], predictions[:8].shape)))
-    tally = evaluate.evaluate(
+    tally = score.evaluate(
         lambda inputs: jnp.asarray(next(stored)),
         found,
-        motion,
         batch_size=8,
         mesh=devices.data_mesh(),
     )

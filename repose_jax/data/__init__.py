@@ -1,0 +1,1 @@
+"""Datasets in memory, and the clips that a network reads."""

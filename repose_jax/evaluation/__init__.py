@@ -1,0 +1,1 @@
+"""Evaluation: metrics, protocols, tables and pictures."""

@@ -1,0 +1,1 @@
+"""What every room runs on: devices, checkpoints, logs, signals."""

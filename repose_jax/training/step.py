@@ -1,0 +1,145 @@
+"""One update, and several: pure functions of the state and the batch."""
+
+import functools
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from flax import nnx
+
+from repose_jax.data import clips as clips_lib
+from repose_jax.objectives import objective
+from repose_jax.runtime import devices
+from repose_jax.training import state
+from repose_jax.training.setup import Run
+
+
+def train_step(
+    train_state: state.TrainState,
+    batch: dict[str, jax.Array],
+    *,
+    graphdef: Any,
+    objective: objective.Objective,
+    optimizer: optax.GradientTransformation,
+    momentum: optax.Schedule,
+    ema: float,
+    seed: int,
+    microbatches: int,
+) -> tuple[state.TrainState, dict[str, jax.Array]]:
+    """Makes one update. Pure: the same state and batch give the same result.
+
+    Args:
+        train_state: the state before.
+        batch: `inputs`, `targets` and `mask`, as from `clips.train_batch`.
+        graphdef: the model's static half.
+        objective: what is minimised.
+        optimizer: the update rule.
+        momentum: step to the weight of a batch in the running statistics of batch norms.
+        ema: decay of the moving average, where the state keeps one.
+        seed: seed of the drops.
+        microbatches: parts of the batch that go through the model one after the other.
+
+    Returns:
+        The state after, and scalars: `loss`, its parts, the norm of the gradient, learned weights.
+        Of a model with several outputs the loss is the sum over them, the parts are of the last.
+    """
+    key = jax.random.fold_in(jax.random.key(seed), train_state.step)
+    # Of joints instead of whole frames, as losses count them.
+    batch = batch | {"mask": jnp.broadcast_to(batch["mask"], batch["targets"].shape[:-1])}
+
+    def loss_fn(params, rows, key):
+        # Variables made anew here, inside of the differentiation, can be written to in it.
+        stats = jax.tree.map(lambda x: x, train_state.stats)
+        model = nnx.merge(graphdef, params["model"], stats)
+        first, _ = model.context
+        total, parts = jnp.zeros(()), {}
+        for output in model.outputs(rows["inputs"][..., : model.config.in_channels], key):
+            whole = output.shape[1] == rows["targets"].shape[1]
+            frames = slice(None) if whole else slice(first, first + output.shape[1])
+            targets, mask = rows["targets"][:, frames], rows["mask"][:, frames]
+            shares = objective.shares(mask, batch["mask"][:, frames]) if microbatches > 1 else None
+            loss, parts = objective(output, targets, mask, params["log_variances"], shares)
+            total += loss
+        return total, (parts, nnx.state(model, nnx.BatchStat))
+
+    differentiate = jax.value_and_grad(loss_fn, has_aux=True)
+    if microbatches == 1:
+        found = differentiate(train_state.params, batch, key)
+    else:
+        # Rows take turns, so that each device keeps its own.
+        rows = jax.tree.map(
+            lambda x: x.reshape(-1, microbatches, *x.shape[1:]).swapaxes(0, 1), batch
+        )
+        turns = rows, jax.random.split(key, microbatches)
+
+        def add(total, turn):
+            seen, grads = differentiate(train_state.params, *turn)
+            return jax.tree.map(jnp.add, total, grads), seen
+
+        zero = optax.tree.zeros_like(train_state.params)
+        grads, seen = jax.lax.scan(add, zero, turns)
+        found = jax.tree.map(lambda x: x.sum(0), seen), grads
+    (loss, (parts, batch_stats)), grads = found
+    with jax.named_scope("update"):
+        updates, opt_state = optimizer.update(grads, train_state.opt_state, train_state.params)
+        params: Any = optax.apply_updates(train_state.params, updates)
+        average = train_state.ema
+        if average is not None:
+            # Early on the average follows faster, so that it does not remember the initialisation.
+            decay = jnp.minimum(ema, (1.0 + train_state.step) / (10.0 + train_state.step))
+            average = optax.incremental_update(params["model"], average, 1.0 - decay)
+        stats = optax.incremental_update(batch_stats, train_state.stats, momentum(train_state.step))
+        metrics = {"loss": loss, **parts, "grad_norm": optax.tree.norm(grads)}
+    metrics |= {f"log_variance/{k}": v for k, v in params["log_variances"].items()}
+    new_state = state.TrainState(train_state.step + 1, params, stats, opt_state, average)
+    return new_state, metrics
+
+
+def jit_step(run: Run):
+    """Returns the compiled `train_step` of a run, (state, batch) -> (state, metrics).
+
+    The state is donated.
+    """
+    step = functools.partial(
+        train_step,
+        graphdef=run.graphdef,
+        objective=run.objective,
+        optimizer=run.optimizer,
+        momentum=run.momentum,
+        ema=run.config.optim.ema,
+        seed=run.config.train.seed,
+        microbatches=run.microbatches,
+    )
+    return jax.jit(step, donate_argnums=0)
+
+
+def jit_steps(run: Run):
+    """Returns the compiled updates of several steps, (state, batches) -> (state, metrics).
+
+    The state is donated. The arrays of `batches` and the metrics have an axis of steps in front.
+    Batches come split over the devices, so that the only communication is the reduction of the
+    gradients, once for every pass, and that of the statistics of batch norms, which are of all
+    clips.
+    """
+    step = jit_step(run)
+    return jax.jit(lambda state, batches: jax.lax.scan(step, state, batches), donate_argnums=0)
+
+
+def batches(run: Run, steps: range) -> dict[str, jax.Array]:
+    """Makes the batches of some steps, `[steps, b, ...]`, for `jit_steps`."""
+    config = run.config
+    made = [
+        clips_lib.train_batch(
+            run.train,
+            config.train.batch_size,
+            seed=config.train.seed,
+            step=step,
+            flip_share=config.data.flip_share,
+            rows=devices.process_rows(config.train.batch_size),
+        )
+        for step in steps
+    ]
+    stacked = jax.tree.map(lambda *arrays: np.stack(arrays), *made)
+    return devices.put_rows(stacked, run.mesh, axis=1)

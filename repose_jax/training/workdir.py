@@ -1,0 +1,150 @@
+"""The folder of a run: its configuration, whom it belongs to, and the weights that it holds."""
+
+import dataclasses
+import json
+import pathlib
+from collections.abc import Iterator
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from jax.experimental import multihost_utils
+
+import repose_jax
+from repose_jax import config as config_lib
+from repose_jax import models
+from repose_jax.config import Experiment
+from repose_jax.runtime import devices
+from repose_jax.runtime.checkpoint import Checkpoints
+from repose_jax.training import state
+from repose_jax.training.setup import initial_state
+
+# What may change between two runs in one workdir: how long, how often, where the data lie, and how
+# the same numbers are computed.
+MAY_CHANGE = {
+    "model.fused_attention",
+    "model.remat",
+    "data.data_dir",
+    "train.epochs",
+    "train.microbatch_size",
+    "train.steps_per_call",
+    "train.eval_every",
+    "train.log_every",
+    "eval.batch_size",
+    "eval.flip",
+    "eval.protocol",
+    "eval.pictures",
+    "eval.frames",
+    "eval.output",
+}
+
+
+def claim_workdir(config: Experiment, workdir: pathlib.Path) -> None:
+    """Writes the resolved configuration and version, if those that are there agree with it.
+
+    Raises:
+        ValueError: the workdir belongs to another configuration; names what differs.
+    """
+    path = workdir / "config.json"
+    wanted = json.loads(json.dumps(config.to_dict()))
+    if path.exists():
+        found = json.loads(path.read_text())["config"]
+        differing = [
+            f"  config.{where}: {old!r} there, {new!r} now"
+            for where, old, new in _differences(found, wanted)
+            if where not in MAY_CHANGE
+        ]
+        if differing:
+            raise ValueError(
+                f"{workdir} belongs to another configuration:\n"
+                + "\n".join(differing)
+                + "\nGive another --workdir, or the same configuration to go on with it."
+            )
+    multihost_utils.sync_global_devices("the workdir is checked")  # by all, before one writes
+    if jax.process_index() == 0:
+        workdir.mkdir(parents=True, exist_ok=True)
+        content = {"version": repose_jax.__version__, "config": wanted}
+        path.write_text(json.dumps(content, indent=2) + "\n")
+
+
+def _differences(a: Any, b: Any, where: str = "") -> Iterator[tuple[str, Any, Any]]:
+    if isinstance(a, dict) and isinstance(b, dict):
+        for key in [*a, *(key for key in b if key not in a)]:
+            yield from _differences(a.get(key), b.get(key), f"{where}.{key}" if where else str(key))
+    elif a != b:
+        yield where, a, b
+
+
+def write_run(config: Experiment, model: nnx.Module, workdir: pathlib.Path) -> None:
+    """Writes a run that starts from a model: at step 0, with nothing trained.
+
+    Args:
+        config: the experiment to evaluate or go on with.
+        model: its model.
+        workdir: where the run goes; must be empty or not there.
+
+    Raises:
+        FileExistsError: the workdir holds something.
+    """
+    if workdir.exists() and any(workdir.iterdir()):
+        raise FileExistsError(f"{workdir} is not empty; give a new directory.")
+    _, train_state, _ = initial_state(config, model)
+    checkpoints = Checkpoints(workdir)
+    for kind in ("latest", "best"):
+        # Training finds no baselines, and scores the model before it goes on.
+        checkpoints.save(kind, 0, train_state, {"step": 0, "epoch": 0, "baselines": {}})
+    checkpoints.close()
+    claim_workdir(config, workdir)  # last: what has no configuration is not a run
+
+
+def start_from(workdir: pathlib.Path, train_state: state.TrainState) -> state.TrainState:
+    """Puts the weights of another run into a state before its first step.
+
+    Args:
+        workdir: of a run, trained or converted; its best checkpoint is read, of which the moving
+            average if it keeps one.
+        train_state: the state, of a model with the same parameters.
+
+    Returns:
+        The state with those parameters and statistics; those of the optimiser are as before.
+
+    Raises:
+        FileNotFoundError: there is no run or no checkpoint.
+        ValueError: its model has other parameters; names them.
+    """
+    path = workdir / "config.json"
+    if not path.exists():
+        raise FileNotFoundError(
+            f"config.init_from: {workdir} holds no run (no config.json). Give the workdir of a "
+            "run, or one that `repose convert` wrote."
+        )
+    config = config_lib.from_mapping(json.loads(path.read_text())["config"])
+    _, like, _ = initial_state(config, models.create(**config.model))
+    like = jax.device_put(like, devices.replicated(devices.data_mesh()))
+    checkpoints = Checkpoints(workdir)
+    kind = "best" if checkpoints.info("best") else "latest"
+    params, stats = checkpoints.restore(kind, like).variables
+    checkpoints.close()
+    shapes = [
+        {jax.tree_util.keystr(path): leaf.shape for path, leaf in jax.tree.leaves_with_path(tree)}
+        for tree in ((params, stats), (train_state.params["model"], train_state.stats))
+    ]
+    if shapes[0] != shapes[1]:
+        differing = sorted(
+            f"{name} is {shapes[0].get(name, 'not there')}, wanted {shapes[1].get(name, 'none')}"
+            for name in shapes[0].keys() | shapes[1].keys()
+            if shapes[0].get(name) != shapes[1].get(name)
+        )
+        raise ValueError(
+            f"config.init_from: the model of {workdir} ({dict(config.model)}) has other "
+            f"parameters than this one: {'; '.join(differing[:5])}"
+            + (f" and {len(differing) - 5} more." if len(differing) > 5 else ".")
+        )
+    return dataclasses.replace(
+        train_state,
+        params={**train_state.params, "model": params},
+        stats=stats,
+        # A copy: the state is donated, and one buffer cannot be donated twice.
+        ema=None if train_state.ema is None else jax.tree.map(jnp.copy, params),
+    )
