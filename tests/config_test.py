@@ -57,7 +57,7 @@ def test_an_experiment_cannot_be_changed():
         (
             {"eval": {"xyz": 3}},
             "no config.eval.xyz. config.eval has batch_size, flip, pictures, protocol, "
-            "frames, read.",
+            "frames, output.",
         ),
     ],
 )

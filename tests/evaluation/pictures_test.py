@@ -9,7 +9,7 @@ from PIL import Image
 from repose_jax.evaluation.pictures import Clip, animation, draw_skeleton, still
 from repose_jax.skeleton import COCO17, HUMAN36M, MPI_INF_3DHP, SKELETONS
 
-DOCS = Path(__file__).parents[1] / "docs"
+DOCS = Path(__file__).parents[2] / "docs"
 
 
 def _clip(t: int = 6, **changes) -> Clip:

@@ -7,7 +7,7 @@ import sys
 
 COMPILE = """
 import jax
-from repose_jax import compile_cache
+from repose_jax.runtime import compile_cache
 compile_cache.keep_programs()
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
 hits = []

@@ -21,6 +21,7 @@ from repose_jax.runtime import devices
 from repose_jax.runtime.signals import Interrupted
 from repose_jax.training import loop as train
 from repose_jax.training import optim
+from repose_jax.training import step as step_module
 from repose_jax.training.setup import Run, microbatches_of, setup, steps_per_call_of
 from repose_jax.training.step import jit_step, train_step
 from repose_jax.training.workdir import claim_workdir
@@ -134,7 +135,7 @@ def in_parts(data_dir, tmp_path_factory):
 
 def test_clips_at_once_change_neither_losses_nor_update(in_parts):
     (whole, state), (parts, same) = in_parts(16), in_parts(8)
-    assert (whole.passes, parts.passes) == (1, 2)
+    assert (whole.microbatches, parts.passes) == (1, 2)
     for step in range(2):
         batch = batch_of(whole, step)
         batch["mask"] = batch["mask"].at[:3, 2:].set(False)  # parts of unequal weight
@@ -365,7 +366,7 @@ def test_a_finished_run_can_go_on_for_longer_and_compiles_its_step_once(
         traced.append(1)
         return step(*args, **kwargs)
 
-    monkeypatch.setattr(train, "train_step", counted)
+    monkeypatch.setattr(step_module, "train_step", counted)
     longer = small_data.experiment(data_dir, train={"epochs": 4, "eval_every": 3})
     train.train_and_evaluate(longer, copy)
     assert len(traced) == 1

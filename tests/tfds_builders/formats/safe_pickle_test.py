@@ -231,7 +231,7 @@ def test_lengths_that_lie_take_no_memory(tmp_path):
         path.write_bytes(lie)
         code = (
             "import resource, sys; resource.setrlimit(resource.RLIMIT_AS, (2 << 30, 2 << 30));"
-            "from tfds_builders import safe_pickle\n"
+            "from tfds_builders.formats import safe_pickle\n"
             "try: print(safe_pickle.load(sys.argv[1]))\n"
             "except ValueError as error: print(error)"
         )
