@@ -135,7 +135,7 @@ def in_parts(data_dir, tmp_path_factory):
 
 def test_clips_at_once_change_neither_losses_nor_update(in_parts):
     (whole, state), (parts, same) = in_parts(16), in_parts(8)
-    assert (whole.microbatches, parts.passes) == (1, 2)
+    assert (whole.microbatches, parts.microbatches) == (1, 2)
     for step in range(2):
         batch = batch_of(whole, step)
         batch["mask"] = batch["mask"].at[:3, 2:].set(False)  # parts of unequal weight
