@@ -1,0 +1,87 @@
+import io
+import itertools
+
+import jax
+import pytest
+
+from repose_jax.runtime import progress
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.fixture
+def seconds(monkeypatch):
+    """Makes a clock that moves on by as many seconds whenever it is read."""
+
+    def tick(step):
+        clock = itertools.count(0.0, float(step))
+        monkeypatch.setattr(progress.time, "monotonic", lambda: next(clock))
+
+    return tick
+
+
+def errors(monkeypatch, output: io.StringIO, total: int = 100) -> str:
+    monkeypatch.setattr(progress.sys, "stderr", output)
+    with progress.Progress(total, "train") as shown:
+        shown.show("loss 0.5")
+        for _ in range(total):
+            shown.advance()
+    return output.getvalue()
+
+
+def test_a_terminal_gets_a_bar(monkeypatch):
+    printed = errors(monkeypatch, Terminal())
+    assert "100/100" in printed
+    assert "loss 0.5" in printed
+    assert "\r" in printed
+
+
+def test_a_file_gets_a_line_every_5_percent_of_slow_work(monkeypatch, seconds):
+    seconds(3)
+    lines = errors(monkeypatch, io.StringIO()).splitlines()
+    assert lines[0] == "train: step 5 of 100 (5%), loss 0.5, 04:45 left"
+    assert len(lines) == 20
+
+
+def test_a_file_gets_a_line_a_minute_of_very_slow_work(monkeypatch, seconds):
+    seconds(20)
+    lines = errors(monkeypatch, io.StringIO(), 1000).splitlines()
+    assert lines[0].startswith("train: step 3 of 1000 (0%)")
+    assert len(lines) == 333
+
+
+def test_a_file_gets_a_line_every_10_seconds_of_quick_work(monkeypatch, seconds):
+    seconds(0.5)
+    lines = errors(monkeypatch, io.StringIO()).splitlines()
+    assert [line.split()[2] for line in lines] == ["20", "40", "60", "80", "100"]
+
+
+def test_other_processes_show_nothing(monkeypatch, seconds, capsys):
+    monkeypatch.setattr(jax, "process_index", lambda: 1)
+    seconds(100)
+    for output in (io.StringIO(), Terminal()):
+        assert errors(monkeypatch, output) == ""
+    with progress.Progress(1, "train") as shown:
+        shown.write("a line")
+    assert capsys.readouterr().out == ""
+
+
+def test_a_line_can_be_written_above_the_bar(capsys):
+    with progress.Progress(1, "train") as shown:
+        shown.write("a line")
+    assert capsys.readouterr().out == "a line\n"
+
+
+def test_items_are_passed_through(monkeypatch, seconds):
+    seconds(100)
+    output = io.StringIO()
+    monkeypatch.setattr(progress.sys, "stderr", output)
+    items = progress.track(iter("ab"), total=2, label="test", unit="batch")
+    assert list(items) == ["a", "b"]
+    assert [line.split(",")[0] for line in output.getvalue().splitlines()] == [
+        "test: batch 1 of 2 (50%)",
+        "test: batch 2 of 2 (100%)",
+    ]
