@@ -10,6 +10,8 @@ true everywhere is the same as none.
 
 Gradients are finite everywhere. Where a norm, an angle or a scale has no derivative (zero error,
 zero-length or parallel bones, an all-zero pose) the gradient through it is 0.
+
+A new loss is one function with the decorator `loss`, here or anywhere else (`docs/extending.md`).
 """
 
 import itertools
@@ -22,6 +24,11 @@ from jaxtyping import Array, Bool, Float
 
 from repose_jax.objectives import depth_order
 from repose_jax.skeleton import HUMAN36M
+
+Poses = Float[Array, "*b t j 3"]
+Valid = Bool[Array, "*b t j"]
+Terms = tuple[Array, Array]
+"""Values, and what counts: True or False for each of them, or the number of terms in them."""
 
 BONES = HUMAN36M.bones
 """(parent, child) joints of the 16 bones."""
@@ -44,213 +51,188 @@ JOINT_WEIGHTS = tuple(
 """Weight of each joint in MixSTE's losses: the further out on a limb the more."""
 
 
-def mpjpe(
-    prediction: Float[Array, "*b t j 3"],
-    target: Float[Array, "*b t j 3"],
-    mask: Bool[Array, "*b t #j"] | None = None,
-) -> Float[Array, ""]:
+class Loss:
+    """A training loss; made with `loss`.
+
+    Attributes:
+        terms: `(prediction, target, valid) -> (values, counts)` of masked poses.
+        name: the name of that function, by which configurations know the loss.
+    """
+
+    def __init__(self, terms: Callable[[Poses, Poses, Valid], Terms]):
+        self.terms, self.name, self.__doc__ = terms, terms.__name__, terms.__doc__
+
+    def __call__(
+        self,
+        prediction: Poses,
+        target: Poses,
+        mask: Bool[Array, "*b t #j"] | None = None,
+        reduction: str = "mean",
+    ) -> Float[Array, ""]:
+        """Returns the loss of a batch.
+
+        Args:
+            prediction: poses.
+            target: poses in the same unit and depth reference.
+            mask: joints that count, see the module's docstring.
+            reduction: "mean" over all that counts; or "sum" over what counts in a clip, and the
+                mean over clips.
+
+        Raises:
+            ValueError: unknown reduction.
+        """
+        prediction, target, valid = apply_mask(prediction, target, mask)
+        values, counts = self.terms(prediction, target, valid)
+        total = jnp.sum(values, where=counts > 0)
+        return total / jnp.maximum(_size(counts, valid, reduction), 1)
+
+    def count(self, mask: Valid, reduction: str = "mean") -> Float[Array, ""]:
+        """Returns how many joints, bones, angles, pairs or clips the loss is the mean over.
+
+        The loss of a batch is the mean of those of its parts, weighted by their counts.
+        """
+        poses = jnp.zeros((*mask.shape, 3))
+        _, counts = self.terms(poses, poses, mask)
+        return _size(counts, mask, reduction)
+
+
+LOSSES: dict[str, Loss] = {}
+"""Every loss by its name in a configuration."""
+
+
+def loss(terms: Callable[[Poses, Poses, Valid], Terms]) -> Loss:
+    """Makes a loss of a function and registers it in `LOSSES` under the function's name.
+
+    Args:
+        terms: gets prediction and target in at least float32, 0 where masked, and which joints are
+            valid, `[*b, t, j]`. Returns values and which of them count, of which the loss is the
+            mean; or the sum of the values and their number. What counts follows from `valid` alone.
+
+    Raises:
+        ValueError: another file has a loss of this name.
+    """
+    made = Loss(terms)
+    other = LOSSES.get(made.name, made)
+    if other.terms.__code__.co_filename != terms.__code__.co_filename:
+        raise ValueError(f"There is already a loss {made.name!r}; give yours another name.")
+    LOSSES[made.name] = made
+    return made
+
+
+def _size(counts, valid, reduction):
+    """How many terms a mean is over: those that count, or the clips of `[*b, t, j]`."""
+    if reduction == "mean":
+        return jnp.sum(counts, dtype=jnp.float32)
+    if reduction == "sum":
+        return jnp.float32(math.prod(valid.shape[:-2]))
+    raise ValueError(f'reduction must be "mean" or "sum", found {reduction!r}')
+
+
+@loss
+def mpjpe(prediction: Poses, target: Poses, valid: Valid) -> Terms:
     """Mean distance of predicted and true joints, in the unit of the poses."""
-    prediction, target, valid = apply_mask(prediction, target, mask)
-    return _mean("mpjpe", _norm(prediction - target), valid)
+    return _norm(prediction - target), valid
 
 
-def n_mpjpe(
-    prediction: Float[Array, "*b t j 3"],
-    target: Float[Array, "*b t j 3"],
-    mask: Bool[Array, "*b t #j"] | None = None,
-) -> Float[Array, ""]:
+@loss
+def n_mpjpe(prediction: Poses, target: Poses, valid: Valid) -> Terms:
     """`mpjpe` after `optimal_scale`, through which gradients flow too."""
-    prediction, target, valid = apply_mask(prediction, target, mask)
-    scaled = optimal_scale(prediction, target) * prediction
-    return _mean("n_mpjpe", _norm(scaled - target), valid)
+    return _norm(optimal_scale(prediction, target) * prediction - target), valid
 
 
-def velocity(
-    prediction: Float[Array, "*b t j 3"],
-    target: Float[Array, "*b t j 3"],
-    mask: Bool[Array, "*b t #j"] | None = None,
-) -> Float[Array, ""]:
+@loss
+def velocity(prediction: Poses, target: Poses, valid: Valid) -> Terms:
     """Mean distance of predicted and true joint displacements from frame to frame."""
-    prediction, target, valid = apply_mask(prediction, target, mask)
     error = _norm(jnp.diff(prediction, axis=-3) - jnp.diff(target, axis=-3))
-    return _mean("velocity", error, valid)
+    return error, _both_frames(valid)
 
 
-def limb_length(
-    prediction: Float[Array, "*b t 17 3"],
-    target: Float[Array, "*b t 17 3"],
-    mask: Bool[Array, "*b t #17"] | None = None,
-) -> Float[Array, ""]:
+@loss
+def limb_length(prediction: Poses, target: Poses, valid: Valid) -> Terms:
     """Mean absolute error of the bone lengths; joints in the Human3.6M order."""
-    prediction, target, valid = apply_mask(prediction, target, mask)
-    error = jnp.abs(_norm(_limbs(prediction)) - _norm(_limbs(target)))
-    return _mean("limb_length", error, valid)
+    return jnp.abs(_norm(_limbs(prediction)) - _norm(_limbs(target))), _whole_limbs(valid)
 
 
-def limb_variance(
-    prediction: Float[Array, "*b t 17 3"],
-    target: Float[Array, "*b t 17 3"],
-    mask: Bool[Array, "*b t #17"] | None = None,
-) -> Float[Array, ""]:
+@loss
+def limb_variance(prediction: Poses, target: Poses, valid: Valid) -> Terms:
     """Mean over clips and bones of the variance over time of the predicted bone length.
 
     Unbiased (divided by one less than the frames); a bone seen in fewer than two frames does not
     count. In squared units. The target's values play no part.
     """
-    prediction, _, valid = apply_mask(prediction, target, mask)
     length, limbs = _norm(_limbs(prediction)), _whole_limbs(valid)
     frames = jnp.sum(limbs, axis=-2, keepdims=True, dtype=length.dtype)
     mean = jnp.sum(length, axis=-2, keepdims=True, where=limbs) / jnp.maximum(frames, 1)
     square = jnp.sum((length - mean) ** 2, axis=-2, keepdims=True, where=limbs)
-    return _mean("limb_variance", square / jnp.maximum(frames - 1, 1), valid)
+    return square / jnp.maximum(frames - 1, 1), frames >= 2
 
 
-def angle(
-    prediction: Float[Array, "*b t 17 3"],
-    target: Float[Array, "*b t 17 3"],
-    mask: Bool[Array, "*b t #17"] | None = None,
-) -> Float[Array, ""]:
+@loss
+def angle(prediction: Poses, target: Poses, valid: Valid) -> Terms:
     """Mean absolute error of the `ANGLES` between bones, in radians."""
-    prediction, target, valid = apply_mask(prediction, target, mask)
-    error = jnp.abs(_angles(prediction) - _angles(target))
-    return _mean("angle", error, valid)
+    return jnp.abs(_angles(prediction) - _angles(target)), _whole_angles(valid)
 
 
-def angle_velocity(
-    prediction: Float[Array, "*b t 17 3"],
-    target: Float[Array, "*b t 17 3"],
-    mask: Bool[Array, "*b t #17"] | None = None,
-) -> Float[Array, ""]:
+@loss
+def angle_velocity(prediction: Poses, target: Poses, valid: Valid) -> Terms:
     """Mean absolute error of the change of the `ANGLES` from frame to frame, in radians."""
-    prediction, target, valid = apply_mask(prediction, target, mask)
     error = jnp.diff(_angles(prediction), axis=-2) - jnp.diff(_angles(target), axis=-2)
-    return _mean("angle_velocity", jnp.abs(error), valid)
+    return jnp.abs(error), _both_frames(_whole_angles(valid))
 
 
-def weighted_mpjpe(
-    prediction: Float[Array, "*b t 17 3"],
-    target: Float[Array, "*b t 17 3"],
-    mask: Bool[Array, "*b t #17"] | None = None,
-) -> Float[Array, ""]:
+@loss
+def weighted_mpjpe(prediction: Poses, target: Poses, valid: Valid) -> Terms:
     """Mean of the distances of predicted and true joints times `JOINT_WEIGHTS`.
 
     MixSTE (Zhang et al., CVPR 2022). Divided by the number of joints, not by the sum
     of their weights, so it is larger than `mpjpe`: 2.15 times if all joints are equally wrong.
     """
-    prediction, target, valid = apply_mask(prediction, target, mask)
-    return _mean("weighted_mpjpe", jnp.array(JOINT_WEIGHTS) * _norm(prediction - target), valid)
+    return jnp.array(JOINT_WEIGHTS) * _norm(prediction - target), valid
 
 
-def temporal_consistency(
-    prediction: Float[Array, "*b t 17 3"],
-    target: Float[Array, "*b t 17 3"],
-    mask: Bool[Array, "*b t #17"] | None = None,
-) -> Float[Array, ""]:
+@loss
+def temporal_consistency(prediction: Poses, target: Poses, valid: Valid) -> Terms:
     """Mean squared change of the predicted coordinates from frame to frame, by `JOINT_WEIGHTS`.
 
     MixSTE (Zhang et al., CVPR 2022). Over the three coordinates too, in squared
     units. A penalty on motion as such: the target's values play no part.
     """
-    prediction, _, valid = apply_mask(prediction, target, mask)
     square = jnp.mean(jnp.diff(prediction, axis=-3) ** 2, axis=-1)
-    return _mean("temporal_consistency", jnp.array(JOINT_WEIGHTS) * square, valid)
+    return jnp.array(JOINT_WEIGHTS) * square, _both_frames(valid)
 
 
-def spatial_depth(
-    prediction: Float[Array, "*b t j 3"],
-    target: Float[Array, "*b t j 3"],
-    mask: Bool[Array, "*b t #j"] | None = None,
-    reduction: str = "mean",
-) -> Float[Array, ""]:
+@loss
+def spatial_depth(prediction: Poses, target: Poses, valid: Valid) -> Terms:
     """Depth order of the joints within each frame: RePOSE, equation 2 and algorithm 1.
 
     Each ordered pair of joints (i, k) with true depth d_i < d_k, strictly, costs
     max(0, z_i - z_k) of the predicted depths z. Pairs that truly tie cost nothing. Shifting a whole
     frame in depth changes nothing, so the depth reference of the target does not matter here.
 
-    Args:
-        prediction: poses; only the depths, `[..., 2]`, are read.
-        target: poses; only the order of the depths is read.
-        mask: joints that count, see the module's docstring.
-        reduction: "mean" as in the algorithm, over all j*j ordered pairs of all frames and clips;
-            or "sum" as in the equation, over the pairs and frames of a clip, then the mean over
-            clips. "sum" is t*j*j times "mean" where nothing is masked.
-
-    Raises:
-        ValueError: unknown reduction.
+    Of the prediction only the depths, `[..., 2]`, are read, of the target only their order.
+    `reduction="mean"`, as in the algorithm, is over all j*j ordered pairs of all frames and clips;
+    "sum", as in the equation, over the pairs and frames of a clip, then the mean over clips: t*j*j
+    times the former where nothing is masked.
     """
-    prediction, target, valid = apply_mask(prediction, target, mask)
-    return _order_cost(prediction, target, valid, "spatial_depth", reduction)
+    return _order_cost(prediction, target, valid, axis=-1)
 
 
-def temporal_depth(
-    prediction: Float[Array, "*b t j 3"],
-    target: Float[Array, "*b t j 3"],
-    mask: Bool[Array, "*b t #j"] | None = None,
-    reduction: str = "mean",
-) -> Float[Array, ""]:
+@loss
+def temporal_depth(prediction: Poses, target: Poses, valid: Valid) -> Terms:
     """Depth order of the frames of a clip for each joint: RePOSE, equation 3 and algorithm 2.
 
-    As `spatial_depth`, with the frames of one joint in place of the joints of one frame. What the
-    order means follows from the depths of the target:
+    As `spatial_depth`, with the frames of one joint in place of the joints of one frame; "sum" is
+    j*t*t times "mean" where nothing is masked. What the order means follows from the depths of the
+    target:
 
-    * relative to the root of each frame (the published "2.5D" files): is the joint nearer to the
+    * relative to the root of each frame (the "2.5D" files of Human3.6M): is the joint nearer to the
       camera *with respect to the body* than in another frame. The root itself always ties, and a
       person who walks to the camera in a frozen pose costs nothing.
     * relative to the root of the clip's first frame: the order in camera space, which also has the
       body's own approach and retreat, for the root as well. The model must then predict in the
       same reference.
-
-    Args:
-        prediction: poses; only the depths, `[..., 2]`, are read.
-        target: poses; only the order of the depths is read.
-        mask: joints that count, see the module's docstring.
-        reduction: "mean" as in the algorithm, over all t*t ordered pairs of all joints and clips;
-            or "sum" as in the equation, over the pairs and joints of a clip, then the mean over
-            clips. "sum" is j*t*t times "mean" where nothing is masked.
-
-    Raises:
-        ValueError: unknown reduction.
     """
-    prediction, target, valid = apply_mask(prediction, target, mask)
-    return _order_cost(prediction, target, valid, "temporal_depth", reduction)
-
-
-LOSSES: dict[str, Callable[..., Float[Array, ""]]] = {
-    "mpjpe": mpjpe,
-    "n_mpjpe": n_mpjpe,
-    "velocity": velocity,
-    "limb_length": limb_length,
-    "limb_variance": limb_variance,
-    "angle": angle,
-    "angle_velocity": angle_velocity,
-    "weighted_mpjpe": weighted_mpjpe,
-    "temporal_consistency": temporal_consistency,
-    "spatial_depth": spatial_depth,
-    "temporal_depth": temporal_depth,
-}
-"""Every loss by its name in a configuration."""
-
-RELATIONAL = {"spatial_depth": -1, "temporal_depth": -2}
-"""The relational losses, with the axis of `[*b, t, j]` along which they compare depths."""
-
-
-def count(name: str, mask: Bool[Array, "*b t j"], reduction: str = "mean") -> Float[Array, ""]:
-    """What a loss is the mean over: how many joints, bones, angles, pairs or clips count.
-
-    The loss of a batch is the mean of those of its parts, weighted by their counts.
-
-    Args:
-        name: of a loss.
-        mask: joints that count.
-        reduction: of the relational losses, see there.
-    """
-    if name in RELATIONAL:
-        if reduction == "sum":
-            return jnp.float32(math.prod(mask.shape[:-2]))
-        members = jnp.sum(mask, axis=RELATIONAL[name], dtype=jnp.float32)
-        return jnp.sum(members**2)
-    return jnp.sum(_COUNTED[name](mask), dtype=jnp.float32)
+    return _order_cost(prediction, target, valid, axis=-2)
 
 
 def optimal_scale(
@@ -282,11 +264,6 @@ def apply_mask(
     valid = jnp.broadcast_to(mask, prediction.shape[:-1])
     kept = valid[..., None]
     return jnp.where(kept, prediction, 0), jnp.where(kept, target, 0), valid
-
-
-def _mean(name, values, valid):
-    """Mean of the values of a loss that count, 0 if none do."""
-    return jnp.sum(values, where=_COUNTED[name](valid)) / jnp.maximum(count(name, valid), 1)
 
 
 def _norm(vectors):
@@ -333,32 +310,11 @@ def _whole_angles(valid):
     return valid[..., first] & valid[..., second]
 
 
-def _seen_twice(valid):
-    """[*b, t, n] to [*b, 1, n]: in two frames or more."""
-    return jnp.sum(valid, axis=-2, keepdims=True) >= 2
-
-
-# What each loss is the mean over, from the joints that count.
-_COUNTED: dict[str, Callable[[Array], Array]] = {
-    "mpjpe": lambda valid: valid,
-    "n_mpjpe": lambda valid: valid,
-    "velocity": _both_frames,
-    "limb_length": _whole_limbs,
-    "limb_variance": lambda valid: _seen_twice(_whole_limbs(valid)),
-    "angle": _whole_angles,
-    "angle_velocity": lambda valid: _both_frames(_whole_angles(valid)),
-    "weighted_mpjpe": lambda valid: valid,
-    "temporal_consistency": _both_frames,
-}
-
-
-def _order_cost(prediction, target, valid, name, reduction):
-    """The cost of wrong orders of depth among the elements along an axis of [*b, t, j]."""
-    if reduction not in ("mean", "sum"):
-        raise ValueError(f'reduction must be "mean" or "sum", found {reduction!r}')
-    truth = jnp.where(valid, target[..., 2], jnp.nan)  # what has no depth is in no pair
-    axis = RELATIONAL[name]
+def _order_cost(prediction, target, valid, axis):
+    """The cost of wrong orders of depth along an axis of [*b, t, j], and the number of pairs."""
+    truth = jnp.where(valid, target[..., 2], jnp.nan)  # an element without depth is in no pair
     sets = (
         jnp.moveaxis(x, axis, 0).reshape(x.shape[axis], -1) for x in (prediction[..., 2], truth)
     )
-    return depth_order.cost(*sets) / jnp.maximum(count(name, valid, reduction), 1)
+    members = jnp.sum(valid, axis=axis, dtype=jnp.float32)
+    return depth_order.cost(*sets), jnp.sum(members**2)

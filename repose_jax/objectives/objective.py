@@ -1,7 +1,7 @@
 """The training objective: a weighted sum of losses, with weights fixed or learned.
 
 RePOSE, equation 4, is MPJPE + λ_S spatial depth + λ_T temporal depth. The paper leaves λ_S and λ_T
-open; they are 1 here unless told otherwise. `docs/losses.md` says how to choose them.
+open; they are 1 here by default. `docs/losses.md` says how to choose them.
 
     objective = make_objective({"mpjpe": 1.0, "spatial_depth": 0.5})
     total, parts = objective(prediction, target, mask)
@@ -16,9 +16,11 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from repose_jax.objectives.losses import LOSSES, RELATIONAL, count
+from repose_jax.objectives.losses import LOSSES
 
 EQUATION_4: Mapping[str, float] = {"mpjpe": 1.0, "spatial_depth": 1.0, "temporal_depth": 1.0}
+RELATIONAL = ("spatial_depth", "temporal_depth")
+"""The losses that `reduction` and `learn_weights` apply to."""
 MAX_FACTOR = 10.0
 """A learned weight stays between 1 / MAX_FACTOR and MAX_FACTOR times its fixed one."""
 
@@ -56,11 +58,11 @@ class Objective:
         Args:
             prediction: poses, in the unit of the model.
             target: poses in the same unit and depth reference.
-            mask: joints that count, see `repose_jax.losses`.
+            mask: joints that count, see `repose_jax.objectives.losses`.
             log_variances: the parameters from `init_log_variances`, trained with those of the
                 model; needed exactly if weights are learned.
-            shares: where the poses are a part of a batch, each loss's share from `shares`. What is
-                returned then adds up to that of the batch.
+            shares: of poses that are a part of a batch, the results of `shares`. The totals and
+                losses of all parts then add up to those of the batch.
 
         Returns:
             The total, and each loss by name, without its weight.
@@ -77,9 +79,9 @@ class Objective:
         prediction, target = prediction * self.unit, target * self.unit
         total, parts = jnp.zeros(()), {}
         for name, weight in self.weights:
-            options = {"reduction": self.reduction} if name in RELATIONAL else {}
             share = shares[name] if shares else 1.0
-            parts[name] = share * LOSSES[name](prediction, target, mask, **options)
+            value = LOSSES[name](prediction, target, mask, reduction=self._reduction(name))
+            parts[name] = share * value
             if name in log_variances:
                 bounded = bound_log_variance(log_variances[name])
                 total += weight * jnp.exp(-bounded) * parts[name] + share * bounded
@@ -98,11 +100,22 @@ class Objective:
         """
 
         def share(name):
-            mine, all_ = (count(name, one, self.reduction) for one in (mask, whole))
+            reduction = self._reduction(name)
+            mine, all_ = (LOSSES[name].count(one, reduction) for one in (mask, whole))
             # A loss with nothing to count still has its learned weight.
             return jnp.where(all_ > 0, mine / jnp.maximum(all_, 1), mask.shape[0] / whole.shape[0])
 
         return {name: share(name) for name, _ in self.weights}
+
+    def describe(self) -> str:
+        """Returns one line with every loss and its weight."""
+        terms = " + ".join(f"{weight:g} x {name}" for name, weight in self.weights)
+        if self.reduction != "mean" and any(name in RELATIONAL for name, _ in self.weights):
+            terms += f" (relational losses: {self.reduction} over pairs)"
+        return terms + (f" (learned: weights of {', '.join(self.learned)})" * bool(self.learned))
+
+    def _reduction(self, name: str) -> str:
+        return self.reduction if name in RELATIONAL else "mean"
 
 
 def make_objective(
@@ -141,8 +154,7 @@ def make_objective(
     learned = tuple(name for name, _ in kept if learn_weights and name in RELATIONAL)
     if learn_weights and not learned:
         raise ValueError(
-            f"learn_weights needs a weight above 0 for one of {tuple(RELATIONAL)}, "
-            f"found {dict(weights)}"
+            f"learn_weights needs a weight above 0 for one of {RELATIONAL}, found {dict(weights)}"
         )
     return Objective(kept, learned, reduction, unit)
 

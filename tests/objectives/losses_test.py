@@ -10,7 +10,7 @@ from repose_jax.objectives import losses
 from repose_jax.objectives.losses import LOSSES
 from repose_jax.skeleton import HUMAN36M
 
-PUBLISHED = {
+AUTHORS = {
     "mpjpe": "loss_mpjpe",
     "n_mpjpe": "n_mpjpe",
     "velocity": "loss_velocity",
@@ -63,11 +63,11 @@ def on_a_line():
     return jnp.zeros((1, 17, 3)).at[0, :, 0].set(jnp.arange(17.0))
 
 
-@pytest.mark.parametrize("name", PUBLISHED)
-def test_value_and_gradient_are_the_published_ones(name, golden, prediction, target):
+@pytest.mark.parametrize("name", AUTHORS)
+def test_value_and_gradient_are_those_of_the_authors_code(name, golden, prediction, target):
     value, gradient = everything(prediction, target)[name]
-    np.testing.assert_allclose(value, golden[PUBLISHED[name]], rtol=0, atol=1e-6)
-    np.testing.assert_allclose(gradient, golden[f"grad/{PUBLISHED[name]}"], rtol=0, atol=1e-6)
+    np.testing.assert_allclose(value, golden[AUTHORS[name]], rtol=0, atol=1e-6)
+    np.testing.assert_allclose(gradient, golden[f"grad/{AUTHORS[name]}"], rtol=0, atol=1e-6)
 
 
 @every_loss
@@ -151,10 +151,10 @@ def test_the_loss_of_a_batch_is_that_of_its_parts_weighted_by_their_counts(
     mask = mask.at[0, 3:].set(False)  # much less counts in the first clip
     loss = evaluate[name] if reduction == "mean" else evaluate_sum[name]
     clips = [slice(clip, clip + 1) for clip in range(len(mask))]
-    counts = np.array([losses.count(name, mask[clip], reduction) for clip in clips])
+    counts = np.array([LOSSES[name].count(mask[clip], reduction) for clip in clips])
     parts = np.array([loss(prediction[clip], target[clip], mask[clip]) for clip in clips])
     assert len(clips) > 1
-    np.testing.assert_allclose(counts.sum(), losses.count(name, mask, reduction))
+    np.testing.assert_allclose(counts.sum(), LOSSES[name].count(mask, reduction))
     expected = float(loss(prediction, target, mask))
     np.testing.assert_allclose((counts * parts).sum() / counts.sum(), expected, rtol=1e-5)
 
@@ -337,3 +337,13 @@ def test_the_bones_and_angles_are_those_of_the_field():
     assert len(bends) == 18
     assert {joint("neck"), joint("right_shoulder")} in bends
     assert {joint("neck"), joint("left_shoulder")} not in bends
+
+
+def test_a_name_belongs_to_the_file_that_registers_it_first():
+    with pytest.raises(ValueError, match="already a loss 'mpjpe'"):
+
+        @losses.loss
+        def mpjpe(prediction, target, valid):
+            return prediction[..., 0], valid
+
+    assert LOSSES["mpjpe"] is losses.mpjpe

@@ -83,6 +83,16 @@ def test_a_meaningless_weight_is_refused(weight):
         make_objective({"mpjpe": weight})
 
 
+def test_an_objective_names_its_losses_and_weights_in_one_line():
+    objective = make_objective({"mpjpe": 1, "velocity": 0, "spatial_depth": 0.5})
+    assert objective.describe() == "1 x mpjpe + 0.5 x spatial_depth"
+    objective = make_objective(learn_weights=True, reduction="sum")
+    assert objective.describe() == (
+        "1 x mpjpe + 1 x spatial_depth + 1 x temporal_depth (relational losses: sum over pairs) "
+        "(learned: weights of spatial_depth, temporal_depth)"
+    )
+
+
 def test_an_objective_without_terms_is_refused():
     with pytest.raises(ValueError, match="no loss has a weight above 0"):
         make_objective({"mpjpe": 0.0})
