@@ -1,0 +1,171 @@
+"""Charts of a run: training curves, and errors by joint and by action."""
+
+import itertools
+import math
+import pathlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from repose_jax.evaluation.pictures import FAINT, GRID, LEFT, MIDDLE, PANEL, RIGHT, TEXT, TRUTH
+from repose_jax.skeleton import HUMAN36M
+
+# Okabe and Ito's, with the blue and the vermilion of the pictures first.
+COLORS = (LEFT, RIGHT, "#009E73", "#CC79A7", "#E69F00", "#56B4E9", MIDDLE, FAINT)
+_NOT_PARTS = ("loss", "lr", "grad_norm", "clips_per_s")
+_OF_THE_MODEL = ("untrained", "initial", "converted", "test")
+_SMOOTHED = 60  # records from which on a running mean is drawn over the values
+
+Record = Mapping[str, Any]  # a line of metrics.jsonl
+
+
+def curves(path: pathlib.Path, records: Sequence[Record], *, title: str = "") -> None:
+    """Draws the training curves of a run over its steps.
+
+    The loss, its parts without their weights, the learning rate, and the test errors, in mm, beside
+    that of the mean pose; their first value is of the model before training.
+
+    Args:
+        path: picture to write; the suffix chooses the format.
+        records: lines of `metrics.jsonl`; what they lack is left out.
+        title: heading; may be empty.
+    """
+    train = [record for record in records if record["split"] == "train"]
+    test = [record for record in records if record["split"] in _OF_THE_MODEL]
+    parts = [key for key in _keys(train) if key not in _NOT_PARTS and "/" not in key]
+    panels = [
+        ("Training loss", train, {"loss": ""}),
+        ("Parts of the loss, unweighted", train, {part: _words(part) for part in parts}),
+        ("Test error, mm", test, {"mpjpe": "MPJPE", "pa_mpjpe": "PA-MPJPE"}),
+        ("Test error, half widths of the image", test, {"error": "2D distance"}),
+        ("Learning rate", train, {"lr": ""}),
+    ]
+    panels = [
+        (head, rows, {k: v for k, v in lines.items() if k in _keys(rows)})
+        for head, rows, lines in panels
+    ]
+    panels = [panel for panel in panels if panel[2]]
+    if not panels:
+        return
+    columns = 2 if len(panels) > 1 else 1
+    figure, axes = _figure(math.ceil(len(panels) / columns), columns, title)
+    last = max(record["step"] for record in records)
+    for ax, (head, rows, lines) in zip(axes, panels, strict=False):
+        _axes(ax, head)
+        for color, (key, label) in zip(itertools.cycle(COLORS), lines.items(), strict=False):
+            _line(ax, rows, key, label, color)
+        for record in records:
+            if record["split"] == "mean_pose" and "mpjpe" in lines and rows is test:
+                label = "MPJPE of the mean pose"
+                ax.axhline(record["mpjpe"], color=TRUTH, lw=1.6, ls="--", label=label, zorder=1)
+        ax.set_xlabel("step", color=FAINT, fontsize=9)
+        ax.set_xlim(-0.02 * last, 1.02 * last)
+        ax.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+        _limits(ax, logarithmic=rows is train and "lr" not in lines)
+        if any(lines.values()):
+            ax.legend(frameon=False, fontsize=8, labelcolor=TEXT, handlelength=1.4)
+    for ax in axes[len(panels) :]:
+        ax.set_visible(False)
+    figure.savefig(path, dpi=120)
+
+
+def error_bars(
+    path: pathlib.Path,
+    joints: Mapping[str, float],
+    actions: Mapping[str, float],
+    *,
+    mean: float,
+    title: str = "",
+) -> None:
+    """Draws test errors by joint and by action as bars.
+
+    Joints of the left side of the person are blue, of the right orange, as in the pictures.
+
+    Args:
+        path: picture to write; the suffix chooses the format.
+        joints: joint to its MPJPE, mm.
+        actions: action to its MPJPE, mm.
+        mean: MPJPE over all joints and frames, mm.
+        title: heading; may be empty.
+    """
+    side = {HUMAN36M.joints[i]: LEFT for i in HUMAN36M.left}
+    side |= {HUMAN36M.joints[i]: RIGHT for i in HUMAN36M.right}
+    longest = max(len(joints), len(actions))
+    figure, axes = _figure(1, 2, title, height=1.1 + 0.22 * longest)
+    for ax, head, bars in (
+        (axes[0], "MPJPE by joint, mm", joints),
+        (axes[1], "MPJPE by action, mm", actions),
+    ):
+        bars = {name: value for name, value in bars.items() if math.isfinite(value)}
+        _axes(ax, head)
+        ax.grid(visible=False, axis="y")
+        places = range(len(bars))
+        values = list(bars.values())
+        colors = [side.get(name, MIDDLE) for name in bars]
+        ax.barh(places, values, height=0.68, color=colors, zorder=2)
+        widest = max([*values, mean, 1e-9])
+        for place, value in zip(places, values, strict=True):
+            ax.text(
+                value + 0.012 * widest, place, f"{value:.1f}", va="center", fontsize=8, color=TEXT,
+                bbox={"facecolor": PANEL, "edgecolor": "none", "pad": 0.8}, zorder=4,
+            )  # fmt: skip
+        ax.axvline(mean, color=FAINT, lw=1, ls=(0, (4, 3)), zorder=3)
+        ax.set_yticks(places, [_words(name) for name in bars])
+        ax.set(xlim=(0, 1.12 * widest), ylim=(longest - 0.4, -0.6))
+        ax.set_xlabel(f"mean of all joints and frames {mean:.1f}", color=FAINT, fontsize=9)
+    figure.savefig(path, dpi=120)
+
+
+def _figure(
+    rows: int, columns: int, title: str, height: float | None = None
+) -> tuple[Figure, list[Axes]]:
+    size = 4.6 * columns, (height or 2.9 * rows) + (0.3 if title else 0)
+    figure = Figure(figsize=size, facecolor="white", layout="constrained")
+    if title:
+        figure.suptitle(title, color=TEXT, fontsize=12, weight="bold")
+    return figure, list(figure.subplots(rows, columns, squeeze=False).flat)
+
+
+def _axes(ax: Axes, head: str) -> None:
+    ax.set_title(head, color=TEXT, fontsize=10, loc="left")
+    ax.set_facecolor(PANEL)
+    ax.spines[:].set_visible(False)
+    ax.tick_params(color=GRID, labelcolor=TEXT, labelsize=8, length=0)
+    ax.grid(color=GRID, lw=0.8)
+    ax.set_axisbelow(True)
+
+
+def _line(ax: Axes, rows: Sequence[Record], key: str, label: str, color: str) -> None:
+    points = [(row["step"], row[key]) for row in rows if row.get(key) is not None]
+    steps, values = (np.array(column, float) for column in zip(*points, strict=True))
+    if key != "lr" and len(values) >= _SMOOTHED:
+        ax.plot(steps, values, color=color, lw=0.6, alpha=0.35)
+        width = len(values) // 30
+        values = np.convolve(values, np.ones(width) / width, "valid")
+        steps = steps[width // 2 :][: len(values)]
+    marker = "o" if len(values) <= 15 else ""
+    ax.plot(steps, values, lw=1.8, marker=marker, ms=3.5, color=color, label=label)
+
+
+def _limits(ax: Axes, *, logarithmic: bool) -> None:
+    """Takes a logarithmic scale where values differ widely, and otherwise begins at zero."""
+    values = np.concatenate([np.asarray(line.get_ydata(), float) for line in ax.get_lines()])
+    values = values[np.isfinite(values)]
+    if logarithmic and values.min() > 0 and values.max() > 30 * values.min():
+        ax.set_yscale("log")
+    else:
+        ax.set_ylim(min(0.0, 1.08 * values.min()), 1.08 * values.max() or 1)
+
+
+def _keys(rows: Sequence[Record]) -> list[str]:
+    """Returns the names of the numbers that records hold."""
+    present = {key: None for row in rows for key, value in row.items() if value is not None}
+    return [key for key in present if key not in ("step", "split")]
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")
