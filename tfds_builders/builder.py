@@ -51,9 +51,8 @@ class RecordBuilder(dataset_builder.FileReaderBuilder):
         Names of records must be unique within a split.
         """
 
-    def _sources(self, dl_manager: tfds.download.DownloadManager) -> Iterable[pathlib.Path]:
-        """Returns the files that are read; shards made of other files are not gone on with."""
-        del dl_manager
+    def source_files(self) -> Iterable[pathlib.Path]:
+        """Returns the user's files that are read; shards made of other files are not resumed."""
         return ()
 
     def _info(self) -> tfds.core.DatasetInfo:
@@ -66,8 +65,8 @@ class RecordBuilder(dataset_builder.FileReaderBuilder):
         file_format = self.info.file_format
         assert file_format is not None  # __init__ sets it
         writer = writer_lib.ExampleWriter(file_format)
-        unfinished = self._unfinished(dl_manager)
         plan = self._shards(dl_manager)
+        unfinished = self._unfinished()
         frames = sum(shard.frames for shards in plan.values() for shard in shards)
         finished: dict[str, list[tuple[pathlib.Path, pathlib.Path]]] = {}
         lengths: dict[str, list[int]] = {}
@@ -135,10 +134,10 @@ class RecordBuilder(dataset_builder.FileReaderBuilder):
         finally:
             reader.close()
 
-    def _unfinished(self, dl_manager: tfds.download.DownloadManager) -> pathlib.Path:
+    def _unfinished(self) -> pathlib.Path:
         """The folder of finished shards, without those made of other files."""
         digest = hashlib.sha256()
-        for source in sorted(self._sources(dl_manager)):
+        for source in sorted(self.source_files()):
             stat = source.stat()
             digest.update(f"{source.absolute()}\0{stat.st_size}\0{stat.st_mtime_ns}\0".encode())
         parent = pathlib.Path(self.data_path).parent

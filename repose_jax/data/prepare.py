@@ -1,23 +1,31 @@
-"""Preparation of datasets: from files as their publishers give them to the records of training."""
+"""Preparation of datasets: from the files of their authors to the records that training reads."""
 
+import contextlib
 import dataclasses
 import importlib
+import json
 import math
 import os
 import pathlib
 import re
-from collections.abc import Sequence
+import shutil
+from collections.abc import Iterable, Sequence
 from types import ModuleType
 from typing import Any
 
+from repose_jax.runtime import names
+
+SOURCE = "source.json"
+"""Names and sizes of the files that a prepared dataset was read from, in its folder."""
+
 
 @dataclasses.dataclass(frozen=True)
-class DataSet:
-    """A data set that can be prepared.
+class Dataset:
+    """A dataset that can be prepared.
 
     Attributes:
-        files: Whether it is read from files that the user has, the source.
-        options: What else can be chosen: "config" by its name, or the settings that make one.
+        files: whether it is read from files that the user has, the source.
+        options: its other options: "config" by name, or the settings that make a config.
     """
 
     files: bool
@@ -26,11 +34,11 @@ class DataSet:
 
 _MOCAP = ("fps", "views", "seed")
 DATASETS = {
-    "human36m": DataSet(files=True, options=("config",)),
-    "mpi_inf_3dhp": DataSet(files=True, options=("config",)),
-    "cmu_mocap": DataSet(files=True, options=_MOCAP),
-    "bandai_namco": DataSet(files=True, options=_MOCAP),
-    "synthetic_motion": DataSet(files=False, options=_MOCAP),
+    "human36m": Dataset(files=True, options=("config",)),
+    "mpi_inf_3dhp": Dataset(files=True, options=("config",)),
+    "cmu_mocap": Dataset(files=True, options=_MOCAP),
+    "bandai_namco": Dataset(files=True, options=_MOCAP),
+    "synthetic_motion": Dataset(files=False, options=_MOCAP),
 }
 
 
@@ -41,22 +49,28 @@ def _module(name: str) -> ModuleType:
 
 def builder(
     name: str,
-    source: str | os.PathLike[str] | None,
-    data_dir: str | os.PathLike[str] | None,
+    source: str | os.PathLike[str] | None = None,
+    data_dir: str | os.PathLike[str] | None = None,
     **options: Any,
 ) -> Any:
-    """The TFDS builder of a data set; nothing is written yet. Options of None are left out."""
+    """Makes the TFDS builder of a dataset; nothing is written yet. Options of None are ignored.
+
+    Raises:
+        FileNotFoundError: the source is needed to choose the config, and is missing.
+        ValueError: an unknown dataset, or an option that it does not have.
+    """
     if name not in DATASETS:
-        raise ValueError(f"unknown data set {name!r}; there are {', '.join(DATASETS)}")
+        raise ValueError(names.unknown("dataset", name, DATASETS))
     dataset = DATASETS[name]
     if source is not None and not dataset.files:
-        raise ValueError(f"{name} is made without any files: leave out the source")
+        raise ValueError(f"{name} is generated, not read from files: leave out --source.")
     options = {key: value for key, value in options.items() if value is not None}
     for key in options:
         if key not in dataset.options:
             raise ValueError(
                 f"{name} has no option --{key}; it has "
                 + ", ".join(f"--{option}" for option in dataset.options)
+                + "."
             )
     builder_class = _module(f"{name}.{name}_dataset_builder").Builder
     if dataset.options == _MOCAP:
@@ -70,6 +84,71 @@ def builder(
     return builder_class(data_dir=data_dir, **options)
 
 
+def write(builder: Any, *, overwrite: bool = False) -> bool:
+    """Writes a dataset, unless it is prepared already.
+
+    Args:
+        builder: its builder.
+        overwrite: prepare it again. What is there is kept until the new records are complete, and
+            stays if they cannot be made.
+
+    Returns:
+        Whether it was written now.
+
+    Raises:
+        FileNotFoundError: a file of the source is missing.
+        ValueError: the source is damaged, or other than the one that was prepared; names the files.
+    """
+    folder = pathlib.Path(builder.data_path)
+    source = _sizes(builder.source_files())
+    if folder.exists() and not overwrite:  # TFDS moves a folder here once it is complete
+        _check_same_source(folder, source)
+        return False
+    old = folder.with_name(f"replaced_{folder.name}")
+    if folder.exists():
+        folder.rename(old)
+    try:
+        with open(os.devnull, "w") as quiet, contextlib.redirect_stdout(quiet):
+            builder.download_and_prepare()  # prints "downloaded" whether or not anything was
+    except BaseException:
+        if old.exists():
+            old.rename(folder)
+        raise
+    (folder / SOURCE).write_text(json.dumps(source, indent=2) + "\n")
+    shutil.rmtree(old, ignore_errors=True)
+    return True
+
+
+def _sizes(files: Iterable[pathlib.Path]) -> dict[str, int]:
+    """Returns the size of each file in bytes, by its path from the folder that they share."""
+    files = [path.absolute() for path in files]
+    root = os.path.commonpath([path.parent for path in files]) if files else ""
+    return {path.relative_to(root).as_posix(): path.stat().st_size for path in sorted(files)}
+
+
+def _check_same_source(folder: pathlib.Path, source: dict[str, int]) -> None:
+    """Refuses a source with other files than those that a dataset was prepared from."""
+    path = folder / SOURCE
+    if not source or not path.exists():  # of an earlier version, or downloaded
+        return
+    prepared: dict[str, int] = json.loads(path.read_text())
+    differing = [
+        f"{name}: {_size(prepared.get(name))} then, {_size(source.get(name))} now"
+        for name in sorted(prepared.keys() | source.keys())
+        if prepared.get(name) != source.get(name)
+    ]
+    if differing:
+        more = f" and {len(differing) - 3} more files" if len(differing) > 3 else ""
+        raise ValueError(
+            f"{folder} was prepared from other files ({'; '.join(differing[:3])}{more}). "
+            "Prepare it again with --overwrite, or give another --data_dir."
+        )
+
+
+def _size(size: int | None) -> str:
+    return "missing" if size is None else f"{size:,} bytes"
+
+
 def prepare(
     name: str,
     *,
@@ -79,42 +158,44 @@ def prepare(
     fps: int | float | None = None,
     views: int | None = None,
     seed: int | None = None,
+    overwrite: bool = False,
 ) -> pathlib.Path:
-    """Prepares a data set, unless that is done already.
+    """Prepares a dataset, unless that is done already.
 
     Args:
-        name: One of `DATASETS`.
-        source: The file or the folder to read. Where it is not given, TFDS's manual directory
+        name: one of `DATASETS`.
+        source: the file or the folder to read. Without it, TFDS's manual directory
             (`DATA_DIR/downloads/manual`) is read for motion capture, and `cmu_mocap` is downloaded
-            if it is not there.
-        data_dir: Where prepared data sets live; by default TFDS's: the environment variable
+            if it is missing there.
+        data_dir: folder of the prepared datasets; by default TFDS's: the environment variable
             `TFDS_DATA_DIR`, or `~/tensorflow_datasets`.
-        config: Which of the data set's configs; by default `human36m`'s only one that the source
-            allows for, and `universal` of `mpi_inf_3dhp`.
-        fps: Frames per second of the records (motion capture only; 30).
-        views: Virtual cameras for each recorded motion (motion capture only; 4).
-        seed: Seed of everything drawn: bodies, cameras and the detector's errors (motion capture
-            only; 0).
+        config: name of the dataset's config; by default the only one that the source of `human36m`
+            allows, and `universal` of `mpi_inf_3dhp`.
+        fps: frames per second of the records (motion capture only; 30).
+        views: virtual cameras for each recorded motion (motion capture only; 4).
+        seed: random seed of bodies, cameras and the detector's errors (motion capture only; 0).
+        overwrite: prepare it again if it is there.
 
     Returns:
-        The folder of the prepared data set, `DATA_DIR/NAME/CONFIG/VERSION`. It appears only once it
-        is whole: a preparation that fails leaves nothing there.
+        The folder of the prepared dataset, `DATA_DIR/NAME/CONFIG/VERSION`. It appears only once it
+        is complete: a preparation that fails leaves nothing there.
 
     Raises:
-        FileNotFoundError: If the data are not where they should be; says what to put where.
-        ValueError: If an argument is wrong, or a file or archive is damaged; names it.
+        FileNotFoundError: the data are missing; says which file to put where.
+        ValueError: an argument is wrong, a file or archive is damaged, or the source is other than
+            the one that was prepared.
     """
     made = builder(name, source, data_dir, config=config, fps=fps, views=views, seed=seed)
-    made.download_and_prepare()
+    write(made, overwrite=overwrite)
     return pathlib.Path(made.data_path)
 
 
 def prepare_embedded(specs: Sequence[str], data_dir: str | None) -> None:
-    """Prepares those datasets of a configuration that need no files and are not prepared yet.
+    """Prepares the datasets of a configuration that need no files and are not prepared yet.
 
     Args:
-        specs: what training reads, each `dataset/config:split`.
-        data_dir: where prepared data sets live; None for TFDS's default.
+        specs: splits, each `dataset/config:split`.
+        data_dir: folder of the prepared datasets; None for TFDS's default.
     """
     for path in dict.fromkeys(spec.partition(":")[0] for spec in specs):
         name, _, config = path.partition("/")
@@ -124,7 +205,7 @@ def prepare_embedded(specs: Sequence[str], data_dir: str | None) -> None:
 
 
 def summary(builder: Any) -> str:
-    """A table of what was prepared."""
+    """Returns a table of the splits of a prepared dataset, with their names in a config."""
     spec = f"{builder.name}/{builder.builder_config.name}"
     lines = [f"{'split':<8}{'sequences':>10}{'frames':>12}{'minutes':>10}   in a config"]
     for split in sorted(builder.info.splits, reverse=True):

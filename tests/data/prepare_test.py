@@ -69,6 +69,36 @@ def test_each_rate_number_of_views_and_seed_has_a_folder_of_its_own(tmp_path, ar
     assert len(records[0]["joints_3d"]) == 15
 
 
+def test_another_source_than_the_prepared_one_is_named(tmp_path, archive):
+    data = tmp_path / "data"
+    folder = prepare.prepare("bandai_namco", source=archive, data_dir=data)
+    size = archive.stat().st_size
+    with zipfile.ZipFile(archive, "a") as file:
+        file.writestr("data/dataset-2_run_normal_013.bvh", bvh())
+    with pytest.raises(ValueError, match="was prepared from other files") as error:
+        prepare.prepare("bandai_namco", source=archive, data_dir=data)
+    now = archive.stat().st_size
+    assert f"(data.zip: {size:,} bytes then, {now:,} bytes now)" in str(error.value)
+    assert "--overwrite" in str(error.value)
+    assert len(tfds.builder_from_directory(folder).as_data_source("test")) == 4
+
+
+def test_a_dataset_is_overwritten_once_the_new_one_is_complete(tmp_path, archive):
+    data = tmp_path / "data"
+    folder = prepare.prepare("bandai_namco", source=archive, data_dir=data)
+    with zipfile.ZipFile(archive, "a") as file:
+        file.writestr("data/dataset-2_run_normal_013.bvh", bvh())
+    prepare.prepare("bandai_namco", source=archive, data_dir=data, overwrite=True)
+    assert len(tfds.builder_from_directory(folder).as_data_source("test")) == 8
+    assert [path.name for path in folder.parent.iterdir()] == [folder.name]
+    with zipfile.ZipFile(archive, "a") as file:
+        file.writestr("data/dataset-2_run_normal_023.bvh", "damaged")
+    with pytest.raises(ValueError, match="run_normal_023.bvh"):
+        prepare.prepare("bandai_namco", source=archive, data_dir=data, overwrite=True)
+    assert len(tfds.builder_from_directory(folder).as_data_source("test")) == 8
+    assert [path.name for path in folder.parent.iterdir()] == [folder.name]
+
+
 def test_a_failed_preparation_leaves_nothing_behind(tmp_path, archive):
     with zipfile.ZipFile(archive, "a") as file:
         file.writestr("data/dataset-2_walk_normal_004.bvh", bvh()[:-20])
@@ -79,9 +109,9 @@ def test_a_failed_preparation_leaves_nothing_behind(tmp_path, archive):
 
 
 def test_unknown_names_and_needless_sources_are_refused(tmp_path):
-    with pytest.raises(ValueError, match="unknown data set 'mpii'; there are human36m, mpi_inf"):
-        prepare.prepare("mpii", data_dir=tmp_path)
-    with pytest.raises(ValueError, match="synthetic_motion is made without any files"):
+    with pytest.raises(ValueError, match="There is no dataset 'human36'. Did you mean 'human36m'"):
+        prepare.prepare("human36", data_dir=tmp_path)
+    with pytest.raises(ValueError, match="synthetic_motion is generated, not read from files"):
         prepare.prepare("synthetic_motion", source=tmp_path, data_dir=tmp_path)
 
 

@@ -35,7 +35,7 @@ class Counting(RecordBuilder):
             self.made.append(made["name"])
             yield made
 
-    def _sources(self, dl_manager):
+    def source_files(self):
         return [self.source] if self.source else []
 
 

@@ -1,5 +1,6 @@
 """The CMU Graphics Lab Motion Capture Database, from its ASF/AMC files."""
 
+import pathlib
 import re
 from collections.abc import Iterable, Iterator
 from typing import ClassVar
@@ -60,6 +61,14 @@ def joints_of(skeleton: asf_amc.Skeleton, motion: dict[str, np.ndarray]) -> np.n
     return np.stack(joints, axis=1) * (METRES_PER_INCH / skeleton.length_unit)
 
 
+def _trials_file(source: pathlib.Path | None) -> pathlib.Path | None:
+    """Returns the user's own list of trials, beside the data, if there is one."""
+    if source is None:
+        return None
+    path = (source if source.is_dir() else source.parent) / "trials.csv"
+    return path if path.exists() else None
+
+
 class Builder(archive.ArchiveBuilder):
     """The CMU database; subjects 02, 07, 12, ... are the test split."""
 
@@ -74,6 +83,11 @@ class Builder(archive.ArchiveBuilder):
         "subjects/02/02_01.amc."
     )
     PATTERN = re.compile(r"(.*/)?(?P<subject>\d+)/(?P=subject)(\.asf|_(?P<trial>\d+)\.amc)")
+
+    def source_files(self) -> Iterable[pathlib.Path]:
+        """Returns the files of the source, with the user's list of trials."""
+        path = _trials_file(self._source)
+        return [*super().source_files(), *([path] if path else [])]
 
     def _takes(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Iterable[Take]]:
         folder = self._folder(dl_manager)
@@ -100,9 +114,8 @@ class Builder(archive.ArchiveBuilder):
             raise self._missing(dl_manager)
 
         listed = trials.LISTED
-        if folder:
-            path = (folder if folder.is_dir() else folder.parent) / "trials.csv"
-            listed = listed | (trials.read_trials(path) if path.exists() else {})
+        if path := _trials_file(folder):
+            listed = listed | trials.read_trials(path)
         return {
             split: self._split(skeletons, subjects, listed) for split, subjects in motions.items()
         }

@@ -6,7 +6,7 @@ import pathlib
 import re
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, ClassVar
 
 import tensorflow_datasets as tfds
@@ -20,11 +20,13 @@ class TextFile:
 
     Attributes:
         name: Where it is, for errors: "folder/02/02_01.amc" or "archive.zip:02/02_01.amc".
+        path: The file on disk: itself, or its archive.
         match: How its path matched the pattern that it was found by.
         read: Returns its content; raises ValueError naming it if the archive is damaged.
     """
 
     name: str
+    path: pathlib.Path
     match: re.Match[str]
     read: Callable[[], str]
 
@@ -49,7 +51,7 @@ def _in_archive(path: pathlib.Path, pattern: re.Pattern[str]) -> list[TextFile]:
         return read
 
     return [
-        TextFile(f"{path}:{member.filename}", match, reader(member))
+        TextFile(f"{path}:{member.filename}", path, match, reader(member))
         for member in archive.infolist()
         if (match := pattern.fullmatch(member.filename))
     ]
@@ -79,7 +81,7 @@ def find(source: str | os.PathLike[str], pattern: re.Pattern[str]) -> list[TextF
         found = _in_archive(source, pattern)
     else:
         found = [
-            TextFile(str(path), match, lambda path=path: path.read_text(encoding="latin-1"))
+            TextFile(str(path), path, match, lambda path=path: path.read_text(encoding="latin-1"))
             for path in source.rglob("*")
             if (match := pattern.fullmatch(path.absolute().as_posix()))
         ]
@@ -109,6 +111,12 @@ class ArchiveBuilder(MocapBuilder):
     def __init__(self, *, source: str | os.PathLike[str] | None = None, **kwargs: Any):
         super().__init__(**kwargs)
         self._source = None if source is None else pathlib.Path(source).expanduser()
+
+    def source_files(self) -> Iterable[pathlib.Path]:
+        """Returns the files of the source, or the archive that holds them."""
+        if self._source is None:
+            return ()
+        return {file.path for file in find(self._source, self.PATTERN)}
 
     def _folder(self, dl_manager: tfds.download.DownloadManager) -> pathlib.Path | None:
         """Where the user's files are: the source, or the manual directory if it holds anything."""

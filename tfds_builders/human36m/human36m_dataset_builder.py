@@ -125,9 +125,9 @@ class Builder(RecordBuilder):
     def _instructions(self) -> str:
         return " ".join((self.MANUAL_DOWNLOAD_INSTRUCTIONS or "").split())
 
-    def _sources(self, dl_manager: tfds.download.DownloadManager) -> Iterable[pathlib.Path]:
-        del dl_manager
-        return self._files()
+    def source_files(self) -> Iterable[pathlib.Path]:
+        """Returns the files of the source that hold this config."""
+        return () if self._source is None else self._files()
 
     def _shards(self, dl_manager: tfds.download.DownloadManager) -> dict[str, list[Shard]]:
         del dl_manager

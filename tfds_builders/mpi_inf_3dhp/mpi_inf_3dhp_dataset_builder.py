@@ -78,8 +78,10 @@ class Builder(RecordBuilder):
                 )
         return found
 
-    def _sources(self, dl_manager: tfds.download.DownloadManager) -> Iterable[pathlib.Path]:
-        del dl_manager
+    def source_files(self) -> Iterable[pathlib.Path]:
+        """Returns the files of the source that hold its sequences."""
+        if self._source is None:
+            return ()
         return {path for sequence in self._sequences for path in sequence.sources}
 
     def _shards(self, dl_manager: tfds.download.DownloadManager) -> dict[str, list[Shard]]:
