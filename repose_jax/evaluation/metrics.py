@@ -12,19 +12,23 @@ number and every breakdown of it:
 
 No metric subtracts a root joint. The protocols compare root-relative poses: subtract the root of
 each frame first where a docstring says so. `mask` is boolean, `[*b, t, j]` or `[*b, t, 1]`, as in
-`repose_jax.losses`; what is masked weighs 0 and may hold anything. `docs/metrics.md` has the
-definitions and the protocols.
+`repose_jax.objectives.losses`; what is masked weighs 0 and may hold anything. `docs/metrics.md`
+has the definitions and the protocols.
+
+A new metric is one function with the decorator `metric`, here or anywhere else
+(`docs/extending.md`); its column is in every table then.
 """
 
+import dataclasses
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
-from repose_jax.objectives.losses import apply_mask, optimal_scale
+from repose_jax.objectives.losses import Poses, Terms, Valid, apply_mask, optimal_scale
 
 
 class Score(NamedTuple):
@@ -59,152 +63,196 @@ class Score(NamedTuple):
             return self.total.sum(axis, where=chosen) / self.weight.sum(axis, where=chosen)
 
 
-def mpjpe(
-    prediction: Float[Array, "*b t j 3"],
-    target: Float[Array, "*b t j 3"],
-    mask: Bool[Array, "*b t #j"] | None = None,
-) -> Score:
+@dataclasses.dataclass(frozen=True)
+class Metric:
+    """A metric, and how tables show it; made with `metric`.
+
+    Attributes:
+        name: by which files and `METRICS` know it.
+        head: the head of its column.
+        unit: of its values.
+        digits: after the decimal point in tables.
+        better: "lower" or "higher" values.
+        along: "clips", or whole "sequences" for differences between frames.
+        terms: `(prediction, target, valid) -> (total, weight)` of masked poses.
+    """
+
+    name: str
+    head: str
+    unit: str
+    digits: int
+    better: str
+    along: str
+    terms: Callable[..., Terms]
+
+    def __post_init__(self):
+        object.__setattr__(self, "__doc__", self.terms.__doc__)
+
+    def __call__(
+        self,
+        prediction: Poses,
+        target: Poses,
+        mask: Bool[Array, "*b t #j"] | None = None,
+        **options: Any,
+    ) -> Score:
+        """Returns the sums and weights of each frame and joint.
+
+        Args:
+            prediction: poses in mm.
+            target: poses in mm.
+            mask: joints that count, see the module's docstring.
+            **options: of the metric.
+        """
+        total, weight = self.terms(*apply_mask(prediction, target, mask), **options)
+        return Score(jnp.where(weight > 0, total, 0), weight.astype(total.dtype))
+
+    @property
+    def column(self) -> str:
+        """Head of the column, with an arrow to where better is."""
+        percent = " %" if self.unit == "%" else ""
+        return f"{self.head}{percent} {'↓' if self.better == 'lower' else '↑'}"
+
+
+METRICS: dict[str, Metric] = {}
+"""Every metric by its name in a report."""
+
+
+def metric(
+    head: str, *, unit: str = "mm", digits: int = 2, better: str = "lower", along: str = "clips"
+) -> Callable[[Callable[..., Terms]], Metric]:
+    """Makes a metric of a function and registers it in `METRICS` under the function's name.
+
+    The function gets prediction and target in mm, 0 where masked, and which joints are valid,
+    `[*b, t, j]`. It returns the value of each joint of each frame, and whether it counts; or the
+    sum of several values, and their number.
+
+    Args:
+        head: the head of its column in every table.
+        unit: of its values.
+        digits: after the decimal point in tables.
+        better: "lower" or "higher" values.
+        along: "clips", or whole "sequences" for differences between frames.
+
+    Raises:
+        ValueError: another file has a metric of this name, or an unknown `better` or `along`.
+    """
+    if better not in ("lower", "higher") or along not in ("clips", "sequences"):
+        raise ValueError(
+            f'better is "lower" or "higher" and along "clips" or "sequences", found {better!r} '
+            f"and {along!r}"
+        )
+
+    def register(terms: Callable[..., Terms]) -> Metric:
+        made = Metric(terms.__name__, head, unit, digits, better, along, terms)
+        other = METRICS.get(made.name, made)
+        if other.terms.__code__.co_filename != terms.__code__.co_filename:
+            raise ValueError(f"There is already a metric {made.name!r}; give yours another name.")
+        METRICS[made.name] = made
+        return made
+
+    return register
+
+
+@metric("MPJPE")
+def mpjpe(prediction: Poses, target: Poses, valid: Valid) -> Terms:
     """Distance of predicted and true joint, in mm; of root-relative poses in "protocol 1".
 
     The protocols average over all joints, the root and its error of 0 among them.
     """
-    prediction, target, valid = apply_mask(prediction, target, mask)
-    return _score(_length(prediction - target), valid)
+    return _length(prediction - target), valid
 
 
-def pa_mpjpe(
-    prediction: Float[Array, "*b t j 3"],
-    target: Float[Array, "*b t j 3"],
-    mask: Bool[Array, "*b t #j"] | None = None,
-) -> Score:
+@metric("PA-MPJPE")
+def pa_mpjpe(prediction: Poses, target: Poses, valid: Valid) -> Terms:
     """`mpjpe` after `procrustes` alignment of each frame, in mm: "protocol 2" or P-MPJPE.
 
     Poses need not be root-relative.
     """
-    return mpjpe(procrustes(prediction, target, mask), target, mask)
+    return _length(procrustes(prediction, target, valid) - target), valid
 
 
-def n_mpjpe(
-    prediction: Float[Array, "*b t j 3"],
-    target: Float[Array, "*b t j 3"],
-    mask: Bool[Array, "*b t #j"] | None = None,
-) -> Score:
+@metric("N-MPJPE")
+def n_mpjpe(prediction: Poses, target: Poses, valid: Valid) -> Terms:
     """`mpjpe` after the best scale of each frame, in mm: "protocol 3"; of root-relative poses."""
-    prediction, target, valid = apply_mask(prediction, target, mask)
-    return _score(_length(optimal_scale(prediction, target) * prediction - target), valid)
+    return _length(optimal_scale(prediction, target) * prediction - target), valid
 
 
-def mpjve(
-    prediction: Float[Array, "*b t j 3"],
-    target: Float[Array, "*b t j 3"],
-    mask: Bool[Array, "*b t #j"] | None = None,
-) -> Score:
+@metric("MPJVE", unit="mm/frame", along="sequences")
+def mpjve(prediction: Poses, target: Poses, valid: Valid) -> Terms:
     """Error of the velocity, in mm per frame; of root-relative poses in the protocols.
 
     The step from frame t to t + 1 belongs to t + 1; the first frame weighs 0. Multiply by the
     frame rate for mm/s.
     """
-    prediction, target, valid = apply_mask(prediction, target, mask)
     error = _length(jnp.diff(prediction - target, axis=-3))
-    return _score(error, valid[..., 1:, :] & valid[..., :-1, :], first=1, frames=valid.shape[-2])
+    return _place(error, valid), _place(valid[..., 1:, :] & valid[..., :-1, :], valid)
 
 
-def acceleration_error(
-    prediction: Float[Array, "*b t j 3"],
-    target: Float[Array, "*b t j 3"],
-    mask: Bool[Array, "*b t #j"] | None = None,
-) -> Score:
+@metric("Accel", unit="mm/frame²", along="sequences")
+def acceleration_error(prediction: Poses, target: Poses, valid: Valid) -> Terms:
     """Error of the acceleration, in mm per frame²; of root-relative poses in the protocols.
 
     x[t + 1] - 2 x[t] + x[t - 1] belongs to t; the first and the last frame weigh 0. Multiply by
     the squared frame rate for mm/s².
     """
-    prediction, target, valid = apply_mask(prediction, target, mask)
     difference = prediction - target
     before, here, after = (
         difference[..., :-2, :, :],
         difference[..., 1:-1, :, :],
         difference[..., 2:, :, :],
     )
-    both = valid[..., :-2, :] & valid[..., 1:-1, :] & valid[..., 2:, :]
-    return _score(_length(after - 2 * here + before), both, first=1, frames=valid.shape[-2])
+    error = _length(after - 2 * here + before)
+    all_three = valid[..., :-2, :] & valid[..., 1:-1, :] & valid[..., 2:, :]
+    return _place(error, valid), _place(all_three, valid)
 
 
-def pck(
-    prediction: Float[Array, "*b t j 3"],
-    target: Float[Array, "*b t j 3"],
-    mask: Bool[Array, "*b t #j"] | None = None,
-    threshold: float | int = 150.0,
-) -> Score:
+@metric("PCK", unit="%", better="higher")
+def pck(prediction: Poses, target: Poses, valid: Valid, threshold: float | int = 150.0) -> Terms:
     """Correct joints in percent: error strictly below `threshold` mm; of root-relative poses.
 
     The MPI-INF-3DHP protocol counts 14 of the 17 joints: choose them with `Score.mean(where=...)`.
     """
-    error, valid = mpjpe(prediction, target, mask)
-    return _score(100.0 * (error < threshold), valid > 0)
+    return 100.0 * (_length(prediction - target) < threshold), valid
 
 
-def auc(
-    prediction: Float[Array, "*b t j 3"],
-    target: Float[Array, "*b t j 3"],
-    mask: Bool[Array, "*b t #j"] | None = None,
-) -> Score:
+@metric("AUC", unit="%", better="higher")
+def auc(prediction: Poses, target: Poses, valid: Valid) -> Terms:
     """Mean `pck` in percent over the 31 thresholds 0, 5, ..., 150 mm; of root-relative poses.
 
     At the threshold 0 nothing is correct, so a perfect prediction scores 30/31 (96.8 %).
     """
-    error, valid = mpjpe(prediction, target, mask)
+    error = _length(prediction - target)
     thresholds = range(0, 151, 5)
-    passed = sum((error < threshold).astype(error.dtype) for threshold in thresholds)
-    return _score(100.0 * passed / len(thresholds), valid > 0)
+    passed = jnp.zeros_like(error)
+    for threshold in thresholds:
+        passed += error < threshold
+    return 100.0 * passed / len(thresholds), valid
 
 
-def spatial_depth_order(
-    prediction: Float[Array, "*b t j 3"],
-    target: Float[Array, "*b t j 3"],
-    mask: Bool[Array, "*b t #j"] | None = None,
-) -> Score:
+@metric("Order-S", unit="%", better="higher")
+def spatial_depth_order(prediction: Poses, target: Poses, valid: Valid) -> Terms:
     """Pairs of joints in a frame whose depth order is right, in percent.
 
     Pairs of equal true depth do not count; a predicted tie is wrong. Each joint gets the pairs
     that it is in, so each pair is in the score of both. The depth reference does not matter.
     """
-    prediction, target, valid = apply_mask(prediction, target, mask)
-    return Score(*_depth_order(prediction[..., 2], target[..., 2], valid))
+    return _depth_order(prediction[..., 2], target[..., 2], valid)
 
 
-def temporal_depth_order(
-    prediction: Float[Array, "*b t j 3"],
-    target: Float[Array, "*b t j 3"],
-    mask: Bool[Array, "*b t #j"] | None = None,
-) -> Score:
+@metric("Order-T", unit="%", better="higher")
+def temporal_depth_order(prediction: Poses, target: Poses, valid: Valid) -> Terms:
     """Pairs of frames whose depth order of a joint is right, in percent.
 
     As `spatial_depth_order`, among the frames of each joint. Both poses in one depth reference: to
     the root of each frame (order with respect to the body), or to one for the whole clip (order in
-    camera space); see `repose_jax.losses.temporal_depth`.
+    camera space); see `repose_jax.objectives.losses.temporal_depth`.
     """
-    prediction, target, valid = apply_mask(prediction, target, mask)
     depth, truth, valid = (
         jnp.moveaxis(x, -1, 0) for x in (prediction[..., 2], target[..., 2], valid)
     )
     # One joint at a time: only one [*b, t, t] is alive, of j.
-    scores = jax.lax.map(lambda joint: _depth_order(*joint), (depth, truth, valid))
-    return Score(*(jnp.moveaxis(x, 0, -1) for x in scores))
-
-
-METRICS: dict[str, Callable[..., Score]] = {
-    "mpjpe": mpjpe,
-    "pa_mpjpe": pa_mpjpe,
-    "n_mpjpe": n_mpjpe,
-    "mpjve": mpjve,
-    "acceleration_error": acceleration_error,
-    "pck": pck,
-    "auc": auc,
-    "spatial_depth_order": spatial_depth_order,
-    "temporal_depth_order": temporal_depth_order,
-}
-"""Every metric by its name in a report. Errors are better low; percentages are better high."""
+    total, weight = jax.lax.map(lambda joint: _depth_order(*joint), (depth, truth, valid))
+    return jnp.moveaxis(total, 0, -1), jnp.moveaxis(weight, 0, -1)
 
 
 def procrustes(
@@ -247,15 +295,10 @@ def _length(vectors):
     return jnp.linalg.norm(vectors, axis=-1)
 
 
-def _score(values, valid, first=0, frames=None):
-    """A score of `frames` frames (as many as values by default), the values from `first` on."""
-    frames = values.shape[-2] if frames is None else frames
-
-    def place(x):
-        after = frames - first - x.shape[-2]
-        return jnp.pad(x, [(0, 0)] * (x.ndim - 2) + [(first, after), (0, 0)])
-
-    return Score(place(jnp.where(valid, values, 0)), place(valid.astype(values.dtype)))
+def _place(values, valid):
+    """Values that begin at the second frame, padded with 0 to the frames of `valid`."""
+    after = valid.shape[-2] - 1 - values.shape[-2]
+    return jnp.pad(values, [(0, 0)] * (values.ndim - 2) + [(1, after), (0, 0)])
 
 
 def _depth_order(depth, truth, valid):

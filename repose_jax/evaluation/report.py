@@ -12,28 +12,11 @@ import jax
 import repose_jax
 from repose_jax.evaluation import tables
 from repose_jax.evaluation.evaluator import Evaluator
+from repose_jax.evaluation.metrics import METRICS
 from repose_jax.evaluation.predict import Predictor
 from repose_jax.evaluation.protocols import protocol as protocol_lib
 from repose_jax.evaluation.tally import Group, Tally
 from repose_jax.skeleton import HUMAN36M
-
-# Metric, column head. Errors in mm (per frame for velocity, per frame squared for acceleration),
-# shares in %.
-COLUMNS = {
-    "mpjpe": "MPJPE",
-    "pa_mpjpe": "PA-MPJPE",
-    "n_mpjpe": "N-MPJPE",
-    "mpjve": "MPJVE",
-    "acceleration_error": "Accel",
-    "pck": "PCK",
-    "auc": "AUC",
-    "spatial_depth_order": "Order-S",
-    "temporal_depth_order": "Order-T",
-}
-UNITS = (
-    "MPJPE, PA-MPJPE, N-MPJPE in mm; MPJVE in mm/frame; Accel in mm/frame^2; PCK at 150 mm, AUC "
-    "and depth order of joints (S) and of frames (T) in %."
-)
 
 
 def groups(tally: Tally) -> dict[str, dict[str, dict[str, float]]]:
@@ -60,14 +43,24 @@ def groups(tally: Tally) -> dict[str, dict[str, dict[str, float]]]:
 
 def table(rows: Mapping[str, Mapping[str, float]], corner: str = "") -> str:
     """Formats named rows of metrics as text."""
-    cells = {name: [row.get(m, math.nan) for m in COLUMNS] for name, row in rows.items()}
-    return tables.text(tables.Table("", tuple(COLUMNS.values()), cells, digits=2, corner=corner))
+    heads = tuple(metric.head for metric in METRICS.values())
+    digits = tuple(metric.digits for metric in METRICS.values())
+    cells = {name: [row.get(m, math.nan) for m in METRICS] for name, row in rows.items()}
+    return tables.text(tables.Table("", heads, cells, digits=digits, corner=corner))
+
+
+def units() -> str:
+    """Returns one line with the unit of every column."""
+    heads: dict[str, list[str]] = {}
+    for metric in METRICS.values():
+        heads.setdefault(metric.unit, []).append(metric.head)
+    return "; ".join(f"{', '.join(names)} in {unit}" for unit, names in heads.items()) + "."
 
 
 def full_table(tally: Tally, protocol: protocol_lib.Protocol) -> str:
     """Formats every group of a result and the protocol's table as text."""
     parts = [table(rows, name) for name, rows in groups(tally).items() if rows]
-    return "\n\n".join([*parts, UNITS, tables.text(protocol.table(tally))])
+    return "\n\n".join([*parts, units(), tables.text(protocol.table(tally))])
 
 
 def write(
@@ -102,10 +95,10 @@ def write(
     json_path.write_text(json.dumps(content, indent=2) + "\n")
     with csv_path.open("w", newline="") as file:
         writer = csv.writer(file)
-        writer.writerow(["group", "name", *COLUMNS])
+        writer.writerow(["group", "name", *METRICS])
         for group, rows in clean.items():
             for name, row in rows.items():
-                writer.writerow([group, name, *(row[metric] for metric in COLUMNS)])
+                writer.writerow([group, name, *(row[metric] for metric in METRICS)])
     written = [json_path, csv_path]
     for suffix, as_text in tables.FORMATS.items():
         path = directory / f"protocol.{suffix}"

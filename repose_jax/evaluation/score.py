@@ -4,6 +4,7 @@ Poses are compared relative to the root of each frame: velocity and acceleration
 sequences, the order of frames within clips.
 """
 
+import functools
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,19 +18,12 @@ from repose_jax.evaluation.metrics import METRICS
 from repose_jax.evaluation.predict import Predictor, predict_frames, root_relative_mm
 from repose_jax.evaluation.tally import VISIBILITY, Group, Tally
 
-_ALONG_SEQUENCES = ("mpjve", "acceleration_error")
 _SEQUENCE_BLOCK = 1024  # sequences are padded to a multiple, so that few lengths are compiled
 
 
-@jax.jit
-def _score_frames(prediction, target, mask):
-    metrics = {name: f for name, f in METRICS.items() if name not in _ALONG_SEQUENCES}
-    return {name: tuple(f(prediction, target, mask)) for name, f in metrics.items()}
-
-
-@jax.jit
-def _score_sequence(prediction, target, mask):
-    return {name: tuple(METRICS[name](prediction, target, mask)) for name in _ALONG_SEQUENCES}
+@functools.partial(jax.jit, static_argnums=0)
+def _scores(metrics, prediction, target, mask):
+    return {metric.name: tuple(metric(prediction, target, mask)) for metric in metrics}
 
 
 def score(
@@ -73,15 +67,19 @@ def score(
                 counts = np.bincount(cells, part.ravel(), minlength=sums[name].size)
                 sums[name] += counts.reshape(shape)
 
+    along = {
+        kind: tuple(metric for metric in METRICS.values() if metric.along == kind)
+        for kind in ("clips", "sequences")
+    }
     for index, real, batch in clips_lib.eval_batches(clips, batch_size):
         rows = clips_lib.rows(clips, index)
         mask = (batch["counted"][..., 0] & real[:, None] & counted[rows])[..., None]
-        add(_score_frames(prediction[rows], target[rows], mask), rows)
+        add(_scores(along["clips"], prediction[rows], target[rows], mask), rows)
     for begin, end in zip(sequences.offsets[:-1], sequences.offsets[1:], strict=True):
         filled = -(end - begin) % _SEQUENCE_BLOCK + end - begin
         rows = np.minimum(np.arange(begin, begin + filled), end - 1)
         mask = (counted[rows] & (np.arange(filled) < end - begin))[:, None]
-        add(_score_sequence(prediction[rows], target[rows], mask), rows)
+        add(_scores(along["sequences"], prediction[rows], target[rows], mask), rows)
     return Tally(groups=groups, totals=totals, weights=weights)
 
 

@@ -44,25 +44,25 @@ def rotation(seed=0):
     return q * np.sign(np.linalg.det(q))
 
 
-# --- the published numbers ----------------------------------------------------------------------
+# --- the numbers of the authors' code --------------------------------------------------------------
 
 
-def test_mpjpe_of_each_frame_is_the_published_one(golden, prediction, target):
+def test_mpjpe_of_each_frame_is_that_of_the_authors_code(golden, prediction, target):
     frames = evaluate["mpjpe"](prediction, target).mean(axis=-1)
     np.testing.assert_allclose(frames, MM * golden["mpjpe_per_frame"], rtol=1e-6)
 
 
-def test_pa_mpjpe_of_each_frame_is_the_published_one(golden, prediction, target):
+def test_pa_mpjpe_of_each_frame_is_that_of_the_authors_code(golden, prediction, target):
     frames = evaluate["pa_mpjpe"](prediction, target).mean(axis=-1)
     np.testing.assert_allclose(frames, MM * golden["p_mpjpe_per_frame"], rtol=1e-5)
 
 
-def test_n_mpjpe_is_the_published_one(golden, prediction, target):
+def test_n_mpjpe_is_that_of_the_authors_code(golden, prediction, target):
     value = evaluate["n_mpjpe"](prediction, target).mean()
     np.testing.assert_allclose(value, MM * golden["n_mpjpe"], rtol=1e-6)
 
 
-def test_mpjve_is_the_published_velocity_error(golden, prediction, target):
+def test_mpjve_is_the_velocity_error_of_the_authors_code(golden, prediction, target):
     value = evaluate["mpjve"](prediction, target).mean()
     np.testing.assert_allclose(value, MM * golden["loss_velocity"], rtol=1e-6)
 
@@ -300,3 +300,19 @@ def test_scores_of_batches_join_as_trees(prediction, target):
     joined = jax.tree.map(lambda *x: np.concatenate(x), *halves)
     assert isinstance(joined, Score)
     np.testing.assert_allclose(joined.mean(), whole.mean(), rtol=1e-6)
+
+
+def test_a_name_belongs_to_the_file_that_registers_it_first():
+    with pytest.raises(ValueError, match="already a metric 'mpjpe'"):
+
+        @metrics.metric("Mine")
+        def mpjpe(prediction, target, valid):
+            return prediction[..., 0], valid
+
+    assert METRICS["mpjpe"] is metrics.mpjpe
+
+
+def test_an_unknown_direction_or_kind_of_sequence_is_refused():
+    for wrong in ({"better": "more"}, {"along": "frames"}):
+        with pytest.raises(ValueError, match='better is "lower" or "higher"'):
+            metrics.metric("Mine", **wrong)

@@ -1,25 +1,20 @@
 """Our own protocol, for data without a published one: the mean over all frames and joints."""
 
+from repose_jax.evaluation.metrics import METRICS
 from repose_jax.evaluation.protocols.protocol import Protocol
 from repose_jax.evaluation.tables import Table
 from repose_jax.evaluation.tally import Tally
 
-_COLUMNS = {
-    "mpjpe": "MPJPE ↓",
-    "pa_mpjpe": "PA-MPJPE ↓",
-    "mpjve": "MPJVE ↓",
-    "spatial_depth_order": "Order-S % ↑",
-    "temporal_depth_order": "Order-T % ↑",
-}
+_METRICS = ("mpjpe", "pa_mpjpe", "mpjve", "spatial_depth_order", "temporal_depth_order")
 
 
 def _table(tally: Tally) -> Table:
     def row(**choice) -> list[float]:
-        return [tally.mean(metric, **choice) for metric in _COLUMNS]
+        return [tally.mean(metric, **choice) for metric in _METRICS]
 
     return Table(
         title="Every frame once: mm, mm/frame, and shares of pairs in the right order of depth",
-        columns=tuple(_COLUMNS.values()),
+        columns=tuple(METRICS[metric].column for metric in _METRICS),
         rows={
             "all joints": row(),
             "visible": row(visibility="visible"),
