@@ -10,12 +10,14 @@ The paper's model and recipe on 243 frames at 30 frames per second; `:small` and
 from ml_collections import ConfigDict
 
 from configs import common
+from configs.variants import apply
+
+VARIANTS = common.VARIANTS
 
 
 def get_config(variant: str = "") -> ConfigDict:
-    """Returns the experiment; variants are those of `configs.common`."""
+    """Returns the experiment."""
     config = common.base()
     config.data.train = ("cmu_mocap/30fps:train",)
     config.data.test = ("cmu_mocap/30fps:test",)
-    common.apply(config, variant)
-    return config
+    return apply(config, variant, VARIANTS, of=__name__)

@@ -1,11 +1,9 @@
-"""What the configurations share: model sizes, ablations, and the string after the colon."""
-
-from collections.abc import Callable, Mapping
+"""The paper's model and recipe, and the variants that most configurations share."""
 
 from ml_collections import ConfigDict
 from ml_collections.config_dict import placeholder
 
-Variant = Callable[[ConfigDict], None]
+from configs.variants import Variant
 
 
 def base() -> ConfigDict:
@@ -107,58 +105,80 @@ def base() -> ConfigDict:
     return config
 
 
-def baseline(config: ConfigDict) -> None:
-    """Trains without the relational losses."""
-    config.objective.weights.spatial_depth = 0.0
-    config.objective.weights.temporal_depth = 0.0
+def learn_weights(config: ConfigDict) -> None:
+    """Learns the weights of the relational losses with the model.
 
-
-def spatial(config: ConfigDict) -> None:
-    """Trains with the spatial relational loss alone."""
-    config.objective.weights.temporal_depth = 0.0
-
-
-def temporal(config: ConfigDict) -> None:
-    """Trains with the temporal relational loss alone."""
-    config.objective.weights.spatial_depth = 0.0
-
-
-def learned(config: ConfigDict) -> None:
-    """Learns the weights of the relational losses with the model."""
+    Raises:
+        ValueError: there are none.
+    """
+    weights = config.objective.weights
+    if not (weights.get("spatial_depth") or weights.get("temporal_depth")):
+        raise ValueError(
+            "Variant 'learned' has no loss to learn; add one, such as 'spatial,temporal,learned'."
+        )
     config.objective.learn_weights = True
 
 
-def small(config: ConfigDict) -> None:
-    """A model of 0.9 million parameters on 81 frames."""
-    config.model.update({"frames": 81, "width": 96, "depth": 3, "heads": 3, "mlp_ratio": 2})
-    config.model.representation = 192
-    config.data.update({"frames": 81, "stride": 27})
-
-
-def tiny(config: ConfigDict) -> None:
-    """A model of 0.15 million parameters on 27 frames."""
-    config.model.update({"frames": 27, "width": 64, "depth": 1, "heads": 2, "mlp_ratio": 2})
-    config.model.representation = 128
-    config.data.update({"frames": 27, "stride": 9})
-
-
-VARIANTS: Mapping[str, Variant] = {
-    "baseline": baseline,
-    "spatial": spatial,
-    "temporal": temporal,
-    "learned": learned,
-    "small": small,
-    "tiny": tiny,
-}
-
-
-def apply(config: ConfigDict, string: str, variants: Mapping[str, Variant] = VARIANTS) -> None:
-    """Applies the variants that the string after the colon names, separated by commas.
-
-    Raises:
-        ValueError: an unknown variant; lists the known ones.
-    """
-    for name in filter(None, string.split(",")):
-        if name not in variants:
-            raise ValueError(f"There is no variant {name!r}; there are {', '.join(variants)}.")
-        variants[name](config)
+BOTH_LOSSES = "spatial loss", "temporal loss"
+LEARNED = Variant(
+    "learned",
+    ("learned weights",),
+    "learn the weights of the relational losses with the model",
+    learn_weights,
+)
+SPATIAL = Variant(
+    "spatial",
+    ("spatial loss",),
+    "the spatial relational loss; with `temporal`, both",
+    {"objective": {"weights": {"spatial_depth": 1.0}}},
+)
+TEMPORAL = Variant(
+    "temporal",
+    ("temporal loss",),
+    "the temporal relational loss; with `spatial`, both",
+    {"objective": {"weights": {"temporal_depth": 1.0}}},
+)
+TINY = Variant(
+    "tiny",
+    ("size", "frames"),
+    "0.15 million parameters on 27 frames",
+    {
+        "model": {
+            "frames": 27,
+            "width": 64,
+            "depth": 1,
+            "heads": 2,
+            "mlp_ratio": 2,
+            "representation": 128,
+        },
+        "data": {"frames": 27, "stride": 9},
+    },
+)
+VARIANTS = (
+    Variant(
+        "baseline",
+        (*BOTH_LOSSES, "learned weights"),
+        "without the relational losses",
+        {},
+    ),
+    SPATIAL,
+    TEMPORAL,
+    LEARNED,
+    Variant(
+        "small",
+        ("size", "frames"),
+        "0.9 million parameters on 81 frames",
+        {
+            "model": {
+                "frames": 81,
+                "width": 96,
+                "depth": 3,
+                "heads": 3,
+                "mlp_ratio": 2,
+                "representation": 192,
+            },
+            "data": {"frames": 81, "stride": 27},
+        },
+    ),
+    TINY,
+)

@@ -22,19 +22,29 @@ The paper's results, MPJPE / PA-MPJPE in mm (the paper's, not ours): 36.5 / 30.7
 from ml_collections import ConfigDict
 
 from configs import common
+from configs.variants import Variant, apply
 
-
-def gt2d(config: ConfigDict) -> None:
-    """Takes the ground truth in the image as input (the paper's Table 2)."""
-    config.data.inputs = "ground_truth"
-
-
-def camera(config: ConfigDict) -> None:
-    """Trains and evaluates in camera space, as the VideoPose3D family does, on CPN keypoints."""
-    config.data.train = ("human36m/camera_cpn_ft_h36m_dbb:train",)
-    config.data.test = ("human36m/camera_cpn_ft_h36m_dbb:test",)
-    config.data.update({"partial_clips": "cover", "root_relative": True})
-    config.eval.protocol = "human36m_camera"
+GT2D = Variant(
+    "gt2d",
+    ("inputs",),
+    "ground-truth keypoints as input",
+    {"data": {"inputs": "ground_truth"}},
+)
+CAMERA = Variant(
+    "camera",
+    ("data",),
+    "CPN keypoints and joints in camera space, every frame evaluated, as VideoPose3D",
+    {
+        "data": {
+            "train": ("human36m/camera_cpn_ft_h36m_dbb:train",),
+            "test": ("human36m/camera_cpn_ft_h36m_dbb:test",),
+            "partial_clips": "cover",
+            "root_relative": True,
+        },
+        "eval": {"protocol": "human36m_camera"},
+    },
+)
+VARIANTS = (*common.VARIANTS, GT2D, CAMERA)
 
 
 def get_config(variant: str = "") -> ConfigDict:
@@ -44,5 +54,4 @@ def get_config(variant: str = "") -> ConfigDict:
     config.data.test = ("human36m/2.5d:test",)
     config.data.update({"partial_clips": "drop", "root_relative": False})
     config.eval.protocol = "human36m_2.5d"
-    common.apply(config, variant, {**common.VARIANTS, "gt2d": gt2d, "camera": camera})
-    return config
+    return apply(config, variant, VARIANTS, of=__name__)

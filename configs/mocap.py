@@ -12,17 +12,24 @@ test is a person and a laboratory never seen; `budget` is the short training of 
 from ml_collections import ConfigDict
 
 from configs import common
+from configs.variants import Variant, apply
 
-
-def bandai(config: ConfigDict) -> None:
-    """Trains on Bandai Namco alone."""
-    config.data.train = ("bandai_namco/30fps:train",)
-
-
-def budget(config: ConfigDict) -> None:
-    """A few minutes on two CPU cores with `tiny`: 2,000 steps of 8 clips."""
-    config.optim.update({"lr": 1e-3, "decay": 0.7, "warmup_steps": 50, "ema": 0.99})
-    config.train.update({"epochs": 10, "epoch_steps": 200, "batch_size": 8, "eval_every": 10})
+BANDAI = Variant(
+    "bandai",
+    ("data",),
+    "train on Bandai Namco alone",
+    {"data": {"train": ("bandai_namco/30fps:train",)}},
+)
+BUDGET = Variant(
+    "budget",
+    ("schedule",),
+    "a few minutes on two CPU cores with `tiny`: 2,000 steps of 8 clips",
+    {
+        "optim": {"lr": 1e-3, "decay": 0.7, "warmup_steps": 50, "ema": 0.99},
+        "train": {"epochs": 10, "epoch_steps": 200, "batch_size": 8, "eval_every": 10},
+    },
+)
+VARIANTS = (*common.VARIANTS, BANDAI, BUDGET)
 
 
 def get_config(variant: str = "") -> ConfigDict:
@@ -30,5 +37,4 @@ def get_config(variant: str = "") -> ConfigDict:
     config = common.base()
     config.data.train = ("cmu_mocap/30fps:train", "bandai_namco/30fps:train")
     config.data.test = ("cmu_mocap/30fps:test",)
-    common.apply(config, variant, {**common.VARIANTS, "bandai": bandai, "budget": budget})
-    return config
+    return apply(config, variant, VARIANTS, of=__name__)

@@ -19,12 +19,15 @@ The paper's results (the paper's, not ours): PCK 98.3, AUC 86.7, MPJPE 15.5 mm.
 from ml_collections import ConfigDict
 
 from configs import common
+from configs.variants import Variant, apply
 
-
-def metric(config: ConfigDict) -> None:
-    """Trains and tests on the metric instead of the universal ground truth."""
-    config.data.train = ("mpi_inf_3dhp/metric:train",)
-    config.data.test = ("mpi_inf_3dhp/metric:test",)
+METRIC = Variant(
+    "metric",
+    ("data",),
+    "the metric instead of the universal ground truth",
+    {"data": {"train": ("mpi_inf_3dhp/metric:train",), "test": ("mpi_inf_3dhp/metric:test",)}},
+)
+VARIANTS = (*common.VARIANTS, METRIC)
 
 
 def get_config(variant: str = "") -> ConfigDict:
@@ -35,5 +38,4 @@ def get_config(variant: str = "") -> ConfigDict:
     config.data.train = ("mpi_inf_3dhp/universal:train",)
     config.data.test = ("mpi_inf_3dhp/universal:test",)
     config.eval.protocol = "mpi_inf_3dhp"
-    common.apply(config, variant, {**common.VARIANTS, "metric": metric})
-    return config
+    return apply(config, variant, VARIANTS, of=__name__)

@@ -8,16 +8,18 @@ The dataset `synthetic_motion` is prepared on the first run; nothing is download
 from ml_collections import ConfigDict
 
 from configs import common
+from configs.variants import apply
+
+VARIANTS = common.VARIANTS
 
 
 def get_config(variant: str = "") -> ConfigDict:
-    """Returns the experiment; variants are those of `configs.common`."""
+    """Returns the experiment."""
     config = common.base()
-    common.tiny(config)
+    config.update(common.TINY.change)
     config.data.train = ("synthetic_motion/30fps:train",)
     config.data.test = ("synthetic_motion/30fps:test",)
     config.optim.update({"lr": 1e-3, "decay": 0.7, "warmup_steps": 20, "ema": 0.99})
     config.train.update({"epochs": 9, "epoch_steps": 50, "batch_size": 8, "log_every": 20})
     config.train.eval_every = 9
-    common.apply(config, variant)
-    return config
+    return apply(config, variant, VARIANTS, of=__name__)

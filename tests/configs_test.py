@@ -1,23 +1,26 @@
-"""Every file of `configs` with every one of its variants makes an experiment that can start."""
+"""Every configuration with every one of its variants makes an experiment that can start."""
 
 import dataclasses
 import functools
+import itertools
 import pathlib
+import subprocess
+import sys
 
 import pytest
-from config_files import check_imports_nothing_heavy, get, variants
+from config_files import get, variants
 from flax import nnx
 
+import configs
 from configs import common
 from repose_jax import config, models
 from repose_jax.models.repose import ReposeConfig
 from repose_jax.objectives import objective
 
-FILES = sorted(
-    path.stem
-    for path in (pathlib.Path(__file__).parents[1] / "configs").glob("*.py")
-    if path.stem not in ("__init__", "common")
-)
+ROOT = pathlib.Path(__file__).parents[1]
+ALL = list(configs.catalogue())
+FILES = [name for name in ALL if not name.startswith("zoo/")]  # the others: `zoo_test`
+every_configuration = pytest.mark.parametrize("name", ALL)
 
 
 @functools.cache
@@ -29,8 +32,16 @@ def parameters(experiment: config.Experiment) -> int:
     return _parameters(**experiment.model)
 
 
-def test_there_are_configurations():
-    assert {"h36m", "cmu_mocap", "quickstart"} <= set(FILES)
+def test_the_catalogue_has_every_file_with_its_first_line_and_its_variants():
+    files = {*(ROOT / "configs").glob("*.py"), *(ROOT / "configs" / "zoo").glob("*.py")}
+    made = {file for file in files if "def get_config(" in file.read_text()}
+    assert {str(file.relative_to(ROOT / "configs").with_suffix("")) for file in made} == set(ALL)
+    assert len({name.rpartition("/")[2] for name in ALL}) == len(ALL)  # short names are unambiguous
+    for entry in configs.catalogue().values():
+        assert entry.doc.endswith(".")
+        assert all(variant.doc for variant in entry.variants)
+        assert len({variant.name for variant in entry.variants}) == len(entry.variants)
+    assert configs.catalogue()["mocap"].doc.startswith("CMU and Bandai Namco motion capture")
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -102,6 +113,124 @@ def test_the_ablations_leave_out_what_they_say():
     assert kept("temporal") == {"mpjpe", "temporal_depth"}
 
 
+@every_configuration
+def test_spatial_and_temporal_are_both_losses(name):
+    weights = get(name, "spatial,temporal").objective.weights
+    assert (weights["spatial_depth"], weights["temporal_depth"]) == (1.0, 1.0)
+    assert weights == get(name, "" if name in FILES else "relational").objective.weights
+    assert not weights.keys() - get(name).objective.weights.keys()
+
+
+@every_configuration
+def test_the_order_of_the_words_does_not_matter(name):
+    for one, other in itertools.combinations(variants(name), 2):
+        assert values(f"{name}:{one},{other}") == values(f"{name}:{other},{one}")
+
+
+def values(line):
+    """All values of a configuration; None where its variants are refused."""
+    try:
+        return configs.load(line).to_dict()
+    except ValueError:
+        return None
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("h36m:baseline,spatial", ("baseline", "spatial")),
+        ("h36m:temporal,baseline", ("temporal", "baseline")),
+        ("quickstart:baseline,learned", ("baseline", "learned")),
+        ("cmu_mocap:small,tiny", ("small", "tiny")),
+        ("mixste:27,81", ("27", "81")),
+        ("mixste:tiny,81", ("tiny", "81")),
+        ("motionagformer:xs,l", ("xs", "l")),
+        ("motionbert:lite,tiny", ("lite", "tiny")),
+        ("poseformer:clips,tiny", ("clips", "tiny")),
+        ("stcformer:relational,spatial", ("relational", "spatial")),
+    ],
+)
+def test_variants_that_contradict_each_other_are_refused(line, words):
+    with pytest.raises(ValueError) as error:  # noqa: PT011 (the message is looked at below)
+        configs.load(line)
+    assert str(error.value).startswith(f"Variants {words[0]!r} and {words[1]!r} of configs/")
+    assert "contradict each other" in str(error.value)
+
+
+def test_learned_weights_need_a_loss_to_learn():
+    with pytest.raises(ValueError, match="Variant 'learned' has no loss to learn; add one"):
+        configs.load("mixste:learned")
+    for words in ("learned,relational", "relational,learned", "spatial,learned"):
+        assert get("zoo/mixste", words).objective.learn_weights
+    assert get("h36m", "learned").objective.learn_weights
+
+
+@pytest.mark.parametrize("name", ["quickstart", "configs/quickstart.py"])
+def test_an_unknown_variant_is_named_with_the_nearest_that_exists(name, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    message = (
+        r"There is no variant 'tinny' of configs/quickstart\.py\. Did you mean 'tiny'\? "
+        "There are baseline, spatial, temporal, learned, small, tiny"
+    )
+    with pytest.raises(ValueError, match=message):
+        configs.load(f"{name}:spatial,tinny")
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("h63m", "There is no configuration 'h63m'. Did you mean 'h36m'? There are cmu_mocap, "),
+        ("mixst:tiny", "There is no configuration 'mixst'. Did you mean 'mixste'?"),
+        ("zoo/mixst", "Did you mean 'zoo/mixste'?"),
+        ("common", "There is no configuration 'common'."),
+        ("absent/h36m.py", "There is no file absent/h36m.py. Did you mean --config=h36m?"),
+    ],
+)
+def test_an_unknown_configuration_is_named_with_the_nearest_that_exists(name, message):
+    with pytest.raises(FileNotFoundError) as error:
+        configs.load(name)
+    assert message in str(error.value)
+
+
+def test_configurations_have_short_names_and_paths():
+    full, path = configs.load("zoo/mixste:27"), ROOT / "configs" / "zoo" / "mixste.py"
+    assert full.model.frames == 27
+    for name in ("mixste:27", f"{path}:27", "mixste: 27 , 27,"):
+        assert configs.load(name).to_dict() == full.to_dict()
+
+
+def test_a_file_outside_the_tree_is_a_configuration(tmp_path):
+    file = tmp_path / "mine.py"
+    file.write_text(
+        "from configs import quickstart\n"
+        "def get_config(words=''):\n"
+        "    config = quickstart.get_config(words)\n"
+        "    config.train.epochs = 3\n"
+        "    return config\n"
+    )
+    config = configs.load(f"{file}:small")
+    assert (config.train.epochs, config.model.frames) == (3, 81)
+
+
+@pytest.mark.parametrize(
+    ("text", "words", "message"),
+    [
+        ("", "", "has no function get_config"),
+        ("def get_config(): return {}", "", "returns dict; it must return a ConfigDict"),
+        ("def get_config(): pass", ":tiny", "has no variants; found 'tiny' after the colon"),
+        ("import no_such_module", "", "ModuleNotFoundError: No module named 'no_such_module'"),
+        ("def get_config(:", "", "SyntaxError: invalid syntax"),
+    ],
+)
+def test_a_file_that_is_no_configuration_is_refused_in_one_line(text, words, message, tmp_path):
+    (tmp_path / "mine.py").write_text(text)
+    with pytest.raises(ValueError) as error:  # noqa: PT011 (the message is looked at below)
+        configs.load(f"{tmp_path / 'mine.py'}{words}")
+    assert str(error.value).startswith(str(tmp_path / "mine.py"))
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)
+
+
 def test_variants_can_be_combined():
     experiment = get("h36m", "small,spatial")
     assert experiment.data.frames == 81
@@ -110,5 +239,12 @@ def test_variants_can_be_combined():
     assert parameters(get("h36m", "tiny")) == pytest.approx(0.15e6, rel=0.1)
 
 
-def test_a_configuration_imports_nothing_heavy():
-    check_imports_nothing_heavy(list(FILES))
+def test_configurations_import_nothing_heavy():
+    code = """
+import sys, configs
+for name in configs.catalogue(): configs.load(name)
+print({"jax", "flax", "optax", "numpy", "tensorflow"} & set(sys.modules))
+"""
+    command = [sys.executable, "-c", code]
+    result = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
+    assert result.stdout.strip() == "set()"

@@ -24,7 +24,7 @@ from small_run import records
         (["--config.train.epochs=0"], "tests/small_config.py", "train.epochs must be at least 1"),
         (["--wrkdir=x"], "tests/small_config.py", "Did you mean: workdir"),
         (["quickstart"], "tests/small_config.py", "are not flags: ['quickstart']"),
-        ([], "configs/quickstart.py:tinny", "There is no variant 'tinny'; there are baseline, "),
+        ([], "configs/quickstart.py:tinny", "There is no variant 'tinny' of "),
         ([], "configs/absent.py", "No such file or directory: 'configs/absent.py'"),
     ],
 )

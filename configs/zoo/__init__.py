@@ -1,28 +1,17 @@
-"""The published recipes of the backbones: `--config=configs/zoo/NAME.py:VARIANT,...`.
+"""The authors' recipes of the backbones: `--config=NAME:VARIANT,...`, such as `mixste:relational`.
 
-Each configuration is what its authors trained with, on the data and by the protocol of their table;
-`docs/zoo.md` has them side by side. RePOSE's own is `configs/h36m.py`.
-
-Variants of all of them:
-
-* `relational`, `spatial`, `temporal`: both or one of the relational losses, with weight 1, added to
-  the published ones. Of a model that is trained on single frames, `temporal` makes clips (but not
-  of P-STMO, whose first transformer gives every frame of the window).
-* `clips` (only such models): clips of nine frames, for a fair comparison with `temporal`.
-* `learned`: learns the weights of the relational losses that come before it in the string.
-* `gt2d`: ground-truth keypoints as input.
-* `mocap`: the data of `configs/mocap.py` instead of Human3.6M.
-* `tiny`: about 0.15 million parameters on clips of 27 frames, the same ones for every model.
-* `budget`: the short training of `configs/mocap.py`, the same for every model.
+Each configuration is what the authors of a backbone trained it with, on the data and by the
+protocol of their table; `docs/zoo.md` has them side by side. RePOSE's own is `configs/h36m.py`.
+`VARIANTS` are those of all recipes, to which each adds its own.
 """
 
-from collections.abc import Mapping
+import dataclasses
 from typing import Any
 
 from ml_collections import ConfigDict
 
-from configs import common, h36m
-from configs import mocap as mocap_config
+from configs import common, h36m, mocap
+from configs.variants import Variant
 
 
 def stacked_hourglass(name: str, **sizes: Any) -> ConfigDict:
@@ -40,8 +29,8 @@ def stacked_hourglass(name: str, **sizes: Any) -> ConfigDict:
 def cpn(name: str, **sizes: Any) -> ConfigDict:
     """Returns a recipe as VideoPose3D's: CPN keypoints, joints in camera space in metres.
 
-    There an epoch has every clip and its mirror image: as many clips as two passes with half of
-    them mirrored at random.
+    An epoch of these authors has every clip and its mirror image: as many clips as two passes with
+    half of them mirrored at random.
 
     Args:
         name: the model's name in `repose_jax.models`.
@@ -52,45 +41,28 @@ def cpn(name: str, **sizes: Any) -> ConfigDict:
     return _with_model(config, name, sizes)
 
 
-def _with_model(config, name, sizes):
+def _with_model(config: ConfigDict, name: str, sizes: dict[str, Any]) -> ConfigDict:
     config.model = ConfigDict({"name": name, **sizes, "dtype": "float32"})
-    config.optim.clip_norm = 0.0  # none of the published recipes clips gradients
+    config.optim.clip_norm = 0.0  # none of the authors' recipes clips gradients
     return config
 
 
-def frames(config: ConfigDict, count: int) -> None:
-    """Sets the frames that a model which gives every frame takes, trains on and is tested on."""
-    config.model.frames = count
-    config.data.frames = count
-
-
 def single_frames(config: ConfigDict, *, test: int) -> None:
-    """Trains on every frame for itself, which needs the frames around it.
+    """Trains on every frame alone, with the frames around it as input.
 
     Args:
         config: the recipe.
-        test: consecutive frames of a test clip; it only matters for speed and memory.
+        test: consecutive frames of a test clip; it matters only for speed and memory.
     """
     config.data.update({"frames": 1, "stride": 1})
     config.eval.frames = test
 
 
-def tiny_data(config: ConfigDict) -> None:
-    """Cuts the clips of `tiny`; every one of their frames is trained on and evaluated."""
-    config.data.update({"frames": 27, "stride": 9})
-    config.eval.update({"frames": None, "output": "every"})
-
-
-def clips(config: ConfigDict, count: int = 9) -> None:
+def clips(config: ConfigDict, frames: int = 9) -> None:
     """Trains on clips of several frames instead of single ones, with as many frames in a batch."""
     lifted = config.train.batch_size * config.data.frames
-    config.data.update({"frames": count, "stride": count})
-    config.train.batch_size = lifted // count
-
-
-def spatial(config: ConfigDict) -> None:
-    """Adds the spatial relational loss."""
-    config.objective.weights.spatial_depth = 1.0
+    config.data.update({"frames": frames, "stride": frames})
+    config.train.batch_size = lifted // frames
 
 
 def temporal(config: ConfigDict) -> None:
@@ -102,40 +74,73 @@ def temporal(config: ConfigDict) -> None:
 
 def relational(config: ConfigDict) -> None:
     """Adds both relational losses."""
-    spatial(config)
+    config.objective.weights.spatial_depth = 1.0
     temporal(config)
 
 
-def mocap(config: ConfigDict) -> None:
+def mocap_data(config: ConfigDict) -> None:
     """Trains and tests on motion capture, by the protocol of `configs/mocap.py`."""
-    other = mocap_config.get_config()
-    config.data.update(
-        {key: other.data[key] for key in ("train", "test", "partial_clips", "root_relative")}
-    )
+    other = mocap.get_config()
+    keys = ("train", "test", "partial_clips", "root_relative")
+    config.data.update({key: other.data[key] for key in keys})
     config.eval.protocol = other.eval.protocol
 
 
 def budget(config: ConfigDict) -> None:
-    """A few minutes on two CPU cores with `tiny`: 2,000 steps of 8 clips."""
-    mocap_config.budget(config)
+    """Trains as briefly as `budget` of `configs/mocap.py`, the same for every model."""
+    config.update(mocap.BUDGET.change)
     config.optim.update({"clip_norm": 1.0, "drop_every": 0})
 
 
-VARIANTS: Mapping[str, common.Variant] = {
-    "relational": relational,
-    "spatial": spatial,
-    "temporal": temporal,
-    "learned": common.learned,
-    "gt2d": h36m.gt2d,
-    "mocap": mocap,
-    "budget": budget,
-}
+CLIPS = Variant(
+    "clips", ("clips",), "clips of nine frames, for a fair comparison with `temporal`", clips
+)
+VARIANTS = (
+    Variant("relational", common.BOTH_LOSSES, "both relational losses", relational),
+    common.SPATIAL,
+    dataclasses.replace(common.TEMPORAL, change=temporal),
+    common.LEARNED,
+    h36m.GT2D,
+    Variant(
+        "mocap",
+        ("data",),
+        "motion capture as in `configs/mocap.py` instead of Human3.6M",
+        mocap_data,
+    ),
+    dataclasses.replace(mocap.BUDGET, change=budget),
+)
 
 
-def apply(config: ConfigDict, string: str, own: Mapping[str, common.Variant]) -> None:
-    """Applies the variants after the colon: a recipe's own ones and `VARIANTS`.
+def frames(count: int, **changes: dict[str, Any]) -> Variant:
+    """Returns a variant of another number of frames.
 
-    Raises:
-        ValueError: an unknown variant; lists the known ones.
+    Args:
+        count: frames that the model sees.
+        **changes: the values that it sets, by section.
     """
-    common.apply(config, string, {**VARIANTS, **own})
+    return Variant(str(count), ("frames",), f"{count} frames", changes)
+
+
+def variants(*own: Variant) -> tuple[Variant, ...]:
+    """Returns `VARIANTS` and a recipe's own, which replace shared ones of the same name."""
+    return tuple({variant.name: variant for variant in (*VARIANTS, *own)}.values())
+
+
+def tiny(**sizes: Any) -> Variant:
+    """Returns a model of about 0.15 million parameters on the same clips for every recipe.
+
+    Every frame of a clip is trained on and evaluated.
+
+    Args:
+        **sizes: fields of the model's configuration.
+    """
+
+    def change(config: ConfigDict) -> None:
+        config.model.update(sizes)
+        if config.data.frames == 1:
+            clips(config, 27)
+        config.data.update({"frames": 27, "stride": 9})
+        config.eval.update({"frames": None, "output": "every"})
+
+    decides = ("size", "frames", "clips")
+    return Variant("tiny", decides, "0.15 million parameters on clips of 27 frames", change)

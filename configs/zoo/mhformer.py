@@ -18,21 +18,17 @@ inside.
 from ml_collections import ConfigDict
 
 from configs import zoo
+from configs.variants import apply
 
-
-def _of(count):
-    def variant(config: ConfigDict) -> None:
-        zoo.frames(config, count)
-        config.train.batch_size = 256
-
-    return variant
-
-
-def tiny(config: ConfigDict) -> None:
-    """A model of 0.15 million parameters on 27 frames."""
-    sizes = {"width": 48, "hidden": 96, "depth": 2, "heads": 4, "generator_depth": 1}
-    config.model.update({"frames": 27, **sizes})
-    zoo.tiny_data(config)
+VARIANTS = zoo.variants(
+    *(
+        zoo.frames(
+            count, model={"frames": count}, data={"frames": count}, train={"batch_size": 256}
+        )
+        for count in (27, 81, 243)
+    ),
+    zoo.tiny(frames=27, width=48, hidden=96, depth=2, heads=4, generator_depth=1),
+)
 
 
 def get_config(variant: str = "") -> ConfigDict:
@@ -55,5 +51,4 @@ def get_config(variant: str = "") -> ConfigDict:
     config.optim.update({"drop": 0.5, "drop_every": 5})
     config.train.update({"epochs": 19, "batch_size": 128})
     config.eval.update({"frames": 27, "output": "centre", "batch_size": 4})
-    zoo.apply(config, variant, {"27": _of(27), "81": _of(81), "243": _of(243), "tiny": tiny})
-    return config
+    return apply(config, variant, VARIANTS, of=__name__)

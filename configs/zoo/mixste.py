@@ -19,21 +19,20 @@ its first frame, and the last one is moved back to end at its last.
 from ml_collections import ConfigDict
 
 from configs import zoo
+from configs.variants import apply
 
-
-def _of(count):
-    def variant(config: ConfigDict) -> None:
-        zoo.frames(config, count)
-        config.data.stride = count
-        config.train.batch_size = 1024 // count
-
-    return variant
-
-
-def tiny(config: ConfigDict) -> None:
-    """A model of 0.15 million parameters on 27 frames."""
-    config.model.update({"frames": 27, "width": 64, "depth": 2, "heads": 4})
-    zoo.tiny_data(config)
+VARIANTS = zoo.variants(
+    *(
+        zoo.frames(
+            count,
+            model={"frames": count},
+            data={"frames": count, "stride": count},
+            train={"batch_size": 1024 // count},
+        )
+        for count in (27, 81)
+    ),
+    zoo.tiny(frames=27, width=64, depth=2, heads=4),
+)
 
 
 def get_config(variant: str = "") -> ConfigDict:
@@ -56,5 +55,4 @@ def get_config(variant: str = "") -> ConfigDict:
     )
     config.optim.update({"name": "adamw", "lr": 4e-5, "decay": 0.99, "weight_decay": 0.1})
     config.train.update({"epochs": 120, "batch_size": 4})  # clips with 1,024 frames, rounded down
-    zoo.apply(config, variant, {"27": _of(27), "81": _of(81), "tiny": tiny})
-    return config
+    return apply(config, variant, VARIANTS, of=__name__)

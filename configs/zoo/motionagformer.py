@@ -20,29 +20,29 @@ Nothing of the published recipe is left out.
 from ml_collections import ConfigDict
 
 from configs import zoo
+from configs.variants import Variant, apply
 
 
-def xsmall(config: ConfigDict) -> None:
-    """The smallest model."""
-    config.model.update({"frames": 27, "width": 64, "depth": 12})
-    config.data.update({"frames": 27, "stride": 9})
+def _size(name: str, doc: str, **changes: dict[str, int]) -> Variant:
+    return Variant(name, ("size", "frames"), doc, changes)
 
 
-def small(config: ConfigDict) -> None:
-    """The small model."""
-    config.model.update({"frames": 81, "width": 64, "depth": 26})
-    config.data.update({"frames": 81, "stride": 27})
-
-
-def large(config: ConfigDict) -> None:
-    """The large model."""
-    config.model.depth = 26
-
-
-def tiny(config: ConfigDict) -> None:
-    """A model of 0.15 million parameters on 27 frames."""
-    config.model.update({"frames": 27, "width": 32, "depth": 3, "heads": 4, "representation": 128})
-    zoo.tiny_data(config)
+VARIANTS = zoo.variants(
+    _size(
+        "xs",
+        "2.2 million parameters on 27 frames",
+        model={"frames": 27, "width": 64, "depth": 12},
+        data={"frames": 27, "stride": 9},
+    ),
+    _size(
+        "s",
+        "4.8 million parameters on 81 frames",
+        model={"frames": 81, "width": 64, "depth": 26},
+        data={"frames": 81, "stride": 27},
+    ),
+    _size("l", "19.0 million parameters on 243 frames", model={"depth": 26}),
+    zoo.tiny(frames=27, width=32, depth=3, heads=4, representation=128),
+)
 
 
 def get_config(variant: str = "") -> ConfigDict:
@@ -65,5 +65,4 @@ def get_config(variant: str = "") -> ConfigDict:
     config.objective.weights.update({"n_mpjpe": 0.5, "velocity": 20.0})
     config.optim.update({"name": "adamw", "lr": 5e-4, "decay": 0.99, "weight_decay": 0.01})
     config.train.update({"epochs": 60, "batch_size": 16})
-    zoo.apply(config, variant, {"xs": xsmall, "s": small, "l": large, "tiny": tiny})
-    return config
+    return apply(config, variant, VARIANTS, of=__name__)

@@ -19,24 +19,23 @@ Not reproduced: the pre-training on AMASS, PoseTrack and InstaVariety that `fine
 from ml_collections import ConfigDict
 
 from configs import zoo
+from configs.variants import Variant, apply
 
-
-def lite(config: ConfigDict) -> None:
-    """The lite model, 16.0 million parameters."""
-    config.model.update({"width": 256, "mlp_ratio": 4})
-    config.optim.lr = 5e-4
-
-
-def finetune(config: ConfigDict) -> None:
-    """Fine-tunes."""
-    config.train.epochs = 60
-
-
-def tiny(config: ConfigDict) -> None:
-    """A model of 0.15 million parameters on 27 frames."""
-    sizes = {"width": 64, "depth": 1, "heads": 2, "mlp_ratio": 2, "representation": 128}
-    config.model.update({"frames": 27, **sizes})
-    zoo.tiny_data(config)
+VARIANTS = zoo.variants(
+    Variant(
+        "lite",
+        ("size",),
+        "RePOSE's sizes, 16.0 million parameters, with the rate of the authors' fine-tuning",
+        {"model": {"width": 256, "mlp_ratio": 4}, "optim": {"lr": 5e-4}},
+    ),
+    Variant(
+        "finetune",
+        ("schedule",),
+        "half the epochs, for --config.init_from=WORKDIR",
+        {"train": {"epochs": 60}},
+    ),
+    zoo.tiny(frames=27, width=64, depth=1, heads=2, mlp_ratio=2, representation=128),
+)
 
 
 def get_config(variant: str = "") -> ConfigDict:
@@ -58,5 +57,4 @@ def get_config(variant: str = "") -> ConfigDict:
     config.objective.weights.update({"n_mpjpe": 0.5, "velocity": 20.0})
     config.optim.update({"name": "adamw", "lr": 2e-4, "decay": 0.99, "weight_decay": 0.01})
     config.train.update({"epochs": 120, "batch_size": 32})
-    zoo.apply(config, variant, {"lite": lite, "finetune": finetune, "tiny": tiny})
-    return config
+    return apply(config, variant, VARIANTS, of=__name__)

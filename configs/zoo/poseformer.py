@@ -16,25 +16,20 @@ Epochs and batch are the defaults of the published code. Nothing of it is left o
 
 from ml_collections import ConfigDict
 
-from configs import h36m, zoo
+from configs import zoo
+from configs.variants import Variant, apply
 
-
-def gt2d(config: ConfigDict) -> None:
-    """Takes the ground truth in the image as input, at the learning rate published for it."""
-    h36m.gt2d(config)
-    config.optim.lr = 4e-4
-
-
-def of_27(config: ConfigDict) -> None:
-    """27 instead of 81 frames."""
-    config.model.frames = 27
-
-
-def tiny(config: ConfigDict) -> None:
-    """A model of 0.15 million parameters on 27 frames."""
-    config.model.update({"frames": 27, "width": 8, "depth": 1, "heads": 4})
-    zoo.clips(config, 27)
-    zoo.tiny_data(config)
+VARIANTS = zoo.variants(
+    Variant(
+        "gt2d",
+        ("inputs",),
+        "ground-truth keypoints as input, at the authors' learning rate for them",
+        {"data": {"inputs": "ground_truth"}, "optim": {"lr": 4e-4}},
+    ),
+    zoo.frames(27, model={"frames": 27}),
+    zoo.CLIPS,
+    zoo.tiny(frames=27, width=8, depth=1, heads=4),
+)
 
 
 def get_config(variant: str = "") -> ConfigDict:
@@ -53,6 +48,4 @@ def get_config(variant: str = "") -> ConfigDict:
     config.optim.update({"name": "adamw", "lr": 4e-5, "decay": 0.99, "weight_decay": 0.1})
     config.train.update({"epochs": 200, "batch_size": 512})
     config.eval.batch_size = 8
-    own = {"gt2d": gt2d, "27": of_27, "clips": zoo.clips, "tiny": tiny}
-    zoo.apply(config, variant, own)
-    return config
+    return apply(config, variant, VARIANTS, of=__name__)

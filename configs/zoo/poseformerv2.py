@@ -18,21 +18,14 @@ Learning rate, epochs and batch are the defaults of the published code. Nothing 
 from ml_collections import ConfigDict
 
 from configs import zoo
+from configs.variants import apply
 
-
-def _of(count, kept):
-    def variant(config: ConfigDict) -> None:
-        config.model.update({"frames": count, "kept_frames": kept, "kept_coefficients": kept})
-
-    return variant
-
-
-def tiny(config: ConfigDict) -> None:
-    """A model of 0.15 million parameters on 27 frames."""
-    _of(27, 3)(config)
-    config.model.update({"width": 6, "depth": 1, "heads": 2})
-    zoo.clips(config, 27)
-    zoo.tiny_data(config)
+VARIANTS = zoo.variants(
+    zoo.frames(27, model={"frames": 27, "kept_frames": 3, "kept_coefficients": 3}),
+    zoo.frames(81, model={"frames": 81, "kept_frames": 9, "kept_coefficients": 9}),
+    zoo.CLIPS,
+    zoo.tiny(frames=27, kept_frames=3, kept_coefficients=3, width=6, depth=1, heads=2),
+)
 
 
 def get_config(variant: str = "") -> ConfigDict:
@@ -53,6 +46,4 @@ def get_config(variant: str = "") -> ConfigDict:
     config.optim.update({"name": "adamw", "lr": 1e-4, "decay": 0.99, "weight_decay": 0.1})
     config.train.update({"epochs": 200, "batch_size": 1024})
     config.eval.batch_size = 8
-    own = {"27": _of(27, 3), "81": _of(81, 9), "clips": zoo.clips, "tiny": tiny}
-    zoo.apply(config, variant, own)
-    return config
+    return apply(config, variant, VARIANTS, of=__name__)

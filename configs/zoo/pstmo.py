@@ -27,49 +27,45 @@ every second of the video's there.
 
 from ml_collections import ConfigDict
 
-from configs import h36m, zoo
+from configs import common, zoo
+from configs.variants import Variant, apply
 
-
-def full(config: ConfigDict) -> None:
-    """P-STMO instead of P-STMO-S."""
-    config.model.depth = 4
-    config.optim.lr = 1e-3
-
-
-def gt2d(config: ConfigDict) -> None:
-    """Takes the ground truth in the image as input, at the learning rate published for it."""
-    h36m.gt2d(config)
-    config.optim.lr = 1e-3
-
-
-def temporal(config: ConfigDict) -> None:
-    """Adds the temporal relational loss, on every frame of the window: it needs no longer clips."""
-    config.objective.weights.temporal_depth = 1.0
-
-
-def relational(config: ConfigDict) -> None:
-    """Adds both relational losses."""
-    zoo.spatial(config)
-    temporal(config)
-
-
-def masked(config: ConfigDict) -> None:
-    """The learning rate of the first stage, for `repose pretrain`; give it last."""
-    config.optim.lr = 1e-4
-
-
-def _of(count):
-    def variant(config: ConfigDict) -> None:
-        config.model.frames = count
-
-    return variant
-
-
-def tiny(config: ConfigDict) -> None:
-    """A model of 0.15 million parameters on 27 frames."""
-    config.model.update({"frames": 27, "width": 48, "depth": 1, "heads": 4})
-    zoo.tiny_data(config)
-    zoo.single_frames(config, test=27)
+VARIANTS = zoo.variants(
+    Variant(
+        "full",
+        ("size",),
+        "P-STMO instead of P-STMO-S: four layers in the first transformer",
+        {"model": {"depth": 4}, "optim": {"lr": 1e-3}},
+    ),
+    Variant(
+        "gt2d",
+        ("inputs",),
+        "ground-truth keypoints as input, at the authors' learning rate for them",
+        {"data": {"inputs": "ground_truth"}, "optim": {"lr": 1e-3}},
+    ),
+    Variant(
+        "masked", ("stage",), "the first stage, for `repose pretrain`", {"optim": {"lr": 1e-4}}
+    ),
+    zoo.frames(27, model={"frames": 27}),
+    zoo.frames(81, model={"frames": 81}),
+    # The first transformer gives every frame of the window, so these need no longer clips.
+    common.TEMPORAL,
+    Variant(
+        "relational",
+        common.BOTH_LOSSES,
+        "add both relational losses",
+        {"objective": {"weights": {"spatial_depth": 1.0, "temporal_depth": 1.0}}},
+    ),
+    Variant(
+        "tiny",
+        ("size", "frames"),
+        "0.15 million parameters on 27 frames",
+        {
+            "model": {"frames": 27, "width": 48, "depth": 1, "heads": 4},
+            "eval": {"frames": 27},
+        },
+    ),
+)
 
 
 def get_config(variant: str = "") -> ConfigDict:
@@ -89,7 +85,4 @@ def get_config(variant: str = "") -> ConfigDict:
     config.optim.update({"drop": 0.5, "drop_every": 80})  # never in the 79 epochs
     config.train.update({"epochs": 79, "batch_size": 160})
     config.eval.batch_size = 4
-    own = {"full": full, "gt2d": gt2d, "masked": masked, "27": _of(27), "81": _of(81)}
-    own |= {"temporal": temporal, "relational": relational, "tiny": tiny}
-    zoo.apply(config, variant, own)
-    return config
+    return apply(config, variant, VARIANTS, of=__name__)

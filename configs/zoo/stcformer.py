@@ -18,16 +18,13 @@ times as long; and it repeats the edge frames at the ends of a video, where ours
 from ml_collections import ConfigDict
 
 from configs import zoo
+from configs.variants import apply
 
-
-def _of(count):
-    return lambda config: zoo.frames(config, count)
-
-
-def tiny(config: ConfigDict) -> None:
-    """A model of 0.15 million parameters on 27 frames."""
-    config.model.update({"frames": 27, "width": 64, "depth": 3, "heads": 4})
-    zoo.tiny_data(config)
+VARIANTS = zoo.variants(
+    zoo.frames(27, model={"frames": 27}, data={"frames": 27}),
+    zoo.frames(81, model={"frames": 81}, data={"frames": 81}),
+    zoo.tiny(frames=27, width=64, depth=3, heads=4),
+)
 
 
 def get_config(variant: str = "") -> ConfigDict:
@@ -48,5 +45,4 @@ def get_config(variant: str = "") -> ConfigDict:
     config.optim.update({"drop": 0.5, "drop_every": 80})  # never in the 79 epochs
     config.train.update({"epochs": 79, "batch_size": 128 // 3})
     config.eval.update({"frames": 27, "output": "centre", "batch_size": 4})
-    zoo.apply(config, variant, {"27": _of(27), "81": _of(81), "tiny": tiny})
-    return config
+    return apply(config, variant, VARIANTS, of=__name__)

@@ -18,25 +18,20 @@ Not reproduced: the semi-supervised training on videos without labels.
 from ml_collections import ConfigDict
 
 from configs import zoo
+from configs.variants import Variant, apply
 
-
-def _of(blocks):
-    def variant(config: ConfigDict) -> None:
-        config.model.filter_widths = (3,) * blocks
-
-    return variant
-
-
-def causal(config: ConfigDict) -> None:
-    """Sees no frame after the one that it lifts."""
-    config.model.causal = True
-
-
-def tiny(config: ConfigDict) -> None:
-    """A model of 0.15 million parameters on 27 frames."""
-    config.model.update({"filter_widths": (3, 3, 3), "width": 128})
-    zoo.clips(config, 27)
-    zoo.tiny_data(config)
+VARIANTS = zoo.variants(
+    zoo.frames(27, model={"filter_widths": (3,) * 3}),
+    zoo.frames(81, model={"filter_widths": (3,) * 4}),
+    Variant(
+        "causal",
+        ("direction of time",),
+        "the frames up to the one that is lifted, instead of as many on both sides",
+        {"model": {"causal": True}},
+    ),
+    zoo.CLIPS,
+    zoo.tiny(filter_widths=(3, 3, 3), width=128),
+)
 
 
 def get_config(variant: str = "") -> ConfigDict:
@@ -53,6 +48,4 @@ def get_config(variant: str = "") -> ConfigDict:
     config.optim.update({"name": "amsgrad", "lr": 1e-3, "decay": 0.95, "weight_decay": 0.0})
     config.optim.update({"batch_norm_momentum": 0.1, "batch_norm_momentum_end": 0.001})
     config.train.update({"epochs": 80, "batch_size": 1024})
-    own = {"27": _of(3), "81": _of(4), "causal": causal, "clips": zoo.clips, "tiny": tiny}
-    zoo.apply(config, variant, own)
-    return config
+    return apply(config, variant, VARIANTS, of=__name__)

@@ -148,7 +148,7 @@ def test_without_pytorch_the_command_says_how_to_install_it(tmp_path, monkeypatc
     [
         (["--config.model.widht=1"], "--config has no such key: 'widht' Did you mean \"width\""),
         (["--config.model.depth=deep"], "invalid literal for int()"),
-        (["--config=configs/quickstart.py:tinny"], "There is no variant 'tinny'; there are "),
+        (["--config=configs/quickstart.py:tinny"], "There is no variant 'tinny' of "),
         (["--config=absent.py"], "No such file or directory: 'absent.py'"),
         (["--confg=x"], "Unknown command line flag 'confg'"),
         (["another"], "arguments that are not flags: ['another']"),
