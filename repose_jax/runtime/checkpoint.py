@@ -1,7 +1,7 @@
-"""Checkpoints on disk; the one file that knows Orbax.
+"""Checkpoints on disk; the only module that uses Orbax.
 
 `WORKDIR/checkpoints/latest` and `WORKDIR/checkpoints/best` hold one step each. A checkpoint
-appears under its name only when it is whole.
+appears under its name only when it is complete.
 """
 
 import pathlib
@@ -31,19 +31,19 @@ class Checkpoints:
         }
 
     def save(self, kind: str, step: int, state: Any, info: dict[str, Any]) -> None:
-        """Writes a state in the background, after those begun before, with what to know about it.
+        """Writes a state in the background, after those begun before.
 
         Args:
             kind: "latest" or "best".
             step: the state's step.
             state: a pytree of arrays.
-            info: JSON values, such as the epoch and the metrics.
+            info: JSON values to save beside it, such as the epoch and the metrics.
         """
         manager = self._managers[kind]
         if manager.latest_step() != step:
             # One save at a time: two would confuse the barriers at which Orbax's processes meet.
             self.wait()
-            # From the host: of arrays on several devices Orbax cuts a part out on each.
+            # From the host: of arrays on several devices Orbax slices a part on each.
             state = jax.device_get(state)
             args = ocp.args.Composite(
                 state=ocp.args.StandardSave(state), info=ocp.args.JsonSave(info)
@@ -51,7 +51,7 @@ class Checkpoints:
             manager.save(step, args=args)
 
     def info(self, kind: str) -> dict[str, Any] | None:
-        """Returns what is known about a checkpoint, or None where there is none."""
+        """Returns the values saved beside a state, or None if there is none of that kind."""
         manager = self._managers[kind]
         step = manager.latest_step()
         if step is None:
@@ -63,17 +63,19 @@ class Checkpoints:
 
         Raises:
             FileNotFoundError: there is no checkpoint of that kind.
+            ValueError: it has other parameters than `like`; names them.
         """
         manager = self._managers[kind]
         step = manager.latest_step()
         if step is None:
             raise FileNotFoundError(f"There is no checkpoint in {self.directory / kind}.")
+        _check_fit(self.directory / kind / str(step), like)
         abstract = jax.tree.map(ocp.utils.to_shape_dtype_struct, like)
         args = ocp.args.Composite(state=ocp.args.StandardRestore(abstract))
         return manager.restore(step, args=args)["state"]
 
     def path(self, kind: str) -> pathlib.Path | None:
-        """Returns where the newest checkpoint of a kind lies, or None."""
+        """Returns the folder of the newest checkpoint of a kind, or None."""
         self.wait()
         step = self._managers[kind].latest_step()
         return None if step is None else self.directory / kind / str(step)
@@ -84,6 +86,34 @@ class Checkpoints:
             manager.wait_until_finished()
 
     def close(self) -> None:
-        """Waits and lets go of the directory."""
+        """Waits until everything is on disk, and releases the directory."""
         for manager in self._managers.values():
             manager.close()
+
+
+def _check_fit(path: pathlib.Path, like: Any) -> None:
+    """Raises if a checkpoint has other leaves or shapes than a tree."""
+    saved = ocp.StandardCheckpointer().metadata(path / "state").item_metadata
+    found, wanted = _shapes(saved), _shapes(like)
+    differing = [
+        f"{name} is {found.get(name, 'missing')} in it, {wanted.get(name, 'missing')} in the model"
+        for name in sorted(found.keys() | wanted.keys())
+        if found.get(name) != wanted.get(name)
+    ]
+    if differing:
+        more = f" and {len(differing) - 3} more" if len(differing) > 3 else ""
+        raise ValueError(
+            f"The checkpoint {path} does not fit the configuration: {'; '.join(differing[:3])}"
+            f"{more}. Use the configuration of its workdir's config.json."
+        )
+
+
+def _shapes(tree: Any) -> dict[str, tuple[int, ...]]:
+    """Returns the shape of each leaf by its name."""
+
+    def name(key: Any) -> str:
+        return str(next(getattr(key, a) for a in ("key", "name", "idx") if hasattr(key, a)))
+
+    leaves = jax.tree.leaves_with_path(tree)
+    names = (".".join(map(name, path)).removesuffix(".value") for path, _ in leaves)
+    return {name: tuple(leaf.shape) for name, (_, leaf) in zip(names, leaves, strict=True)}

@@ -1,35 +1,46 @@
-"""Metrics of a run, to `WORKDIR/metrics.jsonl` and TensorBoard; the one file that writes them."""
+"""Metrics and pictures of a run, in `WORKDIR/metrics.jsonl` and TensorBoard."""
 
+import contextlib
 import json
 import math
 import os
 import pathlib
 from collections.abc import Mapping
+from typing import Any
 
+import numpy as np
 import tensorboardX
+from PIL import Image
+
+
+def read_records(workdir: pathlib.Path) -> list[dict[str, Any]]:
+    """Returns the records of `metrics.jsonl` in a workdir; empty if there are none.
+
+    A line that was not written to its end, because the run was killed, is left out.
+    """
+    path = workdir / "metrics.jsonl"
+    records = []
+    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
+        with contextlib.suppress(json.JSONDecodeError):
+            records.append(json.loads(line))
+    return records
 
 
 class MetricWriter:
-    """Appends records; on resuming, first removes those after the step that is resumed from.
+    """Appends records to those of a run; on resuming, first removes those after that step.
 
-    From step 0 nothing is resumed: what is there is removed.
+    Args:
+        workdir: folder of the run.
+        resumed_step: step of the state that the run resumes from; 0 removes all records.
     """
 
     def __init__(self, workdir: pathlib.Path, resumed_step: int = 0):
         path = workdir / "metrics.jsonl"
-        kept = []
-        if resumed_step and path.exists():
-            for line in path.read_text().splitlines():
-                try:
-                    record = json.loads(line)
-                except json.JSONDecodeError:  # was being written when the run was killed
-                    continue
-                if record["step"] <= resumed_step:
-                    kept.append(line + "\n")
+        kept = [r for r in read_records(workdir) if resumed_step and r["step"] <= resumed_step]
         rewritten = path.with_suffix(".jsonl.new")
-        rewritten.write_text("".join(kept))
+        rewritten.write_text("".join(json.dumps(r) + "\n" for r in kept), encoding="utf-8")
         os.replace(rewritten, path)  # at once: a run that is killed here loses nothing
-        self._file = path.open("a")
+        self._file = path.open("a", encoding="utf-8")
         self._board = tensorboardX.SummaryWriter(
             str(workdir / "tensorboard"), purge_step=resumed_step + 1 if resumed_step else None
         )
@@ -41,6 +52,18 @@ class MetricWriter:
         self._file.flush()
         for key, value in values.items():
             self._board.add_scalar(f"{split}/{key}", value, step)
+
+    def add_image(self, name: str, picture: pathlib.Path, step: int) -> None:
+        """Adds a picture to TensorBoard.
+
+        Args:
+            name: its name there.
+            picture: a file that Pillow reads, such as a PNG.
+            step: step of the run.
+        """
+        with Image.open(picture) as image:
+            pixels = np.asarray(image.convert("RGB"))
+        self._board.add_image(name, pixels, step, dataformats="HWC")
 
     def close(self) -> None:
         """Writes out what is buffered."""

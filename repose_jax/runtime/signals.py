@@ -1,53 +1,96 @@
-"""Signals that ask a run to stop: collected, and agreed on by all processes."""
+"""Signals that stop a run: answered at once, and agreed on by all processes."""
 
 import contextlib
+import os
 import signal
+import sys
 import threading
 from collections.abc import Iterator
+from types import FrameType
 
 import jax
 import numpy as np
 from jax.experimental import multihost_utils
 
-_STOP_SYNC_TURNS = 10  # between two rounds in which processes exchange their signals
+STOP = (signal.SIGINT, signal.SIGTERM)
+_SYNC_CALLS = 10  # calls of the loop between two rounds in which processes exchange their signals
 
 
-class Interrupted(Exception):
-    """Training was asked to stop by a signal, and saved its state before."""
+class Interrupted(BaseException):
+    """A signal stopped a run; like `KeyboardInterrupt` no `Exception`, so that nothing hides it."""
 
     def __init__(self, signum: int, message: str):
         super().__init__(message)
         self.signum = signum
 
 
-@contextlib.contextmanager
-def stop_signals() -> Iterator[list[int]]:
-    """Collects SIGINT and SIGTERM in a list instead of dying of them; a second one does kill."""
-    received: list[int] = []
-    if threading.current_thread() is not threading.main_thread():
-        yield received
-        return
-    previous = {}
+class Stop:
+    """The signals that a run received.
 
-    def handle(signum, frame):
+    Attributes:
+        received: signals that wait for the run to save, in their order.
+        saves_after: what the run does before it saves, "step" or "evaluation". Empty while there is
+            nothing to save: then a signal raises `Interrupted`.
+    """
+
+    def __init__(self) -> None:
+        self.received: list[int] = []
+        self.saves_after = ""
+
+    def handle(self, signum: int, frame: FrameType | None) -> None:
+        """Takes a signal, in the main thread."""
         del frame
-        received.append(signum)
-        signal.signal(signum, previous[signum])
+        if not self.saves_after:
+            name = signal.Signals(signum).name
+            raise Interrupted(signum, f"Stopped by {name}; nothing new is saved.")
+        self.received.append(signum)
 
-    for signum in (signal.SIGINT, signal.SIGTERM):
-        previous[signum] = signal.signal(signum, handle)
+    def answer(self, pipe: int) -> None:
+        """Answers the first signal of a pipe with a line; the second ends the process."""
+        answered = False
+        while read := os.read(pipe, 1):
+            signum = read[0]
+            if signum not in STOP:
+                continue
+            if answered:
+                os._exit(128 + signum)
+            answered = True
+            doing = f"Saving after this {self.saves_after}" if self.saves_after else "Stopping"
+            print(f"\n{doing}; press Ctrl-C again to quit.", file=sys.stderr, flush=True)
+
+    def agreed(self, call: int) -> int | None:
+        """Returns the signal on which all processes stop after this call of the loop, or None."""
+        mine = self.received[0] if self.received else 0
+        if jax.process_count() == 1:
+            return mine or None
+        if call % _SYNC_CALLS:
+            return None
+        return int(np.max(multihost_utils.process_allgather(np.array(mine)))) or None
+
+
+@contextlib.contextmanager
+def stop_signals() -> Iterator[Stop]:
+    """Takes SIGINT and SIGTERM, so that training can save before it exits.
+
+    A thread answers, because Python's handlers wait while the main thread compiles or waits for a
+    device. Outside the main thread of a process, where no signals arrive, nothing is done.
+    """
+    stop = Stop()
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    answering = threading.Thread(target=stop.answer, args=(reader,), daemon=True)
+    answering.start()
+    previous = {signum: signal.signal(signum, stop.handle) for signum in STOP}
+    wakeup = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
     try:
-        yield received
+        yield stop
     finally:
+        signal.set_wakeup_fd(wakeup)
         for signum, handler in previous.items():
             signal.signal(signum, handler)
-
-
-def agreed_stop(received: list[int], turn: int) -> int | None:
-    """Returns the signal on which all processes stop at this turn of their loops, or None."""
-    if jax.process_count() == 1:
-        return received[0] if received else None
-    if turn % _STOP_SYNC_TURNS:
-        return None
-    mine = np.array(received[0] if received else 0)
-    return int(np.max(multihost_utils.process_allgather(mine))) or None
+        os.close(writer)
+        answering.join()
+        os.close(reader)

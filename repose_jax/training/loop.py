@@ -101,12 +101,13 @@ def train_and_evaluate(config: Experiment, workdir: pathlib.Path) -> Tally:
 
     try:
         with (
-            signals.stop_signals() as received,  # before the bar appears
+            signals.stop_signals() as stopping,  # before the bar appears
             tqdm(
                 total=last, initial=step, unit="step", dynamic_ncols=True, disable=not primary
             ) as bar,
             _precision(config.train.matmul_precision),
         ):
+            stopping.saves_after = "step"
             while step < last:
                 upcoming = _next_steps(run, step)
                 train_state, metrics = jitted(train_state, batches(run, upcoming))
@@ -115,7 +116,7 @@ def train_and_evaluate(config: Experiment, workdir: pathlib.Path) -> Tally:
                 bar.update(len(upcoming))
                 epoch, rest = divmod(step, run.steps_per_epoch)
                 due = rest == 0 and (epoch % config.train.eval_every == 0 or step == last)
-                stop = signals.agreed_stop(received, turn)
+                stop = stopping.agreed(turn)
                 if due or stop:
                     check(pending, step)
                     pending = None

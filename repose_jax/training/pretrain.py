@@ -102,11 +102,12 @@ def pretrain(
     test = _windows(made, sizes.frames)
     try:
         with (
-            signals.stop_signals() as received,  # before the bar appears
+            signals.stop_signals() as stopping,  # before the bar appears
             tqdm(
                 total=last, initial=step, unit="step", dynamic_ncols=True, disable=not primary
             ) as bar,
         ):
+            stopping.saves_after = "step"
             while step < last:
                 batch = clips_lib.train_batch(
                     made.train,
@@ -120,7 +121,7 @@ def pretrain(
                 train_state, metrics = update(train_state, devices.put_rows(batch, made.mesh))
                 step += 1
                 bar.update()
-                stop = signals.agreed_stop(received, step)
+                stop = stopping.agreed(step)
                 epoch, rest = divmod(step, made.steps_per_epoch)
                 due = step == last or (rest == 0 and epoch % config.train.eval_every == 0)
                 if step % config.train.log_every == 0 or due or stop:

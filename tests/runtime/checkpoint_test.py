@@ -11,13 +11,18 @@ from repose_jax.runtime import checkpoint, devices
 from repose_jax.training import optim, state
 
 
+def first_state(**sizes: int) -> state.TrainState:
+    """The state of a run that has all a state can hold."""
+    sizes = {"frames": 3, "width": 4, "depth": 1, "heads": 2, "representation": 4} | sizes
+    model = models.create("repose", **sizes)
+    optimizer = optim.optimizer(optim.OptimConfig(), 10)
+    return state.create(model, {"spatial_depth": jnp.zeros(())}, optimizer, ema=True)[1]
+
+
 @functools.cache
 def states() -> list[state.TrainState]:
-    """Three states of a run that has all a state can hold, on all devices."""
-    model = models.create("repose", frames=3, width=4, depth=1, heads=2, representation=4)
-    optimizer = optim.optimizer(optim.OptimConfig(), 10)
-    _, first = state.create(model, {"spatial_depth": jnp.zeros(())}, optimizer, ema=True)
-    leaves, structure = jax.tree.flatten(first)
+    """Three states of a run, on all devices."""
+    leaves, structure = jax.tree.flatten(first_state())
     rng = np.random.default_rng(0)
     replicated = devices.replicated(devices.data_mesh())
 
@@ -58,7 +63,7 @@ def test_a_state_comes_back_bit_by_bit_with_its_types_and_shardings(workdir, kin
     assert_same(restored, states()[number])
 
 
-def test_what_is_known_about_a_state_comes_back_too(workdir):
+def test_the_values_saved_beside_a_state_come_back_too(workdir):
     checkpoints = checkpoint.Checkpoints(workdir)
     assert checkpoints.info("latest") == {"step": 30, "epoch": 3}
     assert checkpoints.info("best") == {"step": 20, "mpjpe": 5.0}
@@ -103,4 +108,21 @@ def test_a_checkpoint_that_was_being_written_when_the_run_was_killed_is_ignored(
     assert_same(checkpoints.restore("latest", states()[1]), states()[0])
     checkpoints.save("latest", 10, states()[1], {"step": 10})
     assert checkpoints.path("latest") == kept.with_name("10")
+    checkpoints.close()
+
+
+@pytest.mark.parametrize(
+    ("sizes", "message"),
+    [
+        ({"width": 8}, r"ema\.embed\.bias is \(4,\) in it, \(8,\) in the model; .* and \d+ more\."),
+        ({"depth": 2}, r"ema\.layers\.1\..*\.bias is missing in it, \(4,\) in the model;"),
+    ],
+)
+def test_a_state_of_another_model_is_refused_in_one_line(workdir, sizes, message):
+    checkpoints = checkpoint.Checkpoints(workdir)
+    with pytest.raises(
+        ValueError, match=f"latest/30 does not fit the configuration: {message}"
+    ) as e:
+        checkpoints.restore("latest", first_state(**sizes))
+    assert len(str(e.value).splitlines()) == 1
     checkpoints.close()

@@ -1,4 +1,4 @@
-"""What `compile_cache` does to a process, seen from outside."""
+"""Each test starts processes that compile a program with the cache."""
 
 import os
 import pathlib
@@ -17,7 +17,7 @@ print(hits.count("/jax/compilation_cache/cache_hits"))
 """
 
 
-def run(program: str, **variables: str) -> str:
+def run(program: str, **variables: str) -> tuple[str, str]:
     kept = {k: v for k, v in os.environ.items() if not k.startswith("JAX_COMPILATION")}
     result = subprocess.run(
         [sys.executable, "-c", program],
@@ -26,17 +26,27 @@ def run(program: str, **variables: str) -> str:
         text=True,
         check=True,
     )
-    return result.stdout
+    return result.stdout, result.stderr
 
 
-def test_what_is_compiled_is_there_for_the_next_process(tmp_path: pathlib.Path):
-    assert int(run(COMPILE, XDG_CACHE_HOME=str(tmp_path))) == 0
+def test_compiled_programs_are_cached_for_the_next_process(tmp_path: pathlib.Path):
+    assert int(run(COMPILE, XDG_CACHE_HOME=str(tmp_path))[0]) == 0
     assert list(tmp_path.glob("repose_jax/*/*"))
-    assert int(run(COMPILE, XDG_CACHE_HOME=str(tmp_path))) > 0
+    assert int(run(COMPILE, XDG_CACHE_HOME=str(tmp_path))[0]) > 0
 
 
-def test_the_settings_of_jax_stand_above(tmp_path: pathlib.Path):
+def test_the_settings_of_jax_have_precedence(tmp_path: pathlib.Path):
     run(COMPILE, XDG_CACHE_HOME=str(tmp_path / "a"), JAX_COMPILATION_CACHE_DIR=str(tmp_path / "b"))
     assert list((tmp_path / "b").iterdir())
     run(COMPILE, XDG_CACHE_HOME=str(tmp_path / "a"), JAX_ENABLE_COMPILATION_CACHE="0")
     assert not (tmp_path / "a").exists()
+
+
+def test_a_folder_that_is_not_writable_is_a_warning(tmp_path: pathlib.Path):
+    file = tmp_path / "file"
+    file.touch()
+    hits, errors = run(COMPILE, XDG_CACHE_HOME=str(file))
+    assert int(hits) == 0
+    assert len(errors.splitlines()) == 1
+    assert errors.startswith("warning: compiled programs are not cached (")
+    assert "Not a directory" in errors

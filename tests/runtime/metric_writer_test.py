@@ -1,7 +1,9 @@
 import json
 import math
 
-from repose_jax.runtime.metric_writer import MetricWriter
+from PIL import Image
+
+from repose_jax.runtime.metric_writer import MetricWriter, read_records
 
 
 def records(workdir) -> list[dict]:
@@ -24,7 +26,7 @@ def test_a_record_is_one_line_of_json(tmp_path):
     assert records(tmp_path)[1] == {"step": 3, "split": "test", "mpjpe": 40.0}
 
 
-def test_what_is_not_finite_is_null(tmp_path):
+def test_values_that_are_not_finite_are_null(tmp_path):
     writer = MetricWriter(tmp_path)
     writer.write(0, "test", {"a": math.nan, "b": math.inf, "c": -math.inf, "d": 1.0})
     writer.close()
@@ -33,19 +35,19 @@ def test_what_is_not_finite_is_null(tmp_path):
     assert record == {"step": 0, "split": "test", "a": None, "b": None, "c": None, "d": 1.0}
 
 
-def test_resuming_drops_what_came_after_the_step_resumed_from(tmp_path):
+def test_resuming_removes_the_records_after_its_step(tmp_path):
     write(tmp_path, range(6))
     write(tmp_path, [4], resumed_step=3)
     assert [record["step"] for record in records(tmp_path)] == [0, 1, 2, 3, 4]
 
 
-def test_starting_again_drops_everything(tmp_path):
+def test_starting_again_removes_all_records(tmp_path):
     write(tmp_path, range(3))
     write(tmp_path, [0])
     assert [record["step"] for record in records(tmp_path)] == [0]
 
 
-def test_a_line_that_was_being_written_when_the_run_was_killed_is_dropped(tmp_path):
+def test_a_line_that_a_killed_run_did_not_finish_is_removed(tmp_path):
     write(tmp_path, range(3))
     with (tmp_path / "metrics.jsonl").open("a") as file:
         file.write('{"step": 3, "split": "tra')
@@ -57,3 +59,18 @@ def test_tensorboard_gets_the_same_values(tmp_path):
     write(tmp_path, range(3))
     (events,) = (tmp_path / "tensorboard").glob("events.out.tfevents.*")
     assert events.read_bytes().count(b"train/loss") == 3
+
+
+def test_tensorboard_gets_pictures(tmp_path):
+    Image.new("RGB", (8, 6), "red").save(tmp_path / "red.png")
+    writer = MetricWriter(tmp_path)
+    writer.add_image("pictures/red", tmp_path / "red.png", 5)
+    writer.close()
+    (events,) = (tmp_path / "tensorboard").glob("events.out.tfevents.*")
+    assert b"pictures/red" in events.read_bytes()
+
+
+def test_records_can_be_read(tmp_path):
+    assert read_records(tmp_path) == []
+    write(tmp_path, range(2))
+    assert read_records(tmp_path) == records(tmp_path)
