@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import jax
 import orbax.checkpoint as ocp
+from etils import epath
 
 T = TypeVar("T")
 KINDS = ("latest", "best")
@@ -65,6 +66,7 @@ class Checkpoints:
             FileNotFoundError: there is no checkpoint of that kind.
             ValueError: it has other parameters than `like`; names them.
         """
+        self.wait()
         manager = self._managers[kind]
         step = manager.latest_step()
         if step is None:
@@ -93,8 +95,8 @@ class Checkpoints:
 
 def _check_fit(path: pathlib.Path, like: Any) -> None:
     """Raises if a checkpoint has other leaves or shapes than a tree."""
-    saved = ocp.StandardCheckpointer().metadata(path / "state").item_metadata
-    found, wanted = _shapes(saved), _shapes(like)
+    saved = ocp.PyTreeCheckpointHandler().metadata(epath.Path(path / "state"))
+    found, wanted = _shapes(saved.tree), _shapes(like)
     differing = [
         f"{name} is {found.get(name, 'missing')} in it, {wanted.get(name, 'missing')} in the model"
         for name in sorted(found.keys() | wanted.keys())

@@ -122,7 +122,7 @@ def test_a_state_of_another_model_is_refused_in_one_line(workdir, sizes, message
     checkpoints = checkpoint.Checkpoints(workdir)
     with pytest.raises(
         ValueError, match=f"latest/30 does not fit the configuration: {message}"
-    ) as e:
+    ) as error:
         checkpoints.restore("latest", first_state(**sizes))
-    assert len(str(e.value).splitlines()) == 1
+    assert len(str(error.value).splitlines()) == 1
     checkpoints.close()
