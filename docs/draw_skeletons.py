@@ -3,6 +3,7 @@
 Run `python docs/draw_skeletons.py` after changing those tables.
 """
 
+import textwrap
 from pathlib import Path
 
 from repose_jax.evaluation.pictures import draw_skeleton
@@ -32,8 +33,8 @@ NOTES = {
     "halpe26": "COCO's joints, then head, neck, hip centre and feet.",
     "openpose_body25": "The neck is the midpoint of the shoulders. No top of the head.",
     "openpose_body25b": (
-        "As many numbers as BODY_25 in another order, so a file does not tell which of the two it "
-        "holds. Its neck is above the shoulder line. No pelvis."
+        "As many numbers as BODY_25 in another order, so a file does not show which of the two it "
+        "contains. Its neck is above the shoulder line. No pelvis."
     ),
 }
 
@@ -45,21 +46,21 @@ Written by `python docs/draw_skeletons.py` from the tables in
 
 The person in the pictures faces you: **blue is the person's left side**, orange the right.
 Joints are numbered from 0. A parent of – starts a tree; in the formats of 2D detectors the tree
-only tells which joints to connect in a drawing.
+only defines which joints a drawing connects.
 """
 
 MAPS_INTRODUCTION = """\
 ## Maps
 
-`convert(points, source, target)` makes every target joint out of source joints, in any linear frame
-(pixels, normalised, camera space). `convert_confidence` gives it the least confidence of the joints
-it is made of, so it is absent as soon as one of those is.
+`convert(points, source, target)` computes every target joint from source joints, in any linear
+frame (pixels, normalised, camera space). `convert_confidence` gives it the least confidence of
+these joints, so it is absent as soon as one of them is.
 
-Where the target joint is not among the source joints, it is a guess, with a bias to know of:
+Where the target joint is not among the source joints, it is an estimate with a bias:
 
 - **head** from COCO and BODY_25 lies on the line from between the shoulders through between the
-  ears, prolonged by 0.7 of its length. The middle of the eyes, often used instead, is far below the
-  top of the head and moves with the face. It needs both ears: where one is not detected,
+  ears, extended by 0.7 of its length. The middle of the eyes, often used instead, is far below the
+  top of the head and moves with the face. It needs both ears: where one is not detected, its
   confidence is 0.
 - **neck** is the nose in all detector formats. The joint of Human3.6M lies further back, inside
   the head.
@@ -67,15 +68,15 @@ Where the target joint is not among the source joints, it is a guess, with a bia
   its neck as that midpoint; Halpe's neck is higher.
 - **spine** is the midpoint of thorax and pelvis, on a straight line where real backs bend.
 - **pelvis** is the midpoint of the hips where the format has none. Halpe's own is higher.
-- **hips** are where annotators of images saw them; those of Human3.6M are centres of rotation.
+- **hips** are placed by annotators of images; those of Human3.6M are centres of rotation.
 
-A model that was trained with one 2D detector therefore loses some accuracy with another; the
-remedy is training on keypoints converted in the same way.
+A model that was trained with one 2D detector therefore loses some accuracy with another, unless it
+is trained on keypoints converted in the same way.
 """
 
 
 def page() -> str:
-    """The whole of docs/skeletons.md."""
+    """Returns the text of docs/skeletons.md."""
     parts = [INTRODUCTION, *(_section(skeleton) for skeleton in SKELETONS.values())]
     return "\n".join([*parts, MAPS_INTRODUCTION, *(_map(*pair) for pair in MAPS)])
 
@@ -97,13 +98,14 @@ def _section(skeleton: Skeleton) -> str:
     return f"""\
 ## {TITLES[name]}
 
-`{name}`: {NOTES[name]}
+{textwrap.fill(f"`{name}`: {NOTES[name]}", 100)}
 
 ![Joint order {name}](images/skeleton_{name}.png)
 
 {_table(("index", "joint", "parent"), rows)}
 
-Left: {_numbers(skeleton.left)}. Right, in the same order: {_numbers(skeleton.right)}. Root: {root}.
+Left: {_numbers(skeleton.left)}.
+Right, in the same order: {_numbers(skeleton.right)}. Root: {root}.
 """
 
 
