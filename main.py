@@ -57,8 +57,8 @@ def main(argv: list[str]) -> None:
     compile_cache.keep_programs()
     join_processes()
     from repose_jax import config  # after JAX knows its processes
-    from repose_jax.cli.evaluate import evaluate_checkpoint
     from repose_jax.runtime.signals import Interrupted
+    from repose_jax.training.evaluate_checkpoint import evaluate_checkpoint
     from repose_jax.training.loop import train_and_evaluate
 
     try:

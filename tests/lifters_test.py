@@ -12,12 +12,12 @@ from small_run import assert_close, records, restore
 
 from repose_jax import config as config_lib
 from repose_jax import models
-from repose_jax.cli.evaluate import evaluate_checkpoint
 from repose_jax.data import clips as clips_lib
 from repose_jax.runtime import devices
 from repose_jax.training import loop as train
 from repose_jax.training import setup as run
 from repose_jax.training import state
+from repose_jax.training.evaluate_checkpoint import evaluate_checkpoint
 from repose_jax.training.step import jit_step
 from repose_jax.training.workdir import start_from
 
@@ -142,7 +142,7 @@ def test_weights_of_another_model_are_refused(config, finished, tmp_path):
 @pytest.mark.parametrize(
     ("model", "data", "evaluation", "message"),
     [
-        ({}, {}, {"output": "centre"}, "gives nothing else"),
+        ({}, {}, {"output": "centre"}, "predicts nothing else"),
         ({"name": "repose", "frames": 9}, {"frames": 10}, {}, "more than config.model.frames, 9"),
         ({"name": "repose", "frames": 9}, {}, {"frames": 10}, "config.eval.frames is 10, more"),
         ({"name": "mixste", "frames": 9, "depth": 1}, {}, {}, "is 1, not config.model.frames, 9"),

@@ -1,22 +1,22 @@
-"""Clips: fixed-length windows into sequences, and the batches that training and evaluation take.
+"""Clips: windows of one length into sequences, and the batches of training and evaluation.
 
-A batch is a pure function of (clips, seed, step): nothing has to be remembered to resume.
+A training batch is a pure function of (clips, seed, step), so that a run resumes without state.
 """
 
 import dataclasses
 import functools
 import itertools
-from collections.abc import Iterator
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from repose_jax.config import DataConfig
 from repose_jax.data import cameras
-from repose_jax.data.normalise import normalise
+from repose_jax.data.normalise import to_image_frame
 from repose_jax.data.sequences import Sequences
 from repose_jax.skeleton import HUMAN36M, flip
 
-UNITS = {"metres": 1e-3, "millimetres": 1.0}  # of camera-space targets, per mm of the datasets
+UNITS = {"metres": 1e-3, "millimetres": 1.0}  # in a mm, of targets in camera space
 DEPTH_REFERENCES = ("frame", "first_frame")
 INPUTS = ("detected", "ground_truth")
 PARTIAL_CLIPS = ("cover", "drop")
@@ -24,23 +24,19 @@ PARTIAL_CLIPS = ("cover", "drop")
 
 @dataclasses.dataclass(frozen=True)
 class Windows:
-    """Where clips lie.
+    """Windows into concatenated sequences.
 
     Attributes:
-        sequence: `[n]` index of the clip's sequence.
-        start: `[n]` row of its first frame in the concatenated arrays.
-        length: `[n]` frames that exist; a clip of a shorter sequence repeats its last frame.
-        counted: `[n]` how many of its last existing frames no earlier clip of the stride covers.
-        begin: `[n]` row of the first frame of the sequence.
-        end: `[n]` row after its last frame.
+        sequence: `[n]` index of the sequence.
+        start: `[n]` row of the first frame in the concatenated arrays.
+        length: `[n]` frames that exist; a window into a shorter sequence repeats its last frame.
+        new: `[n]` how many of the last existing frames no earlier window covers.
     """
 
     sequence: Int[np.ndarray, " n"]
     start: Int[np.ndarray, " n"]
     length: Int[np.ndarray, " n"]
-    counted: Int[np.ndarray, " n"]
-    begin: Int[np.ndarray, " n"]
-    end: Int[np.ndarray, " n"]
+    new: Int[np.ndarray, " n"]
 
 
 def windows(
@@ -49,12 +45,13 @@ def windows(
     """Lays windows of `frames` frames every `stride` frames over each sequence.
 
     Args:
-        offsets: where each sequence starts, and the end of the last.
+        offsets: first row of each sequence, and the number of rows.
         frames: frames in a window.
         stride: frames between the starts of two windows.
-        partial_clips: what happens where the stride leaves a tail: "cover" it by a last window that
-            ends with the sequence, so that every frame is in one, or "drop" it, as the published
-            clips of Human3.6M do. A sequence shorter than `frames` gives one window in either case.
+        partial_clips: what to do with the last frames of a sequence if they do not fill a window:
+            "cover" them by a window that ends with the sequence, so that every frame is in one, or
+            "drop" them, as the authors' clips of Human3.6M do. A sequence shorter than `frames`
+            gives one window in either case.
     """
     if partial_clips not in PARTIAL_CLIPS:
         raise ValueError(f"partial_clips is {partial_clips!r}; choose from {PARTIAL_CLIPS}.")
@@ -67,26 +64,26 @@ def windows(
         starts = range(begin, last + 1, stride)
         for start in starts if partial_clips == "drop" else sorted({*starts, last}):
             stop = min(start + frames, end)
-            rows.append((sequence, start, stop - start, stop - covered, begin, end))
+            rows.append((sequence, start, stop - start, stop - covered))
             covered = stop
     return Windows(*(np.array(column, np.int64) for column in zip(*rows, strict=True)))
 
 
 @dataclasses.dataclass(frozen=True)
 class Clips:
-    """Windows into sequences, with what a model reads and predicts of every frame.
+    """Windows into sequences, with the model's input and target for every frame.
 
     Attributes:
-        sequences: what the clips are cut from.
-        windows: where the clips lie.
-        frames: their length.
+        sequences: the sequences that the clips are cut from.
+        windows: their windows.
+        frames: frames in a clip.
         inputs: `[n, j, 3]` normalised image coordinates and confidence.
         joints: `[n, j, 3]` ground truth in the units of the model: metres or millimetres in camera
             space, or normalised image coordinates with depth in the same units (2.5D labels).
-        mm_per_unit: `[n]` what such a unit is in each frame, NaN where not known.
-        root_relative: whether targets are relative to the root, rather than as they are.
-        depth_reference: what depth is relative to: the root of each "frame", or of the
-            "first_frame" of the clip.
+        mm_per_unit: `[n]` mm in such a unit in each frame, NaN if unknown.
+        root_relative: whether targets are relative to the root.
+        depth_reference: origin of depth: the root of each "frame", or of the "first_frame" of the
+            clip.
         context: frames that the model needs before and after the clip; beyond the ends of a
             sequence its first and last frames repeat.
     """
@@ -105,6 +102,23 @@ class Clips:
         return len(self.windows.start)
 
 
+def cut(
+    sequences: Sequences, data: DataConfig, *, frames: int, stride: int, context: tuple[int, int]
+) -> Clips:
+    """Cuts sequences into clips as an experiment configures; see `make`."""
+    return make(
+        sequences,
+        frames=frames,
+        stride=stride,
+        partial_clips=data.partial_clips,
+        inputs=data.inputs,
+        root_relative=data.root_relative,
+        depth_reference=data.depth_reference,
+        unit=data.unit,
+        context=context,
+    )
+
+
 def make(
     sequences: Sequences,
     *,
@@ -120,26 +134,26 @@ def make(
     """Cuts sequences into clips.
 
     Labels in camera space become metres or millimetres. 2.5D labels are normalised like the
-    keypoints, and their depth by the same factor, as published.
+    keypoints, and their depth by the same factor, as in the authors' code.
 
     Args:
-        sequences: what to cut.
+        sequences: the sequences.
         frames: frames in a clip.
         stride: frames between the starts of two clips.
-        partial_clips: "cover" or "drop" what the stride leaves of a sequence; see `windows`.
-        inputs: "detected" keypoints with their confidence, or their "ground_truth": the labels'
-            place in the image, with confidence 1.
-        root_relative: targets relative to the root; else as they are, which only 2.5D labels can
-            be (RePOSE trains on these, so that a model says where in the image a person is).
-        depth_reference: "frame" for depths relative to the root joint of the same frame, as the
-            published 2.5D labels have them, or "first_frame" for depths relative to the root of the
-            clip's first frame, which keep how the body comes nearer or goes away. The temporal
-            depth loss compares depths over time, so it means another thing in each: see there.
-        unit: of labels in camera space, "metres" or "millimetres".
+        partial_clips: "cover" or "drop" the last frames of a sequence; see `windows`.
+        inputs: "detected" keypoints with their confidence, or "ground_truth": the projected labels
+            with confidence 1.
+        root_relative: make targets relative to the root; false, for 2.5D labels alone, keeps the
+            position in the image, as the authors of RePOSE train.
+        depth_reference: "frame" for depth relative to the root joint of the same frame, as in the
+            authors' 2.5D labels, or "first_frame" for depth relative to the root of the clip's
+            first frame, which keeps the motion towards the camera. The temporal depth loss compares
+            depths over time, so it differs between the two.
+        unit: of targets in camera space, "metres" or "millimetres".
         context: frames that the model needs before and after a clip.
 
     Raises:
-        ValueError: an unknown option, an impossible stride, or what the labels do not allow.
+        ValueError: an unknown option, an invalid stride, or an option that the labels exclude.
     """
     for name, value, choices in (
         ("depth_reference", depth_reference, DEPTH_REFERENCES),
@@ -151,7 +165,7 @@ def make(
     in_image = sequences.mm_per_px is not None
     if in_image and depth_reference != "frame":
         raise ValueError(
-            "2.5D labels know depth relative to the root of each frame only; "
+            "2.5D labels have depth relative to the root of each frame only; "
             'use depth_reference="frame".'
         )
     if not in_image and not root_relative:
@@ -163,7 +177,9 @@ def make(
         keypoints, confidence = true_keypoints(sequences), np.ones_like(sequences.confidence)
     if in_image:
         depth = sequences.joints_3d[..., 2:] / size[:, None, :1] * 2
-        joints = np.concatenate([normalise(sequences.joints_3d[..., :2], size), depth], axis=-1)
+        joints = np.concatenate(
+            [to_image_frame(sequences.joints_3d[..., :2], size), depth], axis=-1
+        )
         mm_per_unit = sequences.mm_per_px * size[:, 0] / 2
     else:
         joints, mm_per_unit = sequences.joints_3d * UNITS[unit], np.full(len(size), 1 / UNITS[unit])
@@ -171,7 +187,7 @@ def make(
         sequences=sequences,
         windows=windows(sequences.offsets, frames, stride, partial_clips),
         frames=frames,
-        inputs=np.concatenate([normalise(keypoints, size), confidence[..., None]], axis=-1),
+        inputs=np.concatenate([to_image_frame(keypoints, size), confidence[..., None]], axis=-1),
         joints=joints.astype(np.float32),
         mm_per_unit=mm_per_unit.astype(np.float32),
         root_relative=root_relative,
@@ -181,10 +197,10 @@ def make(
 
 
 def true_keypoints(sequences: Sequences) -> Float[np.ndarray, "n j 2"]:
-    """Returns where in the image the true joints are, px.
+    """Returns the true joints in the image, px.
 
     Raises:
-        ValueError: the labels are in camera space, and the camera of a sequence is not known.
+        ValueError: the labels are in camera space, and the camera of a sequence is unknown.
     """
     if sequences.mm_per_px is not None:
         return sequences.joints_3d[..., :2]
@@ -193,7 +209,7 @@ def true_keypoints(sequences: Sequences) -> Float[np.ndarray, "n j 2"]:
         camera = sequences.intrinsics[sequence], sequences.distortion[sequence]
         if not all(np.isfinite(part).all() for part in camera):
             raise ValueError(
-                f"{sequences.names[sequence]}: its camera is not known, so the true joints cannot "
+                f"{sequences.names[sequence]}: its camera is unknown, so the true joints cannot "
                 'be projected into the image. Use inputs="detected" (those of MPI-INF-3DHP are the '
                 "ground truth already)."
             )
@@ -204,50 +220,48 @@ def true_keypoints(sequences: Sequences) -> Float[np.ndarray, "n j 2"]:
 def rows(
     clips: Clips, index: Int[np.ndarray, " b"], context: tuple[int, int] = (0, 0)
 ) -> Int[np.ndarray, "b n"]:
-    """Returns the rows of the concatenated arrays that clips consist of, with frames around them.
+    """Returns the rows of clips in the concatenated arrays, with frames around them.
 
     Beyond the ends of a sequence its first and last rows repeat.
     """
-    where = clips.windows
+    offsets, sequence = clips.sequences.offsets, clips.windows.sequence[index, None]
     frame = np.arange(-context[0], clips.frames + context[1])
-    begin, end = where.begin[index, None], where.end[index, None]
-    return np.clip(where.start[index, None] + frame, begin, end - 1)
+    start = clips.windows.start[index, None]
+    return np.clip(start + frame, offsets[sequence], offsets[sequence + 1] - 1)
 
 
 def covered(clips: Clips) -> Bool[np.ndarray, " n"]:
-    """Returns which frames of the sequences are in a clip; all of them unless tails are dropped."""
+    """Returns which frames are in a clip: all, unless partial clips are dropped."""
     found = np.zeros(len(clips.joints), bool)
     found[rows(clips, np.arange(len(clips)))] = True
     return found
 
 
+def new_frames(clips: Clips, index: Int[np.ndarray, " b"]) -> Bool[np.ndarray, "b t"]:
+    """Returns which frames of clips exist and are in no earlier clip."""
+    length, frame = clips.windows.length[index, None], np.arange(clips.frames)
+    return (frame >= length - clips.windows.new[index, None]) & (frame < length)
+
+
 def gather(clips: Clips, index: Int[np.ndarray, " b"]) -> dict[str, np.ndarray]:
-    """Reads clips as arrays.
+    """Reads clips as arrays, of their t frames and the context around them.
 
     Returns:
-        With the clips' context around their t frames: `inputs` `[b, before + t + after, j, 3]`;
-        `targets` `[b, before + t + after, j, 3]` in the units of the model, relative to the root
-        unless `root_relative` is false; `mask` `[b, before + t + after, 1]` true for frames that
-        exist. Without: `counted` `[b, t, 1]` true for frames that no earlier clip covers.
+        `inputs` `[b, before + t + after, j, 3]`; `targets` `[b, before + t + after, j, 3]` in the
+        units of the model, relative to the root unless `root_relative` is false; `mask`
+        `[b, before + t + after, 1]` true for frames that exist.
     """
-    where = clips.windows
+    before, after = clips.context
     taken = rows(clips, index, clips.context)
-    frame = where.start[index, None] + np.arange(-clips.context[0], clips.frames + clips.context[1])
     targets = clips.joints[taken]
     if clips.root_relative:
         root = targets[:, :, HUMAN36M.root, None].copy()
         if clips.depth_reference == "first_frame":
             root[..., 2] = root[:, :1, :, 2]
         targets -= root
-    length = where.length[index, None]
-    first = length - where.counted[index, None]
-    counted = (np.arange(clips.frames) >= first) & (np.arange(clips.frames) < length)
-    return {
-        "inputs": clips.inputs[taken],
-        "targets": targets,
-        "mask": (frame == taken)[..., None],
-        "counted": counted[..., None],
-    }
+    frame = clips.windows.start[index, None] + np.arange(-before, clips.frames + after)
+    mask = (frame == taken)[..., None]
+    return {"inputs": clips.inputs[taken], "targets": targets, "mask": mask}
 
 
 @functools.lru_cache(maxsize=2)
@@ -256,10 +270,10 @@ def _permutation(count: int, seed: int, epoch: int) -> Int[np.ndarray, " n"]:
 
 
 def batch_index(count: int, batch_size: int, seed: int, step: int) -> Int[np.ndarray, " b"]:
-    """Returns which clips make the batch of a step.
+    """Returns the clips in the batch of a step.
 
-    Every epoch visits the clips in an order of its own; what is left over after its last whole
-    batch is left out of that epoch. Fewer clips than a batch are repeated.
+    Every epoch has its own order of the clips and leaves out those after its last whole batch.
+    Fewer clips than a batch are repeated.
     """
     steps = max(count // batch_size, 1)
     order = _permutation(count, seed, step // steps)
@@ -278,10 +292,10 @@ def train_batch(
     flip_share: float = 0.5,
     rows: slice = slice(None),
 ) -> dict[str, np.ndarray]:
-    """Returns the training batch of a step; the same arguments give the same arrays.
+    """Returns the training batch of a step, a pure function of its arguments.
 
     Args:
-        clips: what to train on.
+        clips: training clips.
         batch_size: clips in the whole batch, over all processes.
         seed: seed of the order and of the flips.
         step: the training step.
@@ -296,17 +310,19 @@ def train_batch(
     batch = gather(clips, index)
     for key in ("inputs", "targets"):
         batch[key][mirrored] = flip(batch[key][mirrored])
-    return {key: batch[key] for key in ("inputs", "targets", "mask")}
+    return batch
 
 
 def eval_batches(
     clips: Clips, batch_size: int
-) -> Iterator[tuple[Int[np.ndarray, " b"], Bool[np.ndarray, " b"], dict[str, np.ndarray]]]:
-    """Yields all clips in order, in batches of one size, as (index, real, arrays of `gather`).
+) -> list[tuple[Int[np.ndarray, " b"], Bool[np.ndarray, "b t"]]]:
+    """Returns all clips in order, in batches of one size: their index and their new frames.
 
-    The last batch is filled up with repeats of the last clip, for which `real` is false.
+    The last batch is padded with repeats of the last clip, which have no new frames.
     """
+    batches = []
     for first in range(0, len(clips), batch_size):
         wanted = np.arange(first, first + batch_size)
         index = np.minimum(wanted, len(clips) - 1)
-        yield index, wanted < len(clips), gather(clips, index)
+        batches.append((index, new_frames(clips, index) & (wanted < len(clips))[:, None]))
+    return batches

@@ -1,10 +1,10 @@
-"""Frames of reference of the input: 2D joints as a network reads them."""
+"""Frames of reference of the 2D joints that a network reads."""
 
 import numpy as np
 from jaxtyping import Float, Int
 
 
-def normalise(
+def to_image_frame(
     keypoints: Float[np.ndarray, "*n j 2"], image_size: Int[np.ndarray, "*n 2"]
 ) -> Float[np.ndarray, "*n j 2"]:
     """Maps pixels to [-1, 1] across the width, keeping the aspect: v / w * 2 - [1, h / w]."""

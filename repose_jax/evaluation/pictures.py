@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import jax
 import numpy as np
 from jaxtyping import Float, Int
 from matplotlib.axes import Axes
@@ -21,8 +20,8 @@ from matplotlib.lines import Line2D
 from matplotlib.text import Text
 from PIL import Image
 
-from repose_jax.evaluation.evaluator import Evaluator
-from repose_jax.evaluation.predict import Predictor, predict_sequence, root_relative_mm
+from repose_jax.data.clips import covered
+from repose_jax.evaluation.predictions import Predictions
 from repose_jax.skeleton import HUMAN36M, Skeleton
 
 # Blue and vermilion stay apart for every kind of colour vision (Okabe and Ito).
@@ -223,37 +222,23 @@ def animation(path: str | Path, clip: Clip, *, fps: float | int, title: str = ""
     )
 
 
-def draw_sequences(
-    evaluator: Evaluator, predictor: Predictor, directory: Path, count: int
-) -> list[Path]:
+def draw_sequences(predictions: Predictions, directory: Path, count: int) -> list[Path]:
     """Draws the middle of some test sequences: stills and animations.
 
-    All processes take part, because they predict together; the first one draws.
-
     Args:
-        evaluator: the test set.
-        predictor: whose predictions to draw.
-        directory: where the pictures go; created.
+        predictions: predicted and true poses.
+        directory: folder of the pictures; created.
         count: sequences to draw, evenly spaced.
 
     Returns:
         The files that were written.
     """
     written = []
-    sequences = evaluator.clips.sequences
-    truth = root_relative_mm(evaluator.clips.joints, evaluator.clips)
-    count = min(count, len(sequences.names))
-    for sequence in np.linspace(0, len(sequences.names), count + 2).astype(int)[1:-1].tolist():
-        prediction = predict_sequence(
-            predictor,
-            evaluator.clips,
-            sequence,
-            batch_size=evaluator.batch_size,
-            mesh=evaluator.mesh,
-        )
-        if jax.process_index() > 0:
-            continue
-        fps, length = float(sequences.fps[sequence]), len(prediction)
+    sequences = predictions.clips.sequences
+    lengths = np.add.reduceat(covered(predictions.clips), sequences.offsets[:-1], dtype=int)
+    count = min(count, len(lengths))
+    for sequence in np.linspace(0, len(lengths), count + 2).astype(int)[1:-1].tolist():
+        fps, length = float(sequences.fps[sequence]), int(lengths[sequence])
         fps = _FPS if np.isnan(fps) else fps
         frames = min(round(_SECONDS * fps), length)
         first = (length - frames) // 2
@@ -263,9 +248,9 @@ def draw_sequences(
         clip = Clip(
             keypoints_2d=sequences.keypoints_2d[rows],
             confidence=sequences.confidence[rows],
-            prediction=prediction[first : first + frames],
+            prediction=predictions.poses[rows],
             image_size=(width, height),
-            target=truth[rows],
+            target=predictions.truth[rows],
             visibility=sequences.visibility[rows],
         )
         directory.mkdir(exist_ok=True)

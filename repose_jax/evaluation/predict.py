@@ -1,11 +1,6 @@
-"""Predictions for every frame of sequences: clips predicted one by one and concatenated.
+"""Predictors, and predictions for every frame of sequences from the first clip that covers it."""
 
-Each frame is that of the first clip that covers it.
-"""
-
-import dataclasses
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
 
 import jax
 import jax.numpy as jnp
@@ -16,33 +11,39 @@ from jax.sharding import Mesh
 from jaxtyping import Float
 
 from repose_jax.data import clips as clips_lib
-from repose_jax.models.lifter import slide
+from repose_jax.evaluation.predictions import Predictions
+from repose_jax.models.lifter import Lifter, slide
 from repose_jax.runtime import devices
 from repose_jax.skeleton import HUMAN36M
 from repose_jax.skeleton import flip as mirror
 
-# Inputs [b, before + t + after, j, 3] to poses [b, t, j, 3] in model units.
-Predictor = Callable[[Any], Float[jax.Array, "b t j 3"]]
+Batches = Sequence[tuple[np.ndarray, np.ndarray]]
+Progress = Callable[[Batches], Iterable[tuple[np.ndarray, np.ndarray]]]
+"""A wrapper around batches that shows progress, such as `tqdm`."""
+Variables = tuple[nnx.State, ...]
+"""A model's parameters and statistics; with its `nnx.GraphDef` they make up the model."""
+Predictor = Callable[[jax.Array], jax.Array]
+"""Inputs `[b, before + t + after, j, 3]` to poses `[b, t, j, 3]` in the units of the model."""
 
 
 def predict(
-    graphdef: Any,
-    variables: tuple[Any, ...],
+    graphdef: nnx.GraphDef[Lifter],
+    variables: Variables,
     inputs: Float[jax.Array, "b n j cin"],
     *,
     flip: bool,
     window: int | None = None,
 ) -> Float[jax.Array, "b t j 3"]:
-    """Runs a model without its drops.
+    """Runs a model without dropout.
 
     Args:
         graphdef: the model's static half.
         variables: its parameters and statistics.
-        inputs: `[b, before + t + after, j, 3]` normalised joints with confidence, which is left out
+        inputs: `[b, before + t + after, j, 3]` normalised joints with confidence, which is removed
             for a model without.
         flip: average with the prediction for the mirrored clip, mirrored back.
-        window: read the centre frame of every window of so many frames, of a model that gives every
-            frame; None to read all that it gives.
+        window: take the centre frame of every window of so many frames, from a model that predicts
+            all of them; None to take the whole output.
 
     Returns:
         `[b, t, j, 3]` in the units of the training targets.
@@ -66,47 +67,61 @@ _predict = jax.jit(predict, static_argnums=0, static_argnames=("flip", "window")
 
 
 def model_predictor(
-    graphdef: Any, variables: tuple[Any, ...], *, flip: bool, window: int | None = None
+    graphdef: nnx.GraphDef[Lifter],
+    variables: Variables,
+    *,
+    flip: bool,
+    window: int | None = None,
 ) -> Predictor:
     """Returns the predictor of a model; compiled once for all parameters of one model."""
     return lambda inputs: _predict(graphdef, variables, inputs, flip=flip, window=window)
 
 
-def mean_pose_predictor(train: clips_lib.Clips) -> Predictor:
-    """Returns the predictor that answers everything with the mean pose of the training frames."""
+def mean_pose_predictor(train: clips_lib.Clips, context: tuple[int, int]) -> Predictor:
+    """Returns the predictor that always predicts the mean pose of the training frames.
+
+    Args:
+        train: training clips.
+        context: frames before and after the test clips.
+    """
     joints = train.joints
     if train.root_relative:
         joints = joints - joints[:, HUMAN36M.root, None]
     mean = jnp.asarray(joints.mean(axis=0, dtype=np.float64), jnp.float32)
-    around = sum(train.context)
-    return lambda x: jnp.broadcast_to(mean, (x.shape[0], x.shape[1] - around, *mean.shape))
+    return lambda x: jnp.broadcast_to(mean, (x.shape[0], x.shape[1] - sum(context), *mean.shape))
 
 
 def predict_frames(
-    predictor: Predictor, clips: clips_lib.Clips, *, batch_size: int, mesh: Mesh
+    predictor: Predictor,
+    clips: clips_lib.Clips,
+    *,
+    batch_size: int,
+    mesh: Mesh,
+    progress: Progress = iter,
 ) -> Float[np.ndarray, "n j 3"]:
-    """Predicts all clips, and lays each frame where it belongs.
+    """Predicts all frames.
 
     Args:
         predictor: normalised inputs to poses in the units of the model.
-        clips: what to predict.
+        clips: clips of the sequences.
         batch_size: clips in a batch, over all devices.
         mesh: the devices.
+        progress: wraps the batches, for example in a progress bar.
 
     Returns:
-        `[n, j, 3]` in the units of the model, each frame from the first clip that covers it; NaN
-        where none does.
+        `[n, j, 3]` in the units of the model, each frame from the first clip that covers it; NaN in
+        frames that no clip covers.
     """
-    frames = np.full(clips.joints.shape, np.nan, np.float32)
+    frames = np.full(clips.inputs.shape, np.nan, np.float32)
     mine = devices.process_rows(batch_size)
-    for index, real, batch in clips_lib.eval_batches(clips, batch_size):
+    for index, new in progress(clips_lib.eval_batches(clips, batch_size)):
+        inputs = clips.inputs[clips_lib.rows(clips, index[mine], clips.context)]
+        batch = jax.make_array_from_process_local_data(devices.split(mesh), inputs)
         with jax.default_matmul_precision("highest"):
-            prediction = predictor(devices.put_rows(batch["inputs"][mine], mesh))
+            prediction = predictor(batch)
         if not prediction.is_fully_addressable:  # each process has its rows
             prediction = multihost_utils.process_allgather(prediction, tiled=True)
-        prediction = np.asarray(prediction)
-        counted = batch["counted"][..., 0] & real[:, None]
-        frames[clips_lib.rows(clips, index)[counted]] = prediction[counted]
+        frames[clips_lib.rows(clips, index)[new]] = np.asarray(prediction)[new]
     return frames
 
 
@@ -117,9 +132,9 @@ def root_relative_mm(
 
     Args:
         poses: `[n, j, 3]` in the units of the model.
-        clips: whose units.
-        zero_root: take the root to be at 0 instead of subtracting it, as the protocols do with
-            models that are trained on root-relative targets.
+        clips: the clips that these units belong to.
+        zero_root: set the root to 0 instead of subtracting it, as the protocols do for models that
+            are trained on root-relative targets.
     """
     if zero_root:
         relative = poses.copy()
@@ -129,19 +144,38 @@ def root_relative_mm(
     return relative * clips.mm_per_unit[:, None, None]
 
 
-def predict_sequence(
-    predictor: Predictor, clips: clips_lib.Clips, sequence: int, *, batch_size: int, mesh: Mesh
-) -> Float[np.ndarray, "t j 3"]:
-    """Predicts one sequence.
+def predict_sequences(
+    predictor: Predictor,
+    clips: clips_lib.Clips,
+    *,
+    batch_size: int,
+    mesh: Mesh,
+    zero_root: bool = False,
+    scale: Float[np.ndarray, " s"] | None = None,
+    progress: Progress = iter,
+) -> Predictions:
+    """Predicts test sequences, in mm beside the ground truth.
 
-    Returns:
-        `[t, j, 3]` poses in mm, relative to the root of each frame; those of a tail that no clip
-        covers are left out.
+    Args:
+        predictor: normalised inputs to poses in the units of the model.
+        clips: test clips.
+        batch_size: clips in a batch, over all devices; the last one is padded.
+        mesh: the devices.
+        zero_root: see `root_relative_mm`.
+        scale: a factor on the predictions of each sequence.
+        progress: wraps the batches, for example in a progress bar.
+
+    Raises:
+        ValueError: no frame counts.
     """
-    mine = clips.windows.sequence == sequence
-    windows = clips_lib.Windows(
-        *(getattr(clips.windows, field.name)[mine] for field in dataclasses.fields(clips.windows))
-    )
-    chosen = dataclasses.replace(clips, windows=windows)
-    frames = predict_frames(predictor, chosen, batch_size=batch_size, mesh=mesh)
-    return root_relative_mm(frames, clips)[clips_lib.covered(chosen)]
+    valid = clips_lib.covered(clips) & clips.sequences.valid & np.isfinite(clips.mm_per_unit)
+    if not valid.any():
+        raise ValueError(
+            "No frame of the test sequences counts: none is valid, or the scale of their 2.5D "
+            "labels is unknown (as in Human3.6M's training split)."
+        )
+    frames = predict_frames(predictor, clips, batch_size=batch_size, mesh=mesh, progress=progress)
+    poses = root_relative_mm(frames, clips, zero_root=zero_root)
+    if scale is not None:
+        poses *= np.repeat(scale, clips.sequences.lengths)[:, None, None].astype(np.float32)
+    return Predictions(clips, poses, root_relative_mm(clips.joints, clips), valid)

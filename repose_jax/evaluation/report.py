@@ -10,10 +10,11 @@ from typing import Any
 import jax
 
 import repose_jax
+from repose_jax.config import Experiment
 from repose_jax.evaluation import tables
 from repose_jax.evaluation.evaluator import Evaluator
 from repose_jax.evaluation.metrics import METRICS
-from repose_jax.evaluation.predict import Predictor
+from repose_jax.evaluation.predictions import Predictions
 from repose_jax.evaluation.protocols import protocol as protocol_lib
 from repose_jax.evaluation.tally import Group, Tally
 from repose_jax.skeleton import HUMAN36M
@@ -108,36 +109,44 @@ def write(
 
 
 def conclude(
+    config: Experiment,
     evaluator: Evaluator,
-    predictor: Predictor,
+    predictions: Predictions,
     tally: Tally,
     directory: pathlib.Path,
     *,
-    pictures: int,
+    step: int,
+    checkpoint: str,
     baselines: Mapping[str, Mapping[str, float]],
-    info: Mapping[str, Any],
 ) -> None:
-    """Prints the tables and writes them and the pictures.
-
-    All processes take part, because they predict together; the first one prints and writes.
+    """Prints the tables, and writes them and the pictures; on the first process alone.
 
     Args:
-        evaluator: the test set.
-        predictor: whose predictions to draw.
-        tally: its evaluation.
-        directory: where files go; pictures to `pictures` in it.
-        pictures: test sequences to draw.
+        config: the experiment.
+        evaluator: its test set.
+        predictions: the model's predictions, to draw.
+        tally: their scores.
+        directory: folder of the files; pictures go to `pictures` in it.
+        step: step of the model; at step 0 it is a converted one.
+        checkpoint: its kind, "best" or "latest".
         baselines: results to compare with, by name.
-        info: what `evaluation.json` records beside the results.
     """
-    from repose_jax.evaluation.pictures import draw_sequences  # matplotlib is slow to import
-
-    drawn = draw_sequences(evaluator, predictor, directory / "pictures", pictures)
     if jax.process_index() > 0:
         return
-    compared = {**baselines, "trained": evaluator.protocol.summary(tally)}
+    from repose_jax.evaluation.pictures import draw_sequences  # matplotlib is slow to import
+
+    drawn = draw_sequences(predictions, directory / "pictures", config.eval.pictures)
+    name = "trained" if step else "converted"
+    compared = {**baselines, name: evaluator.protocol.summary(tally)}
     print("\n" + table(compared, "for comparison"))
     print("\n" + full_table(tally, evaluator.protocol))
-    info = {"version": repose_jax.__version__, **info, "baselines": baselines}
+    info = {
+        "version": repose_jax.__version__,
+        "step": step,
+        "checkpoint": checkpoint,
+        "test": list(config.data.test),
+        "protocol": config.eval.protocol,
+        "baselines": baselines,
+    }
     written = write(directory, tally, evaluator.protocol, info) + drawn
     print("\nWritten: " + ", ".join(str(path) for path in written))

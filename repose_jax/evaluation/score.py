@@ -1,4 +1,4 @@
-"""Predictions against the truth: every metric of every frame, in millimetres.
+"""Scores of predictions: every metric of every frame, in millimetres.
 
 Poses are compared relative to the root of each frame: velocity and acceleration along whole
 sequences, the order of frames within clips.
@@ -10,12 +10,11 @@ from typing import Any
 
 import jax
 import numpy as np
-from jax.sharding import Mesh
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Int
 
 from repose_jax.data import clips as clips_lib
 from repose_jax.evaluation.metrics import METRICS
-from repose_jax.evaluation.predict import Predictor, predict_frames, root_relative_mm
+from repose_jax.evaluation.predictions import Predictions
 from repose_jax.evaluation.tally import VISIBILITY, Group, Tally
 
 _SEQUENCE_BLOCK = 1024  # sequences are padded to a multiple, so that few lengths are compiled
@@ -26,26 +25,15 @@ def _scores(metrics, prediction, target, mask):
     return {metric.name: tuple(metric(prediction, target, mask)) for metric in metrics}
 
 
-def score(
-    prediction: Float[np.ndarray, "n j 3"],
-    target: Float[np.ndarray, "n j 3"],
-    counted: Bool[np.ndarray, " n"],
-    clips: clips_lib.Clips,
-    *,
-    batch_size: int = 32,
-) -> Tally:
-    """Compares poses in mm.
+def score(predictions: Predictions, *, batch_size: int = 32) -> Tally:
+    """Sums every metric over the valid frames, each of them once.
 
     Args:
-        prediction: `[n, j, 3]`, relative to the root; anything where it does not count.
-        target: `[n, j, 3]`, likewise.
-        counted: `[n]` the frames that count.
-        clips: which frames are together in a clip.
-        batch_size: clips that are scored at once.
-
-    Returns:
-        Sums of every metric.
+        predictions: predicted and true poses; those in frames that are not valid are ignored.
+        batch_size: clips that are scored at a time.
     """
+    clips, valid = predictions.clips, predictions.valid
+    prediction, target = predictions.poses, predictions.truth
     sequences = clips.sequences
     sequence = np.repeat(np.arange(len(sequences.names)), sequences.lengths)
     kinds, group = np.unique(np.stack([sequence, sequences.activity]), axis=1, return_inverse=True)
@@ -71,56 +59,13 @@ def score(
         kind: tuple(metric for metric in METRICS.values() if metric.along == kind)
         for kind in ("clips", "sequences")
     }
-    for index, real, batch in clips_lib.eval_batches(clips, batch_size):
+    for index, new in clips_lib.eval_batches(clips, batch_size):
         rows = clips_lib.rows(clips, index)
-        mask = (batch["counted"][..., 0] & real[:, None] & counted[rows])[..., None]
-        add(_scores(along["clips"], prediction[rows], target[rows], mask), rows)
+        frame_mask = (new & valid[rows])[..., None]
+        add(_scores(along["clips"], prediction[rows], target[rows], frame_mask), rows)
     for begin, end in zip(sequences.offsets[:-1], sequences.offsets[1:], strict=True):
-        filled = -(end - begin) % _SEQUENCE_BLOCK + end - begin
-        rows = np.minimum(np.arange(begin, begin + filled), end - 1)
-        mask = (counted[rows] & (np.arange(filled) < end - begin))[:, None]
-        add(_scores(along["sequences"], prediction[rows], target[rows], mask), rows)
+        padded = -(end - begin) % _SEQUENCE_BLOCK + end - begin
+        rows = np.minimum(np.arange(begin, begin + padded), end - 1)
+        frame_mask = (valid[rows] & (np.arange(padded) < end - begin))[:, None]
+        add(_scores(along["sequences"], prediction[rows], target[rows], frame_mask), rows)
     return Tally(groups=groups, totals=totals, weights=weights)
-
-
-def evaluate(
-    predictor: Predictor,
-    clips: clips_lib.Clips,
-    *,
-    batch_size: int,
-    mesh: Mesh,
-    zero_root: bool = False,
-    scale: Float[np.ndarray, " s"] | None = None,
-) -> Tally:
-    """Evaluates a predictor on all clips, each frame once.
-
-    Frames count that a clip covers, that the dataset's protocol counts (`valid`), and whose scale
-    in mm is known.
-
-    Args:
-        predictor: normalised inputs to poses in the units of the model.
-        clips: test clips.
-        batch_size: clips in a batch, over all devices; the last one is filled up and the filling
-            not counted.
-        mesh: the devices.
-        zero_root: see `root_relative_mm`.
-        scale: a factor on the predictions of each sequence.
-
-    Returns:
-        Sums of every metric.
-
-    Raises:
-        ValueError: no frame counts.
-    """
-    frames = predict_frames(predictor, clips, batch_size=batch_size, mesh=mesh)
-    counted = clips_lib.covered(clips) & clips.sequences.valid & np.isfinite(clips.mm_per_unit)
-    if not counted.any():
-        raise ValueError(
-            "Not one frame of the test sequences counts: none is valid, or the scale of their 2.5D "
-            "labels is not known (that of Human3.6M's training split is not)."
-        )
-    prediction = root_relative_mm(frames, clips, zero_root=zero_root)
-    if scale is not None:
-        prediction *= np.repeat(scale, clips.sequences.lengths)[:, None, None].astype(np.float32)
-    target = root_relative_mm(clips.joints, clips)
-    return score(prediction, target, counted, clips, batch_size=batch_size)

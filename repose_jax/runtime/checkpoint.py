@@ -76,6 +76,24 @@ class Checkpoints:
         args = ocp.args.Composite(state=ocp.args.StandardRestore(abstract))
         return manager.restore(step, args=args)["state"]
 
+    def restore_part(self, kind: str, like: T) -> T:
+        """Reads the entries of a saved state that `like` has; see `restore`.
+
+        Args:
+            kind: "latest" or "best".
+            like: a dictionary of some of the state's entries; its leaves have a sharding.
+
+        Raises:
+            FileNotFoundError: there is no checkpoint of that kind.
+        """
+        path = self.path(kind)
+        if path is None:
+            raise FileNotFoundError(f"There is no checkpoint in {self.directory / kind}.")
+        restore_args = ocp.checkpoint_utils.construct_restore_args(like)
+        args = ocp.args.PyTreeRestore(like, restore_args=restore_args, partial_restore=True)
+        with ocp.PyTreeCheckpointer() as checkpointer:
+            return checkpointer.restore(path / "state", args=args)
+
     def path(self, kind: str) -> pathlib.Path | None:
         """Returns the folder of the newest checkpoint of a kind, or None."""
         self.wait()

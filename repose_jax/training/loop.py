@@ -58,16 +58,16 @@ def train_and_evaluate(config: Experiment, workdir: pathlib.Path) -> Tally:
     step, last = int(train_state.step), config.train.epochs * run.steps_per_epoch
     writer = MetricWriter(workdir, resumed_step=step) if primary else None
     jitted, turn = jit_steps(run), 0
-    tally = None
+    predictions = tally = None
     if not baselines:
         start = "initial" if config.init_from else "untrained"
         if info:
             start = "converted"  # `convert` wrote a state without baselines
         for name, predictor in (
-            ("mean pose", mean_pose_predictor(run.train)),
+            ("mean pose", mean_pose_predictor(run.train, run.evaluator.clips.context)),
             (start, run.evaluator.predictor(run.graphdef, train_state.variables)),
         ):
-            baselines[name] = run.evaluator.protocol.summary(run.evaluator.score(predictor))
+            baselines[name] = run.evaluator.summary(predictor)
             if writer:
                 writer.write(0, name.replace(" ", "_"), baselines[name])
     # Converted weights are the best until training finds better ones.
@@ -121,9 +121,10 @@ def train_and_evaluate(config: Experiment, workdir: pathlib.Path) -> Tally:
                     check(pending, step)
                     pending = None
                 if due:
-                    tally = run.evaluator.score(
+                    predictions = run.evaluator.predict(
                         run.evaluator.predictor(run.graphdef, train_state.variables)
                     )
+                    tally = run.evaluator.score(predictions)
                     summary = run.evaluator.protocol.summary(tally)
                     if writer:
                         writer.write(step, "test", summary)
@@ -150,16 +151,20 @@ def train_and_evaluate(config: Experiment, workdir: pathlib.Path) -> Tally:
         checkpoints.close()
         if writer:
             writer.close()
-    if tally is None:  # everything was trained before
-        tally = run.evaluator.score(run.evaluator.predictor(run.graphdef, train_state.variables))
+    if predictions is None or tally is None:  # everything was trained before
+        predictions = run.evaluator.predict(
+            run.evaluator.predictor(run.graphdef, train_state.variables)
+        )
+        tally = run.evaluator.score(predictions)
     report.conclude(
+        config,
         run.evaluator,
-        run.evaluator.predictor(run.graphdef, train_state.variables),
+        predictions,
         tally,
         workdir,
-        pictures=config.eval.pictures,
+        step=step,
+        checkpoint="latest",
         baselines=baselines,
-        info=run.describe(step, "latest"),
     )
     return tally
 

@@ -215,13 +215,13 @@ def reconstruction_error(
     batch_size, seed = made.config.eval.batch_size, made.config.train.seed
     rows = devices.process_rows(batch_size)
     total = count = 0.0
-    for number, (_, real, batch) in enumerate(clips_lib.eval_batches(test, batch_size)):
-        counted = batch["counted"] & real[:, None, None]
-        arrays = {"inputs": batch["inputs"][rows], "counted": counted[rows]}
+    for number, (index, new) in enumerate(clips_lib.eval_batches(test, batch_size)):
+        inputs = test.inputs[clips_lib.rows(test, index[rows])]
+        arrays = {"inputs": inputs, "frame_mask": new[rows, :, None]}
         key = jax.random.fold_in(jax.random.key(seed), number)
         arrays = devices.put_rows(arrays, made.mesh)
         total += float(_distances(graphdef, train_state.variables, arrays, key))
-        count += counted.sum() * batch["inputs"].shape[2]
+        count += new.sum() * inputs.shape[2]
     return total / count
 
 
@@ -230,7 +230,7 @@ def _distances(graphdef, variables, batch, key):
     model = nnx.merge(graphdef, *variables)
     x = batch["inputs"][..., : model.config.in_channels]
     told = model(x, draw_masks(key, model.config))
-    return jnp.sum(jnp.linalg.norm(told - x[..., :2], axis=-1), where=batch["counted"])
+    return jnp.sum(jnp.linalg.norm(told - x[..., :2], axis=-1), where=batch["frame_mask"])
 
 
 def _windows(made: Run, frames: int) -> clips_lib.Clips:

@@ -1,23 +1,24 @@
 """What training and evaluation work with: data, model, devices, all made from a configuration."""
 
 import dataclasses
-import functools
 import pathlib
 from typing import Any
 
 import jax
 import optax
 from flax import nnx
-from jax.experimental import multihost_utils
 from jax.sharding import Mesh
 
 from repose_jax import models
 from repose_jax.config import Experiment
 from repose_jax.data import clips as clips_lib
-from repose_jax.data import prepare
-from repose_jax.data import sequences as dataset
-from repose_jax.evaluation import protocols
-from repose_jax.evaluation.evaluator import Evaluator
+from repose_jax.evaluation.evaluator import (
+    Evaluator,
+    abstract_model,
+    clip_context,
+    load_evaluator,
+    load_splits,
+)
 from repose_jax.objectives import objective
 from repose_jax.runtime import devices
 from repose_jax.training import optim, state
@@ -60,15 +61,6 @@ class Run:
     microbatches: int
     steps_per_call: int
 
-    def describe(self, step: int, kind: str) -> dict[str, Any]:
-        """Returns what a report records of a checkpoint besides its results."""
-        return {
-            "step": step,
-            "checkpoint": kind,
-            "test": list(self.config.data.test),
-            "protocol": self.config.eval.protocol,
-        }
-
 
 def setup(config: Experiment, workdir: pathlib.Path) -> tuple[Run, state.TrainState]:
     """Loads the data and makes the model; nothing is written.
@@ -81,52 +73,28 @@ def setup(config: Experiment, workdir: pathlib.Path) -> tuple[Run, state.TrainSt
         FileNotFoundError: a dataset is not prepared.
     """
     data, train_config = config.data, config.train
-    protocol = protocols.get(config.eval.protocol)
-    if jax.process_index() == 0:
-        prepare.prepare_embedded((*data.train, *data.test), data.data_dir)
-    multihost_utils.sync_global_devices("datasets are prepared")
     minimised = objective_of(config)
-    for size in (train_config.batch_size, config.eval.batch_size):
-        devices.process_rows(size)  # refuses what cannot be split
-    train_context, test_context = check_model(config)
-    cut = functools.partial(
-        clips_lib.make,
-        partial_clips=data.partial_clips,
-        inputs=data.inputs,
-        root_relative=data.root_relative,
-        depth_reference=data.depth_reference,
-        unit=data.unit,
-    )
-    train_clips = cut(
-        dataset.load(data.train, data.data_dir),
+    devices.process_rows(train_config.batch_size)  # raises if it cannot be split
+    train_context, _ = check_model(config)
+    mesh = devices.data_mesh()
+    evaluator = load_evaluator(config, mesh)
+    train_clips = clips_lib.cut(
+        load_splits(data.train, data.data_dir),
+        data,
         frames=data.frames,
         stride=data.stride,
         context=train_context,
     )
-    test_sequences = dataset.load(data.test, data.data_dir)
     of_a_pass = max(len(train_clips) // train_config.batch_size, 1)
     steps_per_epoch = train_config.epoch_steps or of_a_pass * train_config.epoch_passes
     model = models.create(**config.model, seed=train_config.seed)
     graphdef, train_state, optimizer = initial_state(config, model, steps_per_epoch=steps_per_epoch)
-    mesh = devices.data_mesh()
     run = Run(
         config=config,
         workdir=workdir,
         mesh=mesh,
         train=train_clips,
-        evaluator=Evaluator(
-            clips=cut(
-                test_sequences,
-                frames=config.test_frames,
-                stride=config.test_frames,
-                context=test_context,
-            ),
-            protocol=protocol,
-            mesh=mesh,
-            batch_size=config.eval.batch_size,
-            flip=config.eval.flip,
-            window=data.frames if config.eval.output == "centre" else None,
-        ),
+        evaluator=evaluator,
         graphdef=graphdef,
         optimizer=optimizer,
         momentum=optim.batch_norm_momentum(config.optim, steps_per_epoch, train_config.epochs),
@@ -204,27 +172,8 @@ def check_model(config: Experiment) -> tuple[tuple[int, int], tuple[int, int]]:
     Raises:
         ValueError: an unknown model or size, or clips that the model does not take.
     """
-    model: Any = nnx.eval_shape(functools.partial(models.create, **config.model))
-    name, frames, context = config.model["name"], model.config.frames, model.context
-    if any(context):  # any clip will do, with its context
-        if config.eval.output == "centre":
-            raise ValueError(
-                f'config.eval.output is "centre", but {name!r} gives nothing else; leave it at '
-                '"every".'
-            )
-        return context, context
-    for field, value in (("data", config.data.frames), ("eval", config.test_frames)):
-        if field == "eval" and config.eval.output == "centre":
-            continue
-        if value > frames or (model.fixed_length and value != frames):
-            relation = "not" if model.fixed_length else "more than"
-            raise ValueError(
-                f"config.{field}.frames is {value}, {relation} config.model.frames, {frames}, "
-                f"which {name!r} takes."
-            )
-    window = config.data.frames
-    centred = ((window - 1) // 2, window // 2) if config.eval.output == "centre" else context
-    return context, centred
+    model = abstract_model(config)
+    return clip_context(config, model, "data"), clip_context(config, model, "eval")
 
 
 def initial_state(

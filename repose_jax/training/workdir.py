@@ -3,7 +3,7 @@
 import dataclasses
 import json
 import pathlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import jax
@@ -13,8 +13,10 @@ from jax.experimental import multihost_utils
 
 import repose_jax
 from repose_jax import config as config_lib
-from repose_jax import models
 from repose_jax.config import Experiment
+from repose_jax.evaluation.evaluator import abstract_model
+from repose_jax.evaluation.predict import Variables
+from repose_jax.models.lifter import Lifter
 from repose_jax.runtime import devices
 from repose_jax.runtime.checkpoint import Checkpoints
 from repose_jax.training import state
@@ -98,6 +100,62 @@ def write_run(config: Experiment, model: nnx.Module, workdir: pathlib.Path) -> N
     claim_workdir(config, workdir)  # last: what has no configuration is not a run
 
 
+def read_config(workdir: pathlib.Path) -> Experiment:
+    """Returns the configuration of a run.
+
+    Raises:
+        FileNotFoundError: there is no run.
+    """
+    path = workdir / "config.json"
+    if not path.exists():
+        raise FileNotFoundError(
+            f"{workdir} holds no run (no config.json); give the workdir of a run, trained or "
+            "converted."
+        )
+    return config_lib.from_mapping(json.loads(path.read_text())["config"])
+
+
+@dataclasses.dataclass(frozen=True)
+class Weights:
+    """A model as a checkpoint holds it.
+
+    Attributes:
+        graphdef: its static half.
+        variables: its parameters (their moving average, if there is one), and its statistics.
+        step: updates made.
+        info: JSON values saved beside the state, such as the baselines.
+    """
+
+    graphdef: nnx.GraphDef[Lifter]
+    variables: Variables
+    step: int
+    info: Mapping[str, Any]
+
+
+def load_weights(config: Experiment, workdir: pathlib.Path, kind: str) -> Weights:
+    """Reads the model of a run, without the state of its optimiser, to all devices.
+
+    Args:
+        config: the run's configuration.
+        workdir: the run.
+        kind: "best" or "latest".
+
+    Raises:
+        FileNotFoundError: there is no checkpoint of that kind.
+    """
+    graphdef, params, stats = nnx.split(abstract_model(config), nnx.Param, nnx.BatchStat)
+    average = config.optim.ema > 0
+    like = {"stats": stats} | ({"ema": params} if average else {"params": {"model": params}})
+    sharding = devices.replicated(devices.data_mesh())
+    like = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=sharding), like)
+    checkpoints = Checkpoints(workdir)
+    found = checkpoints.restore_part(kind, like)
+    info = checkpoints.info(kind) or {}
+    checkpoints.close()
+    params = found["ema"] if average else found["params"]["model"]
+    return Weights(graphdef, (params, found["stats"]), info["step"], info)
+
+
 def start_from(workdir: pathlib.Path, train_state: state.TrainState) -> state.TrainState:
     """Puts the weights of another run into a state before its first step.
 
@@ -113,19 +171,9 @@ def start_from(workdir: pathlib.Path, train_state: state.TrainState) -> state.Tr
         FileNotFoundError: there is no run or no checkpoint.
         ValueError: its model has other parameters; names them.
     """
-    path = workdir / "config.json"
-    if not path.exists():
-        raise FileNotFoundError(
-            f"config.init_from: {workdir} holds no run (no config.json). Give the workdir of a "
-            "run, or one that `repose convert` wrote."
-        )
-    config = config_lib.from_mapping(json.loads(path.read_text())["config"])
-    _, like, _ = initial_state(config, models.create(**config.model))
-    like = jax.device_put(like, devices.replicated(devices.data_mesh()))
-    checkpoints = Checkpoints(workdir)
-    kind = "best" if checkpoints.info("best") else "latest"
-    params, stats = checkpoints.restore(kind, like).variables
-    checkpoints.close()
+    config = read_config(workdir)
+    kind = "best" if (workdir / "checkpoints" / "best").exists() else "latest"
+    params, stats = load_weights(config, workdir, kind).variables
     shapes = [
         {jax.tree_util.keystr(path): leaf.shape for path, leaf in jax.tree.leaves_with_path(tree)}
         for tree in ((params, stats), (train_state.params["model"], train_state.stats))

@@ -6,6 +6,7 @@ import pytest
 import small_data
 
 from repose_jax.data import clips as clips_lib
+from repose_jax.data.normalise import to_image_frame
 from repose_jax.skeleton import HUMAN36M
 
 FRAMES = 9
@@ -39,12 +40,13 @@ def test_the_frames_around_a_clip_come_with_it_and_those_at_the_ends_repeat():
     assert batch["mask"][2, :, 0].tolist() == [True] * 11 + [False] * 3
 
 
-def test_context_changes_neither_the_frames_of_clips_nor_what_counts():
+def test_context_changes_neither_the_frames_of_clips_nor_which_are_new():
     plain, around = make(), make(context=(4, 4))
     index = np.arange(len(plain))
     np.testing.assert_array_equal(clips_lib.rows(plain, index), clips_lib.rows(around, index))
+    new = [clips_lib.new_frames(clips, index) for clips in (plain, around)]
+    np.testing.assert_array_equal(*new)
     batches = [clips_lib.gather(clips, index) for clips in (plain, around)]
-    np.testing.assert_array_equal(batches[0]["counted"], batches[1]["counted"])
     for key in ("inputs", "targets", "mask"):
         np.testing.assert_array_equal(batches[0][key], batches[1][key][:, 4:-4])
 
@@ -61,22 +63,22 @@ def test_targets_can_be_in_millimetres():
 
 @pytest.mark.parametrize("stride", [1, 2, 4, 8, 9])
 @pytest.mark.parametrize("frames", [9, 10])
-def test_every_frame_is_covered_and_counted_exactly_once(frames, stride):
+def test_every_frame_is_covered_and_new_in_exactly_one_clip(frames, stride):
     clips = clips_lib.make(MOTION, frames=frames, stride=stride)
     windows = clips.windows
     total = MOTION.offsets[-1]
-    covered, counted = np.zeros(total, int), np.zeros(total, int)
-    batch = clips_lib.gather(clips, np.arange(len(clips)))
+    covered, new = np.zeros(total, int), np.zeros(total, int)
+    new_frames = clips_lib.new_frames(clips, np.arange(len(clips)))
     for clip in range(len(clips)):
         sequence, start = windows.sequence[clip], windows.start[clip]
         rows = np.arange(start, start + windows.length[clip])
         assert MOTION.offsets[sequence] <= start
         assert rows[-1] < MOTION.offsets[sequence + 1]
         covered[rows] += 1
-        counted[rows] += batch["counted"][clip, : len(rows), 0]
-        assert not batch["counted"][clip, len(rows) :].any()
+        new[rows] += new_frames[clip, : len(rows)]
+        assert not new_frames[clip, len(rows) :].any()
     assert (covered >= 1).all()
-    np.testing.assert_array_equal(counted, 1)
+    np.testing.assert_array_equal(new, 1)
 
 
 def test_a_tail_gets_a_last_window_that_ends_with_the_sequence():
@@ -84,14 +86,14 @@ def test_a_tail_gets_a_last_window_that_ends_with_the_sequence():
     assert windows.sequence.tolist() == [0, 0, 0, 1]
     assert windows.start.tolist() == [0, 4, 6, 10]
     assert windows.length.tolist() == [4, 4, 4, 4]
-    assert windows.counted.tolist() == [4, 4, 2, 4]
+    assert windows.new.tolist() == [4, 4, 2, 4]
 
 
 def test_a_sequence_shorter_than_a_clip_gives_one_window():
     windows = clips_lib.windows(np.array([0, 3, 4]), frames=5, stride=2)
     assert windows.start.tolist() == [0, 3]
     assert windows.length.tolist() == [3, 1]
-    assert windows.counted.tolist() == [3, 1]
+    assert windows.new.tolist() == [3, 1]
 
 
 def test_tails_can_be_dropped_as_the_published_clips_do():
@@ -99,7 +101,7 @@ def test_tails_can_be_dropped_as_the_published_clips_do():
     assert windows.sequence.tolist() == [0, 0, 1, 2]
     assert windows.start.tolist() == [0, 4, 10, 14]
     assert windows.length.tolist() == [4, 4, 4, 3]
-    assert windows.counted.tolist() == [4, 4, 4, 3]
+    assert windows.new.tolist() == [4, 4, 4, 3]
     clips = clips_lib.make(MOTION, frames=9, stride=9, partial_clips="drop")
     lengths = MOTION.lengths
     wanted = np.where(lengths < 9, lengths, lengths // 9 * 9)
@@ -120,7 +122,7 @@ def test_a_stride_that_skips_frames_or_stands_still_is_refused(stride):
 
 def test_the_width_of_the_image_spans_minus_one_to_one_and_the_aspect_is_kept():
     corners = np.float32([[0, 0], [1000, 500], [500, 250], [1000, 0]])
-    found = clips_lib.normalise(corners, np.array([1000, 500]))
+    found = to_image_frame(corners, np.array([1000, 500]))
     np.testing.assert_allclose(found, [[-1, -0.5], [1, 0.5], [0, 0], [1, -0.5]])
 
 
@@ -179,7 +181,7 @@ def test_the_ground_truth_as_input_is_the_projection_of_the_joints():
 
 def test_without_a_camera_there_is_no_ground_truth_in_the_image():
     unknown = dataclasses.replace(MOTION, intrinsics=np.full_like(MOTION.intrinsics, np.nan))
-    with pytest.raises(ValueError, match="train0/view0: its camera is not known"):
+    with pytest.raises(ValueError, match="train0/view0: its camera is unknown"):
         clips_lib.make(unknown, frames=9, stride=9, inputs="ground_truth")
 
 
@@ -229,7 +231,8 @@ def test_a_short_clip_repeats_its_last_frame_which_the_mask_tells():
     (clip,) = np.flatnonzero(clips.windows.length == 5)
     batch = clips_lib.gather(clips, np.array([clip]))
     assert batch["mask"][0, :, 0].tolist() == [True] * 5 + [False] * 4
-    assert batch["counted"][0, :, 0].tolist() == [True] * 5 + [False] * 4
+    new = clips_lib.new_frames(clips, np.array([clip]))
+    assert new[0].tolist() == [True] * 5 + [False] * 4
     for key in ("inputs", "targets"):
         assert batch[key].shape[:3] == (1, FRAMES, 17)
         for frame in range(5, FRAMES):
@@ -306,13 +309,16 @@ def test_the_rows_of_two_processes_make_up_the_batch():
     assert_same(whole, {key: np.concatenate([part[key] for part in parts]) for key in whole})
 
 
-def test_evaluation_goes_through_all_clips_in_order_and_marks_what_fills_up():
+def test_evaluation_goes_through_all_clips_in_order_and_pads_the_last_batch():
     clips = make()
-    batches = list(clips_lib.eval_batches(clips, 8))
-    assert len(clips) % 8, "the last batch has to be filled up for this test to say anything"
-    index = np.concatenate([index[real] for index, real, _ in batches])
-    assert index.tolist() == list(range(len(clips)))
-    for index, real, batch in batches:
-        assert real.shape == (8,)
-        assert_same(batch, clips_lib.gather(clips, index))
-        assert (index[~real] == len(clips) - 1).all()
+    batches = clips_lib.eval_batches(clips, 8)
+    padding = -len(clips) % 8
+    assert padding, "the last batch has to be padded for this test to say anything"
+    index = np.concatenate([index for index, _ in batches])
+    assert index.tolist() == [*range(len(clips)), *[len(clips) - 1] * padding]
+    for index, new in batches:
+        assert new.shape == (8, FRAMES)
+        real = np.arange(index[0], index[0] + 8) < len(clips)
+        wanted = clips_lib.new_frames(clips, index)
+        np.testing.assert_array_equal(new, wanted & real[:, None])
+    assert not batches[-1][1][-padding:].any()

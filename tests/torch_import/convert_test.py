@@ -15,12 +15,12 @@ from small_run import assert_close, records, restore
 
 from repose_jax import models
 from repose_jax.cli import convert as command
-from repose_jax.cli.evaluate import evaluate_checkpoint
 from repose_jax.runtime.checkpoint import Checkpoints
 from repose_jax.torch_import import convert
 from repose_jax.training import loop as train
 from repose_jax.training import setup as run
 from repose_jax.training import workdir
+from repose_jax.training.evaluate_checkpoint import evaluate_checkpoint
 
 CONFIG = dict(frames=27, width=32, depth=2, heads=4, representation=64)
 CHECKPOINT = GOLDEN / "repose_tiny_checkpoint.bin"

@@ -14,7 +14,6 @@ import pytest
 import small_data
 from small_run import assert_close, records, restore
 
-from repose_jax.cli.evaluate import evaluate_checkpoint
 from repose_jax.data import clips as clips_lib
 from repose_jax.evaluation.metrics import METRICS
 from repose_jax.runtime import devices
@@ -22,6 +21,7 @@ from repose_jax.runtime.signals import Interrupted
 from repose_jax.training import loop as train
 from repose_jax.training import optim
 from repose_jax.training import step as step_module
+from repose_jax.training.evaluate_checkpoint import evaluate_checkpoint
 from repose_jax.training.setup import Run, microbatches_of, setup, steps_per_call_of
 from repose_jax.training.step import jit_step, train_step
 from repose_jax.training.workdir import claim_workdir

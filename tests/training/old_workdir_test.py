@@ -9,9 +9,9 @@ import small_data
 from small_run import records
 
 from repose_jax import config
-from repose_jax.cli.evaluate import evaluate_checkpoint
 from repose_jax.config import Experiment
 from repose_jax.training import loop
+from repose_jax.training.evaluate_checkpoint import evaluate_checkpoint
 
 GOLDEN = pathlib.Path(__file__).parents[1] / "golden"
 EXPECTED = json.loads((GOLDEN / "workdir_beb5c03.json").read_text())

@@ -1,6 +1,6 @@
-"""The authors' own reader and evaluation of Human3.6M, on a made-up file in the published layout.
+"""The authors' own reader and evaluation of Human3.6M, on a synthetic file in MotionBERT's layout.
 
-`tests/golden/h36m` has the file, and what their code gives on it: where clips start, the first
+`tests/golden/h36m` has the file and the output of their code for it: where clips start, the first
 inputs and labels, and the errors of stored predictions.
 """
 
@@ -13,8 +13,10 @@ from golden_files import GOLDEN
 
 from repose_jax.data import clips, prepare
 from repose_jax.data import sequences as dataset
-from repose_jax.evaluation import protocols, score
+from repose_jax.evaluation import protocols
+from repose_jax.evaluation.predict import predict_sequences
 from repose_jax.evaluation.protocols import human36m
+from repose_jax.evaluation.score import score
 from repose_jax.runtime import devices
 
 EXPECTED = dict(np.load(GOLDEN / "h36m" / "h36m_expected.npz"))
@@ -37,7 +39,7 @@ def cut(motion: dataset.Sequences, stride: int) -> clips.Clips:
 
 
 @pytest.mark.parametrize("split", ["train", "test"])
-def test_the_clips_are_those_of_the_published_reader(load, split):
+def test_the_clips_are_those_of_the_authors_reader(load, split):
     found = cut(load(split), int(EXPECTED[f"{split}_stride"]))
     assert len(found) == int(EXPECTED[f"n_{split}"])
     np.testing.assert_array_equal(found.windows.start, EXPECTED[f"{split}_clip_start"])
@@ -46,17 +48,15 @@ def test_the_clips_are_those_of_the_published_reader(load, split):
     np.testing.assert_allclose(batch["targets"], EXPECTED[f"{split}_label_first"], atol=1e-6)
 
 
-def test_the_errors_are_those_of_the_published_evaluation(load):
+def test_the_errors_are_those_of_the_authors_evaluation(load):
     motion = load("test")
     found = cut(motion, LENGTH)
     predictions = EXPECTED["predictions_normalised"]
     stored = iter((predictions[:8], np.resize(predictions[8:], predictions[:8].shape)))
-    tally = score.evaluate(
-        lambda inputs: jnp.asarray(next(stored)),
-        found,
-        batch_size=8,
-        mesh=devices.data_mesh(),
+    predictions = predict_sequences(
+        lambda inputs: jnp.asarray(next(stored)), found, batch_size=8, mesh=devices.data_mesh()
     )
+    tally = score(predictions)
     table, summary = PROTOCOL.table(tally), PROTOCOL.summary(tally)
     names = {name: short for short, name, _ in human36m.ACTIONS}
     assert table.columns == (*(names[action] for action in EXPECTED["actions"]), "Avg")
@@ -69,7 +69,7 @@ def test_the_errors_are_those_of_the_published_evaluation(load):
         np.testing.assert_allclose(summary[metric], wanted[-1], atol=1e-3)
 
 
-def test_other_frame_counts_come_from_covering_tails(load):
+def test_dropping_partial_clips_leaves_whole_clips_and_covering_them_every_frame(load):
     motion = load("test")
     dropped = clips.covered(cut(motion, LENGTH)).sum()
     assert dropped == sum(n // LENGTH * LENGTH for n in motion.lengths)
