@@ -12,11 +12,13 @@ class Table:
     """Rows of numbers with names.
 
     Attributes:
-        title: what the table tells, with units; may be empty.
+        title: of the table, with units; may be empty.
         columns: heads of the columns, "head unit" or with an arrow to where better is.
-        rows: name to one number for each column; NaN for what does not exist.
+        rows: name to one number for each column; NaN for a missing one.
         digits: after the decimal point, for each column or for all.
         corner: what the rows are, above their names.
+        spreads: what stands behind "±" in each cell, by the names of the rows; NaN for nothing.
+        signed: columns of differences, shown with their sign.
     """
 
     title: str
@@ -24,6 +26,8 @@ class Table:
     rows: Mapping[str, Sequence[float]]
     digits: int | tuple[int, ...] = 1
     corner: str = ""
+    spreads: Mapping[str, Sequence[float]] = dataclasses.field(default_factory=dict)
+    signed: tuple[str, ...] = ()
 
     def __post_init__(self):
         for name, row in self.rows.items():
@@ -35,14 +39,19 @@ class Table:
 
     def cells(self, missing: str = "-") -> dict[str, list[str]]:
         """Returns the numbers as text."""
-        digits = self.digits
-        if isinstance(digits, int):
-            digits = (digits,) * len(self.columns)
+        count = len(self.columns)
+        digits = (self.digits,) * count if isinstance(self.digits, int) else self.digits
+
+        def cell(value: float, spread: float, places: int, head: str) -> str:
+            if math.isnan(value):
+                return missing
+            sign = "+" if head in self.signed else ""
+            shown = f"{value:{sign}.{places}f}"
+            return shown if math.isnan(spread) else f"{shown} ± {spread:.{places}f}"
+
+        nothing = (math.nan,) * count
         return {
-            name: [
-                missing if math.isnan(x) else f"{x:.{places}f}"
-                for x, places in zip(row, digits, strict=True)
-            ]
+            name: [*map(cell, row, self.spreads.get(name, nothing), digits, self.columns)]
             for name, row in self.rows.items()
         }
 
@@ -97,11 +106,19 @@ def latex(table: Table) -> str:
 
 
 def comma_separated(table: Table) -> str:
-    """Formats a table as CSV, with all digits; what does not exist is empty."""
+    """Formats a table as CSV, with all digits; a missing number is empty.
+
+    Where cells have spreads, each column is followed by one of them.
+    """
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
-    writer.writerow([table.corner, *table.columns])
+    heads = table.columns
+    if table.spreads:
+        heads = [name for head in heads for name in (head, f"{head} ±")]
+    writer.writerow([table.corner, *heads])
     for name, row in table.rows.items():
+        if table.spreads:
+            row = [x for pair in zip(row, table.spreads[name], strict=True) for x in pair]
         writer.writerow([name, *("" if math.isnan(x) else x for x in row)])
     return file.getvalue()
 
@@ -123,6 +140,7 @@ _LATEX = {
     "↓": r"$\downarrow$",
     "↑": r"$\uparrow$",
     "²": r"$^2$",
+    "±": r"$\pm$",
 }
 
 

@@ -55,3 +55,12 @@ def test_csv_keeps_all_digits_and_leaves_empty_what_does_not_exist():
 def test_a_row_of_another_length_is_refused():
     with pytest.raises(ValueError, match="'Errors': row 'ours' has 1 numbers for 2 columns"):
         tables.Table("Errors", ("a", "b"), {"ours": (1.0,)})
+
+
+def test_spreads_stand_behind_the_numbers_and_in_columns_of_their_own_in_csv():
+    table = tables.Table(
+        "", ("a", "b"), {"x": (1.0, -2.0)}, spreads={"x": (0.25, math.nan)}, signed=("a",)
+    )
+    assert table.cells() == {"x": ["+1.0 ± 0.2", "-2.0"]}
+    assert "+1.0 $\\pm$ 0.2 & -2.0" in tables.latex(table)
+    assert tables.comma_separated(table) == ",a,a ±,b,b ±\nx,1.0,0.25,-2.0,\n"

@@ -1,0 +1,256 @@
+"""Finished runs beside each other: mean and spread over seeds, and paired differences."""
+
+import collections
+import dataclasses
+import difflib
+import glob
+import json
+import math
+import pathlib
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from scipy import special
+
+from repose_jax import config
+from repose_jax.evaluation.metrics import METRICS
+from repose_jax.evaluation.tables import Table
+
+DEFAULT = ("mpjpe", "pa_mpjpe", "mpjve", "spatial_depth_order", "temporal_depth_order")
+"""Metrics that are shown by default."""
+
+# Settings that no result depends on, in the form of `settings`.
+_WITHOUT_EFFECT = ("train.seed", "train.log_every", "data.data_dir", "eval.batch_size")
+_WITHOUT_EFFECT += ("eval.pictures",)
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """An evaluated run.
+
+    Attributes:
+        workdir: its folder.
+        settings: every setting that its results depend on, see `settings`, and the "checkpoint"
+            that was evaluated.
+        seed: of the training.
+        evaluation: its `evaluation.json`.
+    """
+
+    workdir: pathlib.Path
+    settings: Mapping[str, Any]
+    seed: int
+    evaluation: Mapping[str, Any]
+
+    def value(self, metric: str, visibility: str | None = None) -> float:
+        """Returns the mean of a metric; NaN for a missing one.
+
+        Args:
+            metric: its name.
+            visibility: None for the mean of the protocol; "visible" or "occluded" for that over
+                all such joints.
+
+        Raises:
+            ValueError: an unknown metric, or nothing is known of the visibility.
+        """
+        row = self.evaluation.get("summary") or self.evaluation["results"]["all"]["all"]
+        if visibility:
+            row = self.evaluation["results"]["visibility"].get(visibility)
+            if row is None:
+                raise ValueError(
+                    f"{self.workdir} has no results for {visibility} joints: the visibility of its "
+                    "test data is unknown."
+                )
+        if metric not in row:
+            close = difflib.get_close_matches(metric, row, n=1)
+            hint = f" Did you mean {close[0]!r}?" if close else ""
+            raise ValueError(
+                f"{self.workdir} has no metric {metric!r}.{hint} It has {', '.join(row)}."
+            )
+        return math.nan if row[metric] is None else row[metric]
+
+
+def settings(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the settings of an experiment's dictionary that results depend on, by dotted key."""
+    flat: dict[str, Any] = {}
+
+    def add(prefix: str, value: Any) -> None:
+        if isinstance(value, Mapping):
+            for key, inner in value.items():
+                add(f"{prefix}.{key}" if prefix else key, inner)
+        elif not (prefix.startswith("objective.weights.") and value == 0):  # the same as without
+            flat[prefix] = list(value) if isinstance(value, tuple) else value
+
+    add("", values)
+    return {key: value for key, value in flat.items() if key not in _WITHOUT_EFFECT}
+
+
+def find(patterns: Iterable[str]) -> list[pathlib.Path]:
+    """Returns the workdirs that paths, folders of workdirs and glob patterns name.
+
+    Raises:
+        FileNotFoundError: one of them names no workdir.
+    """
+    found: list[pathlib.Path] = []
+    for pattern in patterns:
+        matches = [pathlib.Path(match) for match in sorted(glob.glob(pattern))]
+        workdirs = [
+            path.parent
+            for match in [pathlib.Path(pattern)] * pathlib.Path(pattern).is_dir() or matches
+            for path in [match / "config.json", *sorted(match.glob("*/config.json"))]
+            if path.exists()
+        ]
+        if not workdirs:
+            raise FileNotFoundError(f"{pattern} names no run: there is no config.json in it.")
+        found += workdirs
+    return list(dict.fromkeys(found))
+
+
+def read(workdir: pathlib.Path) -> Run:
+    """Reads an evaluated run.
+
+    Raises:
+        FileNotFoundError: it has no configuration or was not evaluated.
+        ValueError: a file that is not of a run.
+    """
+    for name in ("config.json", "evaluation.json"):
+        if not (workdir / name).exists():
+            raise FileNotFoundError(
+                f"{workdir} has no {name}: finish its training, or evaluate it with `repose eval`."
+            )
+    try:
+        evaluation = json.loads((workdir / "evaluation.json").read_text())
+        written = json.loads((workdir / "config.json").read_text())["config"]
+        experiment = config.from_mapping(written).to_dict()
+        evaluation["results"]["all"]["all"]
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{workdir} is not readable as a run: {error!r}") from error
+    checkpoint = {"checkpoint": evaluation.get("checkpoint", "latest")}
+    return Run(workdir, settings(experiment) | checkpoint, experiment["train"]["seed"], evaluation)
+
+
+def group(runs: Sequence[Run]) -> dict[str, list[Run]]:
+    """Groups runs that differ only in their seed, named by the settings in which groups differ.
+
+    Raises:
+        ValueError: runs of different test sets or protocols, or two of the same seed in a group.
+    """
+    for key in ("data.test", "eval.protocol"):
+        other = next((r for r in runs if r.settings[key] != runs[0].settings[key]), None)
+        if other:
+            raise ValueError(
+                f"config.{key} is {runs[0].settings[key]} in {runs[0].workdir} and "
+                f"{other.settings[key]} in {other.workdir}; only runs with the same are compared."
+            )
+    groups: dict[str, list[Run]] = collections.defaultdict(list)
+    for run in runs:
+        same = groups[json.dumps(run.settings, sort_keys=True)]
+        if twin := next((other for other in same if other.seed == run.seed), None):
+            raise ValueError(
+                f"{twin.workdir} and {run.workdir} have the same configuration and train.seed, "
+                f"{run.seed}; give one of them."
+            )
+        same.append(run)
+    members = list(groups.values())
+    if len(members) == 1:
+        return {str(runs[0].workdir if len(runs) == 1 else runs[0].workdir.parent): members[0]}
+    keys = differing([member[0].settings for member in members])
+    return {_label(member[0].settings, keys): member for member in members}
+
+
+def differing(several: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Returns the keys of settings that are not the same in all."""
+    keys = dict.fromkeys(key for one in several for key in one)
+    return [key for key in keys if any(one.get(key) != several[0].get(key) for one in several)]
+
+
+def _label(of: Mapping[str, Any], keys: Iterable[str]) -> str:
+    """Names a group: `key=value` of the keys, without a model's sizes beside its name."""
+    keys = list(keys)
+    if "model.name" in keys:
+        keys = ["model.name", *(key for key in keys if not key.startswith("model."))]
+    missing = {key: 0 for key in keys if key.startswith("objective.weights.")}
+    shown = {key: of.get(key, missing.get(key)) for key in keys}
+    return ", ".join(
+        f"{key}={value:g}" if isinstance(value, float) else f"{key}={value}"
+        for key, value in shown.items()
+    )
+
+
+def means(
+    groups: Mapping[str, Sequence[Run]], metrics: Sequence[str], visibility: str | None = None
+) -> Table:
+    """Makes a table of mean and standard deviation over the seeds of each group."""
+    values = {
+        name: [[run.value(metric, visibility) for run in runs] for metric in metrics]
+        for name, runs in groups.items()
+    }
+    first = next(iter(groups.values()))[0]
+    average = f"mean over all {visibility} joints" if visibility else "mean of the protocol"
+    return _table(
+        f"{', '.join(first.settings['data.test'])}, {first.settings['eval.protocol']}, {average}; "
+        "mean ± standard deviation over the seeds",
+        metrics,
+        {name: [*map(_mean, rows)] for name, rows in values.items()},
+        {name: [*map(_deviation, rows)] for name, rows in values.items()},
+        {name: len(runs) for name, runs in groups.items()},
+    )
+
+
+def differences(
+    groups: Mapping[str, Sequence[Run]],
+    baseline: str,
+    metrics: Sequence[str],
+    visibility: str | None = None,
+) -> Table:
+    """Makes a table of the differences from a group, with 95 % intervals.
+
+    The differences are paired: of runs with the same seed. Their interval is Student's.
+    """
+    base = {run.seed: run for run in groups[baseline]}
+    rows, spreads, counts = {}, {}, {}
+    for name, runs in groups.items():
+        if name == baseline:
+            continue
+        pairs = [(run, base[run.seed]) for run in runs if run.seed in base]
+        if not pairs:
+            raise ValueError(f"{name} has no seed in common with {baseline}.")
+        columns = [
+            [
+                one.value(metric, visibility) - other.value(metric, visibility)
+                for one, other in pairs
+            ]
+            for metric in metrics
+        ]
+        rows[name], counts[name] = [*map(statistics.fmean, columns)], len(pairs)
+        spreads[name] = [*map(half_width, columns)]
+    title = f"difference from {baseline}, paired by seed; ± half of the 95 % interval"
+    return _table(title, metrics, rows, spreads, counts, signed=True)
+
+
+def half_width(values: Sequence[float]) -> float:
+    """Returns half of the 95 % interval of a mean, by Student's t; NaN of fewer than two values."""
+    quantile = float(special.stdtrit(len(values) - 1, 0.975)) if len(values) > 1 else math.nan
+    return quantile * _deviation(values) / math.sqrt(max(len(values), 1))
+
+
+def _mean(values: Sequence[float]) -> float:
+    return statistics.fmean(values) if values else math.nan
+
+
+def _deviation(values: Sequence[float]) -> float:
+    return statistics.stdev(values) if len(values) > 1 else math.nan
+
+
+def _table(title, metrics, rows, spreads, counts, signed=False) -> Table:
+    """A table with a column for each metric and one for the number of seeds."""
+    known = [METRICS.get(name) for name in metrics]
+    heads = tuple(m.column if m else name for m, name in zip(known, metrics, strict=True))
+    return Table(
+        title=title,
+        columns=(*heads, "seeds"),
+        rows={name: [*row, float(counts[name])] for name, row in rows.items()},
+        digits=(*(m.digits if m else 2 for m in known), 0),
+        spreads={name: [*row, math.nan] for name, row in spreads.items()},
+        signed=heads if signed else (),
+    )
