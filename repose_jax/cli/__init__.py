@@ -4,7 +4,7 @@ import importlib
 import sys
 from collections.abc import Sequence
 
-COMMANDS = ("prepare", "convert", "complexity", "pretrain")
+COMMANDS = ("prepare", "convert", "complexity", "pretrain", "compare")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -212,17 +212,12 @@ def differences(
     for name, runs in groups.items():
         if name == baseline:
             continue
-        pairs = [(run, base[run.seed]) for run in runs if run.seed in base]
-        if not pairs:
-            raise ValueError(f"{name} has no seed in common with {baseline}.")
+        paired = [run for run in runs if run.seed in base]
         columns = [
-            [
-                one.value(metric, visibility) - other.value(metric, visibility)
-                for one, other in pairs
-            ]
-            for metric in metrics
+            [run.value(m, visibility) - base[run.seed].value(m, visibility) for run in paired]
+            for m in metrics
         ]
-        rows[name], counts[name] = [*map(statistics.fmean, columns)], len(pairs)
+        rows[name], counts[name] = [*map(_mean, columns)], len(paired)
         spreads[name] = [*map(half_width, columns)]
     title = f"difference from {baseline}, paired by seed; ± half of the 95 % interval"
     return _table(title, metrics, rows, spreads, counts, signed=True)
