@@ -9,27 +9,29 @@ the clips per second of both. Where a step of a whole batch takes too long, `--s
 times one of fewer clips.
 """
 
-import argparse
 import dataclasses
 import pathlib
 import statistics
+import sys
 import time
 
 import jax
 
 from benchmarks import runs
-from repose_jax.cli import command_line
+from repose_jax.cli import arguments
 from repose_jax.training import setup as run
 from repose_jax.training import step
 
 
 def main() -> None:
     """Measures and prints."""
-    parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
+    parser = arguments.Parser(description=__doc__)
+    parser.add_config()
     parser.add_argument("--steps", type=int, default=20, help="how often to time steps")
     parser.add_argument("--step_batch_size", type=int, help="clips in a timed step")
     parser.add_argument("--json", type=pathlib.Path, help="where to write the result")
-    args, experiment = command_line.parse(parser, None)
+    args = arguments.parse(parser, sys.argv[1:])
+    experiment = args.experiment
     work, state = run.setup(experiment, pathlib.Path("unused"))
     batch_size = experiment.train.batch_size
     step_size = args.step_batch_size or batch_size

@@ -10,30 +10,20 @@ from small_run import records
 @pytest.mark.parametrize(
     ("flags", "config", "message"),
     [
-        (
-            ["--config.optim.lrr=1"],
-            "tests/small_config.py",
-            "no such key: 'lrr' Did you mean \"lr\"",
-        ),
-        (
-            ["--config.optm.lr=1"],
-            "tests/small_config.py",
-            "no such key: 'optm' Did you mean \"optim\"",
-        ),
+        (["--config.optim.lrr=1"], "tests/small_config.py", "Did you mean 'config.optim.lr'?"),
         (["--config.optim.lr=fast"], "tests/small_config.py", "could not convert string to float"),
-        (["--config.train.epochs=0"], "tests/small_config.py", "train.epochs must be at least 1"),
-        (["--wrkdir=x"], "tests/small_config.py", "Did you mean: workdir"),
-        (["quickstart"], "tests/small_config.py", "are not flags: ['quickstart']"),
+        (["--config.train.epochs=0"], "tests/small_config.py", "config.train.epochs "),
+        (["--wrkdir=x"], "tests/small_config.py", "Did you mean '--workdir'?"),
         ([], "configs/quickstart.py:tinny", "There is no variant 'tinny' of "),
-        ([], "configs/absent.py", "No such file or directory: 'configs/absent.py'"),
+        (["--mode=evl"], "configs/quickstart.py", "Did you mean 'eval'?"),
+        (["--mode=eval"], "configs/quickstart.py", "holds no run (no config.json)"),
     ],
 )
-def test_a_wrong_command_line_says_what_is_wrong(flags, config, message, tmp_path):
+def test_a_wrong_command_line_ends_in_one_line(flags, config, message, tmp_path):
     status, printed = processes.run(f"--workdir={tmp_path}", *flags, config=config)
-    assert status != 0
+    assert status == 2
     assert message in printed
-    # That of an unknown variant is ml_collections', which shows where the error comes from.
-    assert "Traceback" not in printed or "tinny" in config
+    assert printed.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
 
 

@@ -1,16 +1,96 @@
-"""Commands: one file each."""
+"""Commands: one file each, with `add_arguments(parser)` and `run(args)`.
 
+A command imports JAX, and what builds on it, only in `run`: help and wrong command lines are
+answered at once.
+"""
+
+import argparse
 import importlib
+import io
+import os
+import signal
 import sys
 from collections.abc import Sequence
 
-COMMANDS = ("prepare", "convert", "complexity", "pretrain", "compare")
+from absl import logging
+
+import repose_jax
+from repose_jax.cli import arguments
+from repose_jax.runtime.signals import Interrupted
+
+COMMANDS = {
+    "prepare": "prepare a dataset for training and evaluation",
+    "train": "train a lifter, or resume a run",
+    "eval": "evaluate a checkpoint of a run",
+    "convert": "make a run of a PyTorch checkpoint of the authors of a network",
+    "pretrain": "pre-train P-STMO on masked 2D poses",
+    "compare": "compare runs over their seeds",
+    "complexity": "count the parameters and multiply-adds of a model",
+}
+USAGE = """\
+repose COMMAND ...
+
+2D-to-3D human pose lifting with relational depth losses.
+
+commands:
+{commands}
+
+`repose COMMAND --help` describes a command. `repose --version` prints the version.
+"""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs a command; returns its exit code."""
-    argv = sys.argv[1:] if argv is None else argv
-    if not argv or argv[0] not in COMMANDS:
-        print(f"usage: repose {{{','.join(COMMANDS)}}} ...", file=sys.stderr)
+    """Runs a command.
+
+    Args:
+        argv: the command and its arguments; by default those of the process.
+
+    Returns:
+        The exit status: 0; 2 for an error, after one line on stderr; or 128 and the number of the
+        signal that stopped it.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal may lack a character: print its code
+            stream.reconfigure(errors="backslashreplace")
+    argv = list(sys.argv[1:] if argv is None else argv)
+    listed = "\n".join(f"  {name:<12}{line}" for name, line in COMMANDS.items())
+    parser = arguments.Parser(prog="repose", usage=USAGE.format(commands=listed), add_help=False)
+    parser.add_argument("-h", "--help", action="store_true")
+    parser.add_argument("--version", action="version", version=f"repose {repose_jax.__version__}")
+    parser.add_argument("command", choices=COMMANDS, nargs="?", metavar="COMMAND")
+    try:
+        args = parser.parse_args(argv[:1])
+        if args.command:
+            return _run(args.command, argv[1:])
+    except SystemExit as end:  # of the parser: after help, or for an error
+        return int(end.code or 0)
+    parser.print_usage(sys.stdout if args.help else sys.stderr)
+    return 0 if args.help else 2
+
+
+def _run(name: str, argv: Sequence[str]) -> int:
+    command = importlib.import_module(f"{__name__}.{name}")
+    parser = arguments.Parser(
+        prog=f"repose {name}",
+        description=command.__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    command.add_arguments(parser)
+    args = arguments.parse(parser, argv)
+    logging.set_verbosity(args.verbosity)
+    try:
+        command.run(args)
+    except Interrupted as stop:
+        print(f"\n{stop}", file=sys.stderr)
+        return 128 + stop.signum
+    except KeyboardInterrupt:
+        print("\nInterrupted.", file=sys.stderr)
+        return 128 + signal.SIGINT
+    except BrokenPipeError:  # whoever read the output has closed it, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
+    except (ImportError, ValueError, OSError, FloatingPointError) as error:
+        logging.debug("", exc_info=True)
+        print(f"{parser.prog}: error: {error}", file=sys.stderr)
         return 2
-    return importlib.import_module(f"repose_jax.cli.{argv[0]}").main(argv[1:])
+    return 0

@@ -1,24 +1,21 @@
-"""`repose complexity`: parameters and multiply-accumulate operations of a configuration's model."""
+"""Count the parameters and multiply-add operations of a configuration's model.
+
+repose complexity --config=h36m
+"""
 
 import argparse
-import sys
-from collections.abc import Sequence
 
-from repose_jax.cli import command_line
-from repose_jax.models import complexity
+from repose_jax.cli.arguments import Parser
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the command line; returns 0, or 2 if there is no such model."""
-    parser = argparse.ArgumentParser(
-        prog="repose complexity",
-        description="Count the parameters and multiply-adds of a configuration's model.",
-        allow_abbrev=False,
-    )
-    _, config = command_line.parse(parser, argv)
-    try:
-        print(complexity.table(complexity.of_model(**config.model, clip_frames=config.data.frames)))
-    except ValueError as error:
-        print(f"{parser.prog}: error: {error}", file=sys.stderr)
-        return 2
-    return 0
+def add_arguments(parser: Parser) -> None:
+    """Adds the command's arguments."""
+    parser.add_config()
+
+
+def run(args: argparse.Namespace) -> None:
+    """Runs the command."""
+    from repose_jax.models import complexity
+
+    model, frames = args.experiment.model, args.experiment.data.frames
+    print(complexity.table(complexity.of_model(**model, clip_frames=frames)))

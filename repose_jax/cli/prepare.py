@@ -6,47 +6,39 @@
     repose prepare bandai_namco --source=~/Downloads/data.zip
     repose prepare synthetic_motion
 
-A dataset is prepared once for each config (motion capture: frame rate, number of views and seed).
-An interrupted preparation resumes where it was. The table at the end gives the names of the splits
-in a configuration, such as `human36m/2.5d:train`.
+A dataset is prepared once for each of its configs (motion capture: frame rate, number of views and
+seed). An interrupted preparation resumes. The table at the end has the names of the splits in a
+configuration, such as `human36m/2.5d:train`.
 """
 
 import argparse
-import sys
 
+from repose_jax.cli.arguments import Parser
 from repose_jax.data import prepare
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Runs the command line; returns 0, or 2 if the data set could not be prepared."""
-    parser = argparse.ArgumentParser(
-        prog="repose prepare",
-        description="Prepare a data set for training.",
-        allow_abbrev=False,
-    )
-    parser.add_argument("name", choices=prepare.DATASETS, help="which data set")
+def add_arguments(parser: Parser) -> None:
+    """Adds the command's arguments."""
+    parser.add_argument("name", choices=prepare.DATASETS, metavar="DATASET", help="its name")
     parser.add_argument("--source", help="the downloaded file, or the folder of the files")
     parser.add_argument(
-        "--data_dir", help="where prepared data sets live (TFDS_DATA_DIR or ~/tensorflow_datasets)"
+        "--data_dir",
+        help="folder of the prepared datasets (default: TFDS_DATA_DIR or ~/tensorflow_datasets)",
     )
-    parser.add_argument("--config", help="which of its configs, where a data set has several")
+    parser.add_argument("--config", help="name of one of its configs, if it has several")
     parser.add_argument("--overwrite", action="store_true", help="prepare it again if it is there")
     mocap = parser.add_argument_group("motion capture")
-    mocap.add_argument("--fps", type=float, help="frames per second (30)")
-    mocap.add_argument("--views", type=int, help="cameras for each motion (4)")
-    mocap.add_argument("--seed", type=int, help="seed of all that is drawn (0)")
-    args = vars(parser.parse_args(argv))
-    overwrite = args.pop("overwrite")
-    try:
-        builder = prepare.builder(**args)
-        written = prepare.write(builder, overwrite=overwrite)
-    except (OSError, ValueError, ImportError) as error:
-        message = " ".join(str(error).split())
-        print(f"{parser.prog}: error: {message}", file=sys.stderr)
-        return 2
-    if written:
+    mocap.add_argument("--fps", type=float, help="frames per second (default: 30)")
+    mocap.add_argument("--views", type=int, help="cameras for each motion (default: 4)")
+    mocap.add_argument("--seed", type=int, help="seed of everything random (default: 0)")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Runs the command."""
+    options = {key: getattr(args, key) for key in ("config", "fps", "views", "seed")}
+    builder = prepare.builder(args.name, args.source, args.data_dir, **options)
+    if prepare.write(builder, overwrite=args.overwrite):
         print(f"Prepared: {builder.data_path}")
     else:
         print(f"Already prepared: {builder.data_path} (--overwrite prepares it again)")
     print(prepare.summary(builder))
-    return 0

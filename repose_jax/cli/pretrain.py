@@ -1,55 +1,41 @@
-"""`repose pretrain`: P-STMO's masked pre-training."""
+"""Pre-train P-STMO's encoders on masked 2D poses. The same command resumes.
+
+    repose pretrain --config=pstmo:masked --workdir=runs/masked
+
+writes `runs/masked/lifter`, the start of a lifter: `repose train --config=pstmo
+--config.init_from=runs/masked/lifter --workdir=runs/pstmo`.
+"""
 
 import argparse
-import pathlib
-import sys
-from collections.abc import Sequence
 
-from absl import logging
-
-from repose_jax.cli import command_line
-from repose_jax.models.pstmo_pretrain import MaskedPoseConfig
-from repose_jax.runtime import compile_cache, signals
-from repose_jax.training import pretrain
+from repose_jax.cli import environment, train
+from repose_jax.cli.arguments import Parser
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the command line; returns 0, 2 for an error, or 128 and the signal that stopped it."""
-    parser = argparse.ArgumentParser(
-        prog="repose pretrain",
-        description="Pre-train P-STMO's encoders on masked 2D poses.",
-        allow_abbrev=False,
-    )
-    parser.add_argument("--workdir", required=True, type=pathlib.Path, help="where its files go")
+def add_arguments(parser: Parser) -> None:
+    """Adds the command's arguments."""
+    train.add_arguments(parser)
     parser.add_argument(
         "--hidden_frames",
         type=float,
-        default=MaskedPoseConfig.hidden_frames,
-        help="share of the frames of a window that are hidden (default: %(default)s)",
+        default=argparse.SUPPRESS,
+        help="share of the frames of a window that are hidden",
     )
     parser.add_argument(
         "--hidden_joints",
         type=int,
-        default=MaskedPoseConfig.hidden_joints,
-        help="joints of every frame that are hidden (default: %(default)s)",
+        default=argparse.SUPPRESS,
+        help="joints of every frame that are hidden",
     )
-    args, config = command_line.parse(parser, argv)
-    compile_cache.keep_programs()
-    logging.set_verbosity(logging.WARNING)  # Orbax tells every step of a save
-    try:
-        error = pretrain.pretrain(
-            config,
-            args.workdir,
-            hidden_frames=args.hidden_frames,
-            hidden_joints=args.hidden_joints,
-        )
-    except signals.Interrupted as stop:
-        print(f"\n{stop}", file=sys.stderr)
-        return 128 + stop.signum
-    except (ValueError, OSError, FloatingPointError) as failure:
-        print(f"\n{parser.prog}: error: {failure}", file=sys.stderr)
-        return 2
+
+
+def run(args: argparse.Namespace) -> None:
+    """Runs the command."""
+    environment.start_jax()
+    from repose_jax.training import pretrain
+
+    hidden = {key: value for key, value in vars(args).items() if key.startswith("hidden_")}
+    error = pretrain.pretrain(args.experiment, args.workdir, **hidden)
     print(
         f"Best test error {error:.4f}. Start the lifter: --config.init_from={args.workdir}/lifter"
     )
-    return 0

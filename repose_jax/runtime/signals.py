@@ -8,10 +8,6 @@ import threading
 from collections.abc import Iterator
 from types import FrameType
 
-import jax
-import numpy as np
-from jax.experimental import multihost_utils
-
 STOP = (signal.SIGINT, signal.SIGTERM)
 _SYNC_CALLS = 10  # calls of the loop between two rounds in which processes exchange their signals
 
@@ -60,6 +56,10 @@ class Stop:
 
     def agreed(self, call: int) -> int | None:
         """Returns the signal on which all processes stop after this call of the loop, or None."""
+        import jax  # not above: commands handle `Interrupted` without JAX
+        import numpy as np
+        from jax.experimental import multihost_utils
+
         mine = self.received[0] if self.received else 0
         if jax.process_count() == 1:
             return mine or None

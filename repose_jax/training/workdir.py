@@ -78,6 +78,18 @@ def _differences(a: Any, b: Any, where: str = "") -> Iterator[tuple[str, Any, An
         yield where, a, b
 
 
+def check_empty(workdir: pathlib.Path) -> None:
+    """Refuses a workdir for a new run that holds something or is a file.
+
+    Raises:
+        FileExistsError: it is not empty, or a file.
+    """
+    if workdir.exists() and not workdir.is_dir():
+        raise FileExistsError(f"{workdir} is a file; give a new directory.")
+    if workdir.exists() and any(workdir.iterdir()):
+        raise FileExistsError(f"{workdir} is not empty; give a new directory.")
+
+
 def write_run(config: Experiment, model: nnx.Module, workdir: pathlib.Path) -> None:
     """Writes a run that starts from a model: at step 0, with nothing trained.
 
@@ -89,8 +101,7 @@ def write_run(config: Experiment, model: nnx.Module, workdir: pathlib.Path) -> N
     Raises:
         FileExistsError: the workdir holds something.
     """
-    if workdir.exists() and any(workdir.iterdir()):
-        raise FileExistsError(f"{workdir} is not empty; give a new directory.")
+    check_empty(workdir)
     _, train_state, _ = initial_state(config, model)
     checkpoints = Checkpoints(workdir)
     for kind in ("latest", "best"):

@@ -8,7 +8,7 @@ import pytest
 import small_human36m
 import tensorflow_datasets as tfds
 
-from repose_jax.cli import prepare as command
+from repose_jax import cli
 from repose_jax.data import prepare
 
 JOINTS = {
@@ -120,20 +120,20 @@ def test_options_that_a_data_set_does_not_have_are_refused(tmp_path, capsys):
         prepare.prepare("human36m", source=tmp_path, data_dir=tmp_path, fps=25)
     with pytest.raises(ValueError, match="cmu_mocap has no option --config; it has --fps, --view"):
         prepare.prepare("cmu_mocap", data_dir=tmp_path, config="50fps")
-    assert command.main(["human36m", "--seed=1", f"--data_dir={tmp_path}"]) == 2
+    assert cli.main(["prepare", "human36m", "--seed=1", f"--data_dir={tmp_path}"]) == 2
     assert "human36m has no option --seed" in capsys.readouterr().err
 
 
 def test_human36m_is_prepared_by_the_same_command(tmp_path, capsys):
     pickled = small_human36m.write_motionbert(tmp_path)
     small_human36m.write_videopose3d(tmp_path)
-    argv = ["human36m", f"--source={tmp_path}", f"--data_dir={tmp_path / 'data'}"]
-    assert command.main(argv) == 2
+    argv = ["prepare", "human36m", f"--source={tmp_path}", f"--data_dir={tmp_path / 'data'}"]
+    assert cli.main(argv) == 2
     assert "choose one: --config=2.5d, --config=camera_cpn_ft" in capsys.readouterr().err
-    assert command.main([*argv, "--config=2.5d"]) == 0
+    assert cli.main([*argv, "--config=2.5d"]) == 0
     pickled.unlink()
     # What is prepared needs its files no more, but its name.
-    assert command.main(["human36m", "--config=2.5d", argv[2]]) == 0
+    assert cli.main(["prepare", "human36m", "--config=2.5d", argv[3]]) == 0
     assert [line.split() for line in capsys.readouterr().out.splitlines()[-2:]] == [
         ["train", "3", "18", "0.0", "human36m/2.5d:train"],
         ["test", "2", "10", "0.0", "human36m/2.5d:test"],
@@ -148,14 +148,14 @@ def test_minutes_are_left_out_where_the_frame_rate_is_not_known():
 
 
 def test_the_command_prints_what_to_write_into_a_config(tmp_path, archive, capsys):
-    argv = ["bandai_namco", f"--source={archive}", f"--data_dir={tmp_path / 'data'}"]
-    assert command.main(argv) == 0
+    argv = ["prepare", "bandai_namco", f"--source={archive}", f"--data_dir={tmp_path / 'data'}"]
+    assert cli.main(argv) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split() for line in lines[-2:]] == [
         ["train", "8", "240", "0.1", "bandai_namco/30fps:train"],
         ["test", "4", "120", "0.1", "bandai_namco/30fps:test"],
     ]
-    assert command.main(argv) == 0
+    assert cli.main(argv) == 0
     again = capsys.readouterr().out.splitlines()
     assert again[0].startswith("Already prepared: ")
     assert again[-2:] == lines[-2:]
@@ -170,26 +170,19 @@ def test_the_command_says_in_one_line_what_is_wrong(tmp_path, archive, capsys):
         tmp_path / "empty": "no such data in",
         damaged: "damaged.zip: not a zip archive, or damaged",
     }.items():
-        argv = ["bandai_namco", f"--source={source}", f"--data_dir={tmp_path / 'data'}"]
-        assert command.main(argv) == 2
+        argv = ["prepare", "bandai_namco", f"--source={source}", f"--data_dir={tmp_path / 'data'}"]
+        assert cli.main(argv) == 2
         # Only TFDS's progress bar may share standard error with it.
         error = capsys.readouterr().err.splitlines()[-1]
         assert error.startswith("repose prepare: error: ")
         assert message in error
-    assert command.main(["synthetic_motion", f"--source={archive}"]) == 2
-    assert command.main(["bandai_namco", "--fps=0", f"--data_dir={tmp_path}"]) == 2
+    assert cli.main(["prepare", "synthetic_motion", f"--source={archive}"]) == 2
+    assert cli.main(["prepare", "bandai_namco", "--fps=0", f"--data_dir={tmp_path}"]) == 2
     assert "fps" in capsys.readouterr().err
 
 
-def test_the_command_knows_its_data_sets(capsys):
-    with pytest.raises(SystemExit) as exit_info:
-        command.main(["mpii"])
-    assert exit_info.value.code == 2
-    assert "choose from" in capsys.readouterr().err
-
-
 def test_importing_the_module_imports_no_builder():
-    code = "import sys, repose_jax.cli.prepare; print([m for m in sys.modules if 'tfds' in m])"
+    code = "import sys, repose_jax.data.prepare; print([m for m in sys.modules if 'tfds' in m])"
     result = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )

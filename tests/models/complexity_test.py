@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from repose_jax.cli import complexity as command
+from repose_jax import cli
 from repose_jax.models import complexity
 
 TINY = dict(frames=12, width=16, depth=2, heads=2, mlp_ratio=3, representation=24)
@@ -109,13 +109,13 @@ def test_what_cannot_be_counted_is_refused_and_loops_without_products_are_not():
 
 
 def test_the_command_shows_the_papers_number_beside_ours(capsys):
-    assert command.main(["--config=configs/h36m.py"]) == 0
+    assert cli.main(["complexity", "--config=configs/h36m.py"]) == 0
     printed = capsys.readouterr().out
     row = printed.splitlines()[1].split("  ")
     cells = [cell.strip() for cell in row if cell.strip()]
     assert cells == ["16,001,549", "243", "71.0 G", "292.4 M", "65.5 G", "5.5 G"]
     assert "says 43.7 G per clip (the paper's number, not ours): 27.3 G less" in printed
-    assert command.main(["--config=configs/h36m.py", "--config.model.width=128"]) == 0
+    assert cli.main(["complexity", "--config=configs/h36m.py", "--config.model.width=128"]) == 0
     assert "Table 2 says" not in capsys.readouterr().out
-    assert command.main(["--config=configs/h36m.py", "--config.model.heads=7"]) == 2
+    assert cli.main(["complexity", "--config=configs/h36m.py", "--config.model.heads=7"]) == 2
     assert "error: width 256 is not a multiple of heads 7" in capsys.readouterr().err

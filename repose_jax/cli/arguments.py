@@ -1,0 +1,180 @@
+"""One parser for all commands: plain flags, and `--config=NAME:VARIANT,...` with its overrides."""
+
+import argparse
+import importlib
+import importlib.util
+import pathlib
+import re
+import sys
+from collections.abc import Sequence
+from types import ModuleType
+from typing import Any, NoReturn
+
+from absl import flags
+from ml_collections import ConfigDict, config_flags
+
+import repose_jax
+from repose_jax import config as config_lib
+from repose_jax.runtime import names
+
+OVERRIDE = re.compile(r"--?(?:no)?config\.([^=]+)")
+WEIGHTS = ["objective", "weights"]
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose errors are one line, with the nearest known name, and exit status 2."""
+
+    def __init__(self, **options: Any):
+        super().__init__(allow_abbrev=False, **options)
+        self.has_config = False
+
+    def add_config(self) -> None:
+        """Adds `--config`, of which `parse` makes the experiment, and lists the configurations."""
+        self.has_config = True
+        self.add_argument(
+            "--config",
+            required=True,
+            metavar="NAME[:VARIANT,...]",
+            help="the experiment: a configuration below, or the path of a Python file; "
+            "--config.KEY=VALUE sets any of its values, such as --config.train.epochs=5",
+        )
+
+    def format_help(self) -> str:
+        """Returns the help, with the configurations if the command takes one."""
+        self.epilog = list_configurations() if self.has_config else None
+        return super().format_help()
+
+    def error(self, message: str) -> NoReturn:
+        """Prints one line and exits with status 2."""
+        self.exit(2, f"{self.prog}: error: {' '.join(message.split())}\n")
+
+    def parse_args(self, args: Sequence[str], namespace: Any = None) -> argparse.Namespace:  # pyright: ignore
+        """Parses as usual, after refusing flags that do not exist."""
+        known = [flag for action in self._actions for flag in action.option_strings]
+        for argument in args:
+            flag = argument.partition("=")[0]
+            if re.match("--.", flag) and flag not in known:
+                self.error(names.unknown("flag", flag, [k for k in known if k.startswith("--")]))
+        return super().parse_args(args, namespace)
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        if action.choices is not None and value not in action.choices:
+            kind = str(action.metavar or "choice").lower()
+            raise argparse.ArgumentError(None, names.unknown(kind, value, action.choices))
+
+
+def parse(parser: Parser, argv: Sequence[str]) -> argparse.Namespace:
+    """Parses a command line; a wrong one ends the program with one line and status 2.
+
+    Args:
+        parser: the parser of a command with its arguments.
+        argv: the arguments after the command.
+
+    Returns:
+        The values of the arguments. With `--config` also `experiment`, the checked experiment, and
+        `overrides`, the arguments that changed it.
+    """
+    parser.add_argument(
+        "--verbosity",
+        type=int,
+        default=-1,
+        metavar="N",
+        help="log messages: -1 warnings (default), 0 also information, 1 also tracebacks of errors",
+    )
+    try:
+        argv = flags.FlagValues().read_flags_from_files(argv, force_gnu=True)  # --flagfile
+    except flags.Error as error:
+        parser.error(str(error))
+    if not parser.has_config or {"-h", "--help"} & set(argv):
+        return parser.parse_args(argv)
+    first = Parser(prog=parser.prog, add_help=False)
+    first.add_argument("--config")
+    found, rest = first.parse_known_args(argv)
+    if found.config is None:
+        return parser.parse_args(argv)
+    try:
+        config = configs().load(found.config)
+        _complete(config)
+        unused = _override(config, rest)
+        experiment = config_lib.from_mapping(config.to_dict())
+    except (flags.Error, ValueError, LookupError, AttributeError, TypeError, OSError) as error:
+        parser.error(str(error.args[0] if isinstance(error, KeyError) else error))
+    args = parser.parse_args([f"--config={found.config}", *unused])
+    args.experiment = experiment
+    args.overrides = [argument for argument in rest if argument not in unused]
+    return args
+
+
+def _complete(config: ConfigDict) -> None:
+    """Adds the defaults of the settings that a configuration leaves out, to be overridden."""
+    configs()
+    defaults = importlib.import_module("configs.common").base()
+    for name in defaults:
+        if name not in config:
+            config[name] = defaults.get_ref(name)
+        elif name in config_lib.SECTIONS:
+            for key in defaults[name]:
+                if key not in config[name]:
+                    config[name][key] = defaults[name].get_ref(key)
+
+
+def _override(config: ConfigDict, argv: Sequence[str]) -> list[str]:
+    """Sets the values that `--config.KEY=VALUE` gives; returns the arguments that are none.
+
+    Raises:
+        ValueError: a key that does not exist, with the nearest one that does.
+        flags.Error: a value that cannot be read.
+    """
+    for argument in argv:
+        if match := OVERRIDE.match(argument):
+            _check_key(config, match[1].partition("[")[0].split("."))
+    values = flags.FlagValues()
+    values.set_gnu_getopt(True)  # flags may follow other arguments
+    line = ["repose", *argv]
+    config_flags.DEFINE_config_dict("config", config, flag_values=values, sys_argv=line)
+    return values(line, known_only=True)[1:]
+
+
+def _check_key(config: ConfigDict, path: list[str]) -> None:
+    section: Any = config
+    for depth, key in enumerate(path):
+        where = ".".join(["config", *path[:depth]])
+        if not isinstance(section, ConfigDict):
+            raise ValueError(f"{where} is a single value; it has no {key!r}.")
+        name = f"{where}.{key}"
+        if key not in section:
+            if path[:depth] == WEIGHTS:  # of any loss; the objective refuses unknown ones
+                section[key] = 0.0
+            elif name in config_lib.RENAMED:
+                new = config_lib.RENAMED[name].rpartition(".")[2]
+                raise ValueError(f"{name} has been renamed to {where}.{new}.")
+            else:
+                raise ValueError(names.unknown("key", name, [f"{where}.{k}" for k in section]))
+        section = section[key]
+
+
+def configs() -> ModuleType:
+    """Imports the package of configurations: in a wheel inside this package, else beside it.
+
+    Its name is `configs` in either place, so that configurations import each other, and a user's
+    own file imports them, in the same way.
+    """
+    inside = pathlib.Path(repose_jax.__file__).parent / "configs"
+    folder = inside if inside.is_dir() else inside.parents[1] / "configs"
+    file = folder / "__init__.py"
+    found = sys.modules.get("configs")
+    if found is None or found.__file__ != str(file):
+        spec: Any = importlib.util.spec_from_file_location("configs", file)
+        found = importlib.util.module_from_spec(spec)
+        sys.modules["configs"] = found
+        spec.loader.exec_module(found)
+    return found
+
+
+def list_configurations() -> str:
+    """Returns the configurations, each with its first line and its variants, for `--help`."""
+    lines = ["configurations and their variants:"]
+    for name, configuration in configs().catalogue().items():
+        variants = ", ".join(variant.name for variant in configuration.variants)
+        lines += [f"  {name}", f"      {configuration.doc}", f"      :{variants}"]
+    return "\n".join(lines)

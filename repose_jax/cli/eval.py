@@ -1,0 +1,28 @@
+"""Evaluate a checkpoint of a run, trained or converted: tables, files and pictures.
+
+repose eval --config=quickstart --workdir=runs/quickstart
+"""
+
+import argparse
+
+from repose_jax.cli import environment, train
+from repose_jax.cli.arguments import Parser
+
+
+def add_arguments(parser: Parser) -> None:
+    """Adds the command's arguments."""
+    train.add_arguments(parser)
+    parser.add_argument(
+        "--checkpoint",
+        choices=("best", "latest"),
+        default="best",
+        help="that of the lowest test error (default), or the last one",
+    )
+
+
+def run(args: argparse.Namespace) -> None:
+    """Runs the command."""
+    environment.start_jax()
+    from repose_jax.training.evaluate_checkpoint import evaluate_checkpoint
+
+    evaluate_checkpoint(args.experiment, args.workdir, args.checkpoint)

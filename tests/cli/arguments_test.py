@@ -1,0 +1,177 @@
+"""The parser that all commands share."""
+
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+from repose_jax.cli import arguments
+
+
+def parse(*argv):
+    """Parses a command line as `repose train` does, with a positional argument besides."""
+    parser = arguments.Parser(prog="repose test")
+    parser.add_config()
+    parser.add_argument("file", nargs="?")
+    parser.add_argument("--workdir")
+    return arguments.parse(parser, argv)
+
+
+def refusal(capsys, *argv) -> str:
+    """The line that a wrong command line ends with."""
+    with pytest.raises(SystemExit) as exit_info:
+        parse(*argv)
+    assert exit_info.value.code == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.startswith("repose test: error: ")
+    assert printed.err.count("\n") == 1
+    return printed.err
+
+
+def test_configurations_are_named_with_and_without_their_path():
+    by_name = parse("--config=h36m:small,spatial").experiment
+    assert by_name.model["width"] == 96
+    assert by_name.objective.weights["temporal_depth"] == 0
+    assert parse("--config", "configs/h36m.py:spatial,small").experiment == by_name
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        ["--config.train.epochs=7", "--config.eval.flip=False"],
+        ["--config.train.epochs", "7", "--noconfig.eval.flip"],
+        ["-config.train.epochs=7", "--config.eval.flip", "--config.eval.flip=false"],
+    ],
+)
+def test_values_are_set_after_and_before_other_arguments(overrides):
+    for argv in (
+        ["--config=h36m", *overrides, "a.bin", "--workdir=x"],
+        ["--workdir", "x", *overrides, "--config=h36m", "a.bin"],
+        ["a.bin", "--config", "h36m", "--workdir=x", *overrides],
+    ):
+        args = parse(*argv)
+        assert (args.file, args.workdir) == ("a.bin", "x")
+        assert args.experiment.train.epochs == 7
+        assert args.experiment.eval.flip is False
+        assert args.overrides == overrides
+
+
+def test_values_are_read_as_their_type():
+    experiment = parse(
+        "--config=h36m",
+        "--config.data.train=('a/30fps:train','b/30fps:train')",
+        "--config.data.data_dir=~/data",
+        "--config.optim.lr=1e-5",
+        "--config.train.epoch_steps=5",
+    ).experiment
+    assert experiment.data.train == ("a/30fps:train", "b/30fps:train")
+    assert experiment.data.data_dir == "~/data"
+    assert experiment.optim.lr == 1e-5
+    assert experiment.train.epoch_steps == 5
+
+
+def test_every_documented_value_can_be_set_whatever_the_file_holds(tmp_path):
+    file = tmp_path / "own.py"
+    file.write_text(
+        "from ml_collections import ConfigDict\n\n\n"
+        "def get_config():\n"
+        "    return ConfigDict({'model': {'name': 'repose'}})\n"
+    )
+    experiment = parse(
+        f"--config={file}",
+        "--config.eval.flip=False",
+        "--config.train.epoch_steps=5",
+        "--config.init_from=runs/other",
+        "--config.objective.weights.velocity=2",
+    ).experiment
+    assert experiment.eval.flip is False
+    assert experiment.train.epoch_steps == 5
+    assert experiment.init_from == "runs/other"
+    weights = dict(experiment.objective.weights)
+    assert weights.pop("velocity") == 2
+    assert {name for name, weight in weights.items() if weight} == {
+        "mpjpe",
+        "spatial_depth",
+        "temporal_depth",
+    }
+
+
+def test_a_weight_may_be_of_any_loss():
+    weights = parse("--config=h36m", "--config.objective.weights.mine=0.5").experiment.objective
+    assert weights.weights["mine"] == 0.5
+
+
+def test_arguments_are_read_from_a_file(tmp_path):
+    file = tmp_path / "flags"
+    file.write_text("--config=h36m\n--config.train.epochs=3\n--workdir=x\n")
+    args = parse(f"--flagfile={file}", "--config.train.seed=4")
+    assert (args.workdir, args.experiment.train.epochs, args.experiment.train.seed) == ("x", 3, 4)
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        ([], "the following arguments are required: --config"),
+        (["--config"], "argument --config: expected one argument"),
+        (["--config=h36"], "There is no configuration 'h36'. Did you mean 'h36m'?"),
+        (
+            ["--config=configs/h36.py"],
+            "There is no file configs/h36.py. Did you mean --config=h36m",
+        ),
+        (["--config=h36m:tinny"], "There is no variant 'tinny' of"),
+        (["--config=h36m:tinny"], "Did you mean 'tiny'?"),
+        (["--config=h36m:baseline,spatial"], "'baseline' and 'spatial'"),
+        (["--config=h36m", "--config.optim.lrr=1"], "Did you mean 'config.optim.lr'?"),
+        (["--config=h36m", "--config.optm.lr=1"], "Did you mean 'config.optim'?"),
+        (["--config=h36m", "--config.optim.lr.x=1"], "config.optim.lr is a single value"),
+        (["--config=h36m", "--config.optim.lr=fast"], "could not convert string to float: 'fast'"),
+        (["--config=h36m", "--config.train.seed=1.5"], "--config.train.seed=1.5: invalid literal"),
+        (["--config=h36m", "--config.eval.flip=perhaps"], "--config.eval.flip=perhaps"),
+        (["--config=h36m", "--config.optim.lr"], "--config.optim.lr"),
+        (["--config=h36m", "--config.optim=1"], "--config.optim"),
+        (["--config=h36m", "--config.train.epochs=0"], "config.train.epochs must be at least 1"),
+        (
+            ["--config=h36m", "--config.train.steps_at_once=2"],
+            "renamed to config.train.steps_per_call",
+        ),
+        (["--config=h36m", "--wrkdir=x"], "no flag '--wrkdir'. Did you mean '--workdir'?"),
+        (["--config=h36m", "--cofnig.optim.lr=1"], "There is no flag '--cofnig.optim.lr'."),
+        (["--config=h36m", "a", "b"], "unrecognized arguments: b"),
+        (["--config=h36m", "--work=x"], "There is no flag '--work'. Did you mean '--workdir'?"),
+        (["--config=h36m", "--flagfile=absent"], "absent"),
+    ],
+)
+def test_a_wrong_command_line_ends_in_one_line(argv, message, capsys):
+    assert message in refusal(capsys, *argv)
+
+
+def test_files_that_are_no_configurations_are_named(tmp_path, capsys):
+    file = tmp_path / "own.py"
+    for text, message in {
+        "x = (": "SyntaxError",
+        "import absent_package": "absent_package",
+        "x = 1": "no function get_config",
+        "def get_config(): return {}": "must return a ConfigDict",
+    }.items():
+        file.write_text(text)
+        line = refusal(capsys, f"--config={file}")
+        assert str(file) in line
+        assert message in line
+
+
+def test_the_configurations_are_those_of_this_package_whatever_else_is_called_configs(tmp_path):
+    (tmp_path / "configs").mkdir()
+    (tmp_path / "configs" / "__init__.py").write_text("raise ImportError('another package')")
+    code = (
+        "from repose_jax.cli import arguments; configs = arguments.configs();"
+        "assert 'h36m' in configs.catalogue(); assert arguments.configs() is configs;"
+        "from configs import common; assert common.base"
+    )
+    root = pathlib.Path(__file__).parents[2]
+    subprocess.run(
+        [sys.executable, "-c", f"import sys; sys.path.append({str(root)!r}); {code}"],
+        check=True,
+        cwd=tmp_path,
+    )
