@@ -18,6 +18,9 @@ def add_arguments(parser: Parser) -> None:
         default="best",
         help="that of the lowest test error (default), or the last one",
     )
+    parser.add_argument(
+        "--predictions", action="store_true", help="write WORKDIR/predictions.npz, the poses, too"
+    )
 
 
 def run(args: argparse.Namespace) -> None:
@@ -25,4 +28,6 @@ def run(args: argparse.Namespace) -> None:
     environment.start_jax()
     from repose_jax.training.evaluate_checkpoint import evaluate_checkpoint
 
-    evaluate_checkpoint(args.experiment, args.workdir, args.checkpoint)
+    evaluate_checkpoint(
+        args.experiment, args.workdir, args.checkpoint, write_predictions=args.predictions
+    )
