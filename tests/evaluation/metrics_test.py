@@ -44,7 +44,7 @@ def rotation(seed=0):
     return q * np.sign(np.linalg.det(q))
 
 
-# --- the numbers of the authors' code -------------------------------------------------------------
+# --- the numbers of the authors' code -----------------------------------------------------------
 
 
 def test_mpjpe_of_each_frame_is_that_of_the_authors_code(golden, prediction, target):
