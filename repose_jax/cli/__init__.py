@@ -24,6 +24,7 @@ COMMANDS = {
     "eval": "evaluate a checkpoint of a run",
     "convert": "make a run of a PyTorch checkpoint of the authors of a network",
     "pretrain": "pre-train P-STMO on masked 2D poses",
+    "compare": "compare runs over their seeds",
     "complexity": "count the parameters and multiply-adds of a model",
 }
 USAGE = """\

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import small_data
 
-from repose_jax.cli import compare as cli
+from repose_jax import cli
 from repose_jax.evaluation import compare, tables
 
 PROTOCOL = {"mpjpe": 0.0, "pa_mpjpe": 30.0, "mine": 1.0, "auc": None}
@@ -135,7 +135,9 @@ def test_results_of_occluded_joints_are_those_of_the_file(tmp_path):
 
 
 def test_the_command_prints_both_tables_and_takes_folders_and_patterns(runs, capsys):
-    assert cli.main([str(runs / "base"), str(runs / "o*" / "*"), "--metrics", "mpjpe"]) == 0
+    assert (
+        cli.main(["compare", str(runs / "base"), str(runs / "o*" / "*"), "--metrics", "mpjpe"]) == 0
+    )
     means, differences = capsys.readouterr().out.split("\n\n")
     assert "51.00 ± 1.00" in means
     assert "difference from objective.weights.spatial_depth=0," in differences
@@ -144,20 +146,20 @@ def test_the_command_prints_both_tables_and_takes_folders_and_patterns(runs, cap
 
 def test_the_baseline_can_be_any_run(runs, capsys):
     paths = [str(runs / "base"), str(runs / "other"), "--metrics=mpjpe"]
-    assert cli.main([*paths, f"--baseline={runs / 'other' / '0'}"]) == 0
+    assert cli.main(["compare", *paths, f"--baseline={runs / 'other' / '0'}"]) == 0
     assert "+2.00 ± 2.48" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("kind", ["markdown", "latex", "csv"])
 def test_the_command_writes_other_formats(runs, capsys, kind):
-    assert cli.main([str(runs / "base"), "--metrics", "mpjpe", f"--{kind}"]) == 0
+    assert cli.main(["compare", str(runs / "base"), "--metrics", "mpjpe", f"--{kind}"]) == 0
     suffix = {"markdown": "md", "latex": "tex", "csv": "csv"}[kind]
     expected = tables.FORMATS[suffix](compare.means(groups_of(runs / "base"), ["mpjpe"]))
     assert capsys.readouterr().out.rstrip("\n") == expected.rstrip("\n")
 
 
 def refusal(capsys, *argv):
-    assert cli.main([*map(str, argv)]) == 2
+    assert cli.main(["compare", *map(str, argv)]) == 2
     printed = capsys.readouterr()
     assert printed.out == ""
     (line,) = printed.err.splitlines()
