@@ -105,7 +105,7 @@ def parse(parser: Parser, argv: Sequence[str]) -> argparse.Namespace:
     return args
 
 
-def _complete(config: ConfigDict) -> None:
+def _complete(config: Any) -> None:
     """Adds the defaults of the settings that a configuration leaves out, to be overridden."""
     configs()
     defaults = importlib.import_module("configs.common").base()
