@@ -1,4 +1,4 @@
-"""TFDS builders: each turns one source of motion into records of one schema.
+"""TFDS builders: each converts one source of motion to records of one schema.
 
-They stand alone: none imports `repose_jax`.
+They do not import `repose_jax`.
 """

@@ -1,4 +1,4 @@
-"""The TFDS builder that all datasets share: records into shards, shard by shard, resumably."""
+"""Base class of all dataset builders: writes records to shards, resumes if interrupted."""
 
 import abc
 import dataclasses
@@ -23,8 +23,8 @@ class Shard:
     """One file of records to write.
 
     Attributes:
-        records: Yields the records; not called where the file is there from a run before.
-        frames: How many frames they have in all, for the progress bar; 0 where not known.
+        records: Yields the records; not called where the file exists from an earlier run.
+        frames: Total number of their frames, for the progress bar; 0 where unknown.
     """
 
     records: Callable[[], Iterator[dict[str, Any]]]
@@ -32,12 +32,12 @@ class Shard:
 
 
 class RecordBuilder(dataset_builder.FileReaderBuilder):
-    """Writes records of `tfds_builders.records`; a dataset only has to say what its shards are.
+    """Writes records of `tfds_builders.records`; a dataset only has to define its shards.
 
     Files are array_record, which needs no TensorFlow. Records keep their order. One record at a
-    time is in memory, besides what a dataset keeps itself.
+    time is in memory, besides the data that a dataset keeps.
 
-    A preparation that was stopped goes on where it was: finished shards wait in
+    An interrupted preparation resumes: finished shards are kept in
     `DATA_DIR/NAME/CONFIG/unfinished_VERSION_FINGERPRINT`, which no reader takes for a dataset.
     """
 
@@ -52,7 +52,7 @@ class RecordBuilder(dataset_builder.FileReaderBuilder):
         """
 
     def source_files(self) -> Iterable[pathlib.Path]:
-        """Returns the user's files that are read; shards made of other files are not resumed."""
+        """Returns the user's files that are read; shards from other files are not reused."""
         return ()
 
     def _info(self) -> tfds.core.DatasetInfo:
@@ -92,7 +92,7 @@ class RecordBuilder(dataset_builder.FileReaderBuilder):
                     finished.setdefault(split, []).append((kept, pathlib.Path(path)))
                     lengths.setdefault(split, []).append(_count(kept))
                 if not sum(lengths.get(split, [])):
-                    raise ValueError(f"{self.name}, split {split!r}: there is nothing in it")
+                    raise ValueError(f"{self.name}, split {split!r}: it has no records")
         infos = []
         for split, moves in finished.items():
             size = sum(kept.stat().st_size for kept, _ in moves)
@@ -126,7 +126,7 @@ class RecordBuilder(dataset_builder.FileReaderBuilder):
             names.add(name)
 
     def _names(self, shard: pathlib.Path) -> list[str]:
-        """The names of the records in a finished shard."""
+        """Returns the names of the records in a finished shard."""
         schema: Any = self.info.features
         reader = array_record_module.ArrayRecordReader(os.fspath(shard))
         try:
@@ -135,7 +135,7 @@ class RecordBuilder(dataset_builder.FileReaderBuilder):
             reader.close()
 
     def _unfinished(self) -> pathlib.Path:
-        """The folder of finished shards, without those made of other files."""
+        """Returns the folder of finished shards, after removing those from other files."""
         digest = hashlib.sha256()
         for source in sorted(self.source_files()):
             stat = source.stat()
@@ -150,7 +150,7 @@ class RecordBuilder(dataset_builder.FileReaderBuilder):
 
 
 def _remove(writing: pathlib.Path) -> None:
-    """Removes half a shard, and its folder if it was the first."""
+    """Removes an incomplete shard, and its folder if it is then empty."""
     writing.unlink(missing_ok=True)
     if not any(writing.parent.iterdir()):
         writing.parent.rmdir()

@@ -1,4 +1,4 @@
-"""The schema of every prepared dataset, and the check that a record keeps to it."""
+"""The schema of every prepared dataset, and the check of a record against it."""
 
 from typing import Any
 
@@ -42,13 +42,13 @@ def features() -> tfds.features.FeaturesDict:
     return tfds.features.FeaturesDict(
         {
             "name": tfds.features.Text(doc='Unique name of the sequence, e.g. "02_01/view0".'),
-            "subject": tfds.features.Text(doc="Who; empty where not known."),
-            "action": tfds.features.Text(doc="What; empty where not known."),
+            "subject": tfds.features.Text(doc="Person; empty where unknown."),
+            "action": tfds.features.Text(doc="Action; empty where unknown."),
             "camera": tfds.features.Text(doc='Name of the camera, e.g. "view0".'),
             "fps": tfds.features.Scalar(dtype=np.float32, doc="Frames per second."),
             "image_size": tensor((2,), np.int32, "Width and height, px."),
             "keypoints_2d": tensor(
-                (None, joints, 2), np.float32, "2D joints as a detector gives them, px."
+                (None, joints, 2), np.float32, "2D joints as a detector returns them, px."
             ),
             "confidence": tensor(
                 (None, joints), np.float32, "Confidence of the detector, about [0, 1]."
@@ -62,23 +62,22 @@ def features() -> tfds.features.FeaturesDict:
             "mm_per_px": tensor(
                 (None,),
                 np.float32,
-                "2.5D labels only (else empty): what a px of joints_3d is in each frame; NaN: not "
-                "known.",
+                "2.5D labels only (else empty): mm per px of joints_3d by frame; NaN: unknown.",
             ),
-            "visibility": tensor((None, joints), np.int8, "1 visible, 0 occluded, -1 not known."),
+            "visibility": tensor((None, joints), np.int8, "1 visible, 0 occluded, -1 unknown."),
             "valid": tensor((None,), np.int8, "1 where the protocol counts the frame, else 0."),
             "activity": tensor(
-                (None,), np.int8, "Number of what is done in each frame; 0: not known."
+                (None,), np.int8, "Number of the activity in each frame; 0: unknown."
             ),
-            "intrinsics": tensor((3, 3), np.float32, "Pinhole matrix, px; NaN: not known."),
+            "intrinsics": tensor((3, 3), np.float32, "Pinhole matrix, px; NaN: unknown."),
             "distortion": tensor(
-                (5,), np.float32, "Of the lens, as in OpenCV: k1 k2 p1 p2 k3; NaN: not known."
+                (5,), np.float32, "Lens distortion as in OpenCV: k1 k2 p1 p2 k3; NaN: unknown."
             ),
             "rotation": tensor(
-                (3, 3), np.float32, "From the world (Y up, mm) to the camera; NaN: not known."
+                (3, 3), np.float32, "From the world (Y up, mm) to the camera; NaN: unknown."
             ),
             "translation": tensor(
-                (3,), np.float32, "mm; x_camera = rotation @ x_world + translation; NaN: not known."
+                (3,), np.float32, "mm; x_camera = rotation @ x_world + translation; NaN: unknown."
             ),
         }
     )
@@ -109,22 +108,22 @@ def make_record(
     Args:
         name: Unique name of the sequence.
         camera: Name of the camera.
-        fps: Frames per second; NaN where not known.
+        fps: Frames per second; NaN where unknown.
         image_size: Width and height, px.
         keypoints_2d: `[t, 17, 2]`, px.
-        confidence: `[t, 17]`, in [0, 1] but for a quarter: the heights of heat maps overshoot.
+        confidence: `[t, 17]`, in [-0.25, 1.25], as the heights of heat maps exceed [0, 1].
         joints_3d: `[t, 17, 3]`, mm, camera space; with `mm_per_px` 2.5D labels: x and y in px, and
             depth relative to the root of the frame in px of the same size.
-        subject: Who, "" where not known.
-        action: What, "" where not known.
-        mm_per_px: `[t]`, for 2.5D labels (the "2.5D factor"), NaN where not known; else None.
-        visibility: `[t, 17]` of 1, 0 or -1; None where not known.
+        subject: Person, "" where unknown.
+        action: Action, "" where unknown.
+        mm_per_px: `[t]`, for 2.5D labels (the "2.5D factor"), NaN where unknown; else None.
+        visibility: `[t, 17]` of 1, 0 or -1; None where unknown.
         valid: `[t]` of 1 where the protocol counts the frame, else 0; None for all.
-        activity: `[t]` number of what is done in each frame, from 1; None where not known.
-        intrinsics: `[3, 3]`, px; None where not known.
-        distortion: `[5]`, k1 k2 p1 p2 k3 as in OpenCV; None where not known.
-        rotation: `[3, 3]`, world to camera; None where not known.
-        translation: `[3]`, mm; None where not known.
+        activity: `[t]` number of the activity in each frame, from 1; None where unknown.
+        intrinsics: `[3, 3]`, px; None where unknown.
+        distortion: `[5]`, k1 k2 p1 p2 k3 as in OpenCV; None where unknown.
+        rotation: `[3, 3]`, world to camera; None where unknown.
+        translation: `[3]`, mm; None where unknown.
 
     Raises:
         ValueError: If a shape is wrong, a number is not finite or out of its range, or a joint is
@@ -144,7 +143,7 @@ def make_record(
         finite = np.isfinite(value) | (may_be_nan & np.isnan(value))
         if not finite.all():
             raise ValueError(
-                f"record {name!r}: {key} holds numbers that are not finite, the first at index "
+                f"record {name!r}: {key} has numbers that are not finite, the first at index "
                 f"{np.argwhere(~finite)[0].tolist()}"
             )
         return value.astype(dtype)

@@ -9,8 +9,8 @@ from tfds_builders.bandai_namco import bandai_namco_dataset_builder as bandai_na
 from tfds_builders.formats import bvh
 from tfds_builders.records import JOINTS
 
-# The skeleton of the data set in centimetres: joint, its parent and place relative to it. OFFSET
-# says something else, as the position channels replace it.
+# The skeleton of the dataset in centimetres: joint, its parent and position relative to it. OFFSET
+# has other values, as the position channels replace it.
 BODY = {
     "joint_Root": ("", (0, 0, 0)),
     "Hips": ("joint_Root", (0, 93, 0)),
@@ -98,7 +98,7 @@ def test_the_joints_are_those_of_human36m_in_metres():
     np.testing.assert_allclose(joints, expected[None], atol=1e-12)
 
 
-def test_the_head_goes_on_along_the_neck():
+def test_the_top_of_the_head_continues_the_neck():
     text = take(frames=1).replace("0 6 0 0 0 0", "0 0 6 0 0 0")  # the head in front of the neck
     head = bandai_namco.joints_of(bvh.parse_bvh(text))[0, JOINTS.index("head")]
     np.testing.assert_allclose(head, (0, 1.35, 0.24), atol=1e-12)
@@ -121,7 +121,7 @@ def test_a_tenth_of_the_takes_of_every_motion_and_style_is_for_testing(tmp_path)
     assert sorted(test + [take.name for take in splits["train"]]) == sorted(names)
 
 
-def test_other_files_are_passed_over(tmp_path):
+def test_other_files_are_ignored(tmp_path):
     names = ["dataset-1_walk_normal_001", "dataset-2_walk_normal_001", "walk"]
     folder = data_set(tmp_path / "raw", names)
     (folder / "README.md").write_text("read me")
@@ -136,7 +136,7 @@ def test_a_skeleton_that_lacks_a_joint_is_refused(tmp_path):
         takes(folder, tmp_path)
 
 
-def test_without_the_data_the_error_says_what_to_do(tmp_path):
+def test_the_error_for_missing_data_has_instructions(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"no source and no manual_dir.*data.zip"):
         takes(None, tmp_path)
     data_set(tmp_path / "raw", ["dataset-1_walk_normal_001"])
@@ -144,7 +144,7 @@ def test_without_the_data_the_error_says_what_to_do(tmp_path):
         takes(tmp_path / "raw", tmp_path)
 
 
-def test_the_data_set_is_built_from_its_archive_and_read_back(tmp_path):
+def test_the_dataset_is_built_from_its_archive_and_read_back(tmp_path):
     names = [f"dataset-2_walk_normal_00{take}" for take in (3, 6)]
     folder = data_set(tmp_path / "raw", names)
     with zipfile.ZipFile(tmp_path / "data.zip", "w") as archive:

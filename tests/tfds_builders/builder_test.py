@@ -10,7 +10,7 @@ from tfds_builders.records import features
 
 
 class Counting(RecordBuilder):
-    """Three training shards and a test shard of two records each, which counts what it makes."""
+    """Three training shards and a test shard of two records each, which counts its records."""
 
     VERSION = tfds.core.Version("1.0.0")
     made: list[str]
@@ -46,7 +46,7 @@ def _stopped(tmp_path, **attributes):
         builder.download_and_prepare()
 
 
-def test_records_come_back_in_order_from_all_shards(tmp_path):
+def test_records_of_all_shards_are_read_in_order(tmp_path):
     builder = Counting(data_dir=tmp_path)
     builder.download_and_prepare()
     folder = tmp_path / "counting" / "1.0.0"
@@ -57,7 +57,7 @@ def test_records_come_back_in_order_from_all_shards(tmp_path):
     assert [p.name for p in (tmp_path / "counting").iterdir()] == ["1.0.0"]
 
 
-def test_a_stopped_preparation_leaves_no_dataset_and_goes_on_where_it_was(tmp_path):
+def test_an_interrupted_preparation_leaves_no_dataset_and_resumes(tmp_path):
     _stopped(tmp_path)
     assert not (tmp_path / "counting" / "1.0.0").exists()
     builder = Counting(data_dir=tmp_path)
@@ -68,7 +68,7 @@ def test_a_stopped_preparation_leaves_no_dataset_and_goes_on_where_it_was(tmp_pa
     assert [p.name for p in (tmp_path / "counting").iterdir()] == ["1.0.0"]
 
 
-def test_names_of_shards_from_before_are_not_forgotten(tmp_path):
+def test_names_in_earlier_shards_count_as_well(tmp_path):
     _stopped(tmp_path)
 
     class Repeating(Counting, skip_registration=True):
@@ -81,7 +81,7 @@ def test_names_of_shards_from_before_are_not_forgotten(tmp_path):
         Repeating(data_dir=tmp_path).download_and_prepare()
 
 
-def test_it_begins_anew_when_the_files_are_others(tmp_path):
+def test_preparation_starts_anew_when_the_files_differ(tmp_path):
     source = tmp_path / "source"
     source.write_text("a")
     _stopped(tmp_path, source=source)

@@ -124,7 +124,7 @@ def test_the_splits_share_no_subject(tmp_path):
     assert subjects == {"01", "03", "04", "05", "06", "08", "09", "10", "11"}
 
 
-def test_a_folder_its_archive_and_a_part_of_it_hold_the_same_takes(tmp_path):
+def test_a_folder_its_archive_and_a_part_of_it_give_the_same_takes(tmp_path):
     folder = database(tmp_path / "raw")
     archive = zipped(folder, tmp_path / "allasfamc.zip")
     by_source = [
@@ -139,7 +139,7 @@ def test_a_folder_its_archive_and_a_part_of_it_hold_the_same_takes(tmp_path):
     assert [take.name for take in takes(tmp_path / "part", tmp_path)["train"]] == ["03_01"]
 
 
-def test_a_split_without_takes_is_left_out(tmp_path):
+def test_a_split_without_takes_is_omitted(tmp_path):
     assert list(takes(database(tmp_path / "raw", ["02_01"]), tmp_path)) == ["test"]
 
 
@@ -156,7 +156,7 @@ def test_an_unlisted_trial_has_120_frames_per_second_and_a_warning(tmp_path, cap
     caplog.set_level("WARNING", logger="absl")
     splits = takes(database(tmp_path / "raw"), tmp_path)
     assert [(take.name, take.fps) for take in splits["test"]] == [("02_01", 120), ("07_02", 120)]
-    assert "subject 07: the frame rate of 1 trials is not known" in caplog.text
+    assert "subject 07: the frame rate of 1 trials is unknown" in caplog.text
     assert "subject 02" not in caplog.text
 
 
@@ -186,7 +186,7 @@ def test_a_faulty_list_of_trials_is_refused(tmp_path, text, message):
 def test_a_trial_without_its_skeleton_is_refused(tmp_path):
     folder = database(tmp_path / "raw")
     (folder / "all_asfamc/subjects/07/07.asf").unlink()
-    with pytest.raises(ValueError, match=r"07_02.amc: its skeleton 07.asf is not there"):
+    with pytest.raises(ValueError, match=r"07_02.amc: its skeleton 07.asf is missing"):
         takes(folder, tmp_path)
 
 
@@ -197,7 +197,7 @@ def test_a_skeleton_that_lacks_a_bone_is_refused(tmp_path):
         takes(folder, tmp_path)
 
 
-def test_a_source_without_the_data_is_refused_and_says_what_to_do(tmp_path):
+def test_a_source_without_the_data_is_refused_with_instructions(tmp_path):
     (tmp_path / "raw").mkdir()
     with pytest.raises(FileNotFoundError, match=r"no such data in .*raw. Download .*allasfamc.zip"):
         takes(tmp_path / "raw", tmp_path)
@@ -223,7 +223,7 @@ def test_without_source_the_manual_directory_is_read_before_anything_is_download
     assert len(downloads) == 1
 
 
-def test_a_failed_download_says_how_to_do_without(tmp_path, monkeypatch):
+def test_the_error_for_a_failed_download_has_instructions(tmp_path, monkeypatch):
     def download(manager, url):
         raise ConnectionError("the host is unreachable")
 
@@ -232,7 +232,7 @@ def test_a_failed_download_says_how_to_do_without(tmp_path, monkeypatch):
         takes(None, tmp_path)
 
 
-def test_the_data_set_is_built_and_read_back(tmp_path):
+def test_the_dataset_is_built_and_read_back(tmp_path):
     archive = zipped(database(tmp_path / "raw"), tmp_path / "allasfamc.zip")
     builder = cmu.Builder(source=archive, data_dir=tmp_path / "data", config="30fps")
     builder.download_and_prepare()

@@ -43,7 +43,7 @@ def test_the_schema_has_its_features_in_order():
 
 
 @pytest.mark.parametrize("frames", [0, 1, 4])
-def test_a_record_survives_the_round_trip_even_without_frames(frames):
+def test_a_record_is_unchanged_by_the_round_trip_even_without_frames(frames):
     record = make_record(**_fields(frames, subject="02", action="wälk"))
     back = _round_trip(record)
     for name in NAMES:
@@ -57,7 +57,7 @@ def test_a_record_survives_the_round_trip_even_without_frames(frames):
             np.testing.assert_array_equal(back[name], record[name])
 
 
-def test_what_is_not_known_is_marked_and_stays_so():
+def test_unknown_values_are_marked_and_stay_unknown():
     missing = dict.fromkeys(("visibility", "valid", "activity"))
     missing |= dict.fromkeys(("intrinsics", "distortion", "rotation", "translation"))
     back = _round_trip(make_record(**_fields(**missing, fps=float("nan"))))
@@ -101,13 +101,13 @@ def test_a_bad_record_is_refused_with_its_name_and_field(changes, message):
             make_record(**_fields(**changes))
 
 
-def test_joints_about_the_root_are_fine_where_no_camera_is_known():
+def test_root_relative_joints_are_accepted_without_a_camera():
     joints = np.random.default_rng(0).normal(size=(4, 17, 3))
     record = make_record(**_fields(joints_3d=joints, intrinsics=None))
     assert (record["joints_3d"] < 0).any()
 
 
-def test_labels_in_the_image_have_a_scale_that_may_be_unknown_and_nothing_behind_a_camera():
+def test_labels_in_the_image_may_have_an_unknown_scale_and_any_depth():
     labels = np.random.default_rng(0).normal(size=(4, 17, 3))
     scale = np.array([4.5, np.nan, 4.6, np.nan])
     record = make_record(**_fields(joints_3d=labels, mm_per_px=scale))

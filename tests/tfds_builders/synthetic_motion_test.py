@@ -126,7 +126,7 @@ def test_knees_and_elbows_bend_one_way_and_within_their_range(activity, side):
     assert np.all(np.sum(np.cross(thigh, shin) * left, axis=-1) > 0)
 
 
-def test_angles_beyond_the_limits_are_held_back():
+def test_angles_beyond_the_limits_are_clamped():
     arms = np.full((2, 4), 0.0)
     arms[:, 3] = (-60, 240)
     joints = posed(arms=arms, trunk=(200, 0, 0))[None]
@@ -154,7 +154,7 @@ def test_motion_is_smooth(activity):
 
 
 @pytest.mark.parametrize("activity", ACTIVITIES)
-def test_something_happens(activity):
+def test_people_move(activity):
     joints = take(activity)
     spread = (joints - joints[:, :1]).std(axis=0)
     assert np.linalg.norm(spread, axis=-1).max() > 0.08
@@ -267,7 +267,7 @@ def test_no_subject_is_in_both_splits_and_none_equals_another():
 
 @pytest.fixture
 def short(monkeypatch):
-    """Takes that take no time: half a second, standing still in one place."""
+    """Short takes: half a second, standing still in one place."""
 
     def generate(who, activity, seconds, rng):
         return generate_fully(who, activity, seconds / 16, rng)
@@ -290,7 +290,7 @@ def test_every_activity_has_as_many_training_subjects(short):
     }
 
 
-def test_the_seed_of_the_config_draws_other_motion(short):
+def test_the_motion_depends_on_the_seed_of_the_config(short):
     first, again, other = (next(dataset.takes("test", seed)) for seed in (0, 0, 1))
     np.testing.assert_array_equal(first.joints, again.joints)
     frames = min(len(first.joints), len(other.joints))

@@ -10,8 +10,8 @@ import tensorflow_datasets as tfds
 from tfds_builders.formats import archive, bvh
 from tfds_builders.mocap.take import Take
 
-# The joints of the files whose place (their mean, where there are two) is the joint of Human3.6M.
-# The top of the head is not among them and is reckoned from the head.
+# Joints of the files whose position (their mean, where there are two) is a joint of Human3.6M.
+# The top of the head is not among them and is extrapolated from the head.
 JOINTS = (
     ("UpperLeg_L", "UpperLeg_R"),
     ("UpperLeg_R",),
@@ -32,15 +32,15 @@ JOINTS = (
     ("Hand_R",),
 )
 HEAD_TOP = 10
-HEAD_LENGTH = 18.0  # cm, from the joint "Head" on along the line from the neck; not in the files
+HEAD_LENGTH = 18.0  # cm, beyond the joint "Head" on the line from the neck; not in the files
 METRES_PER_UNIT = 0.01
 
 
 def joints_of(recording: bvh.Recording) -> np.ndarray:
-    """Places the 17 joints of Human3.6M.
+    """Computes the 17 joints of Human3.6M.
 
     Args:
-        recording: A recording of the data set, of t frames.
+        recording: A recording of the dataset, of t frames.
 
     Returns:
         `[t, 17, 3]`, metres, Y up.
@@ -61,18 +61,18 @@ def joints_of(recording: bvh.Recording) -> np.ndarray:
 
 
 class Builder(archive.ArchiveBuilder):
-    """The second Bandai Namco data set; takes 3, 13, 23, ... are the test split."""
+    """The second Bandai Namco dataset; takes 3, 13, 23, ... are the test split."""
 
     VERSION = tfds.core.Version("1.1.0")
     RELEASE_NOTES: ClassVar[dict[str, str]] = {
         "1.0.0": "First version.",
-        "1.1.0": "Records tell valid frames, activities and the distortion of the lens.",
+        "1.1.0": "Records have valid frames, activities and the distortion of the lens.",
     }
     MANUAL_DOWNLOAD_INSTRUCTIONS = (
         "Download dataset/Bandai-Namco-Research-Motiondataset-2 of "
         "https://github.com/BandaiNamcoResearchInc/Bandai-Namco-Research-Motiondataset (or take "
         "any part of it) and give its data.zip, or the folder that it is extracted to, as the "
-        "source. It must hold files such as dataset-2_walk_normal_003.bvh."
+        "source. It must contain files such as dataset-2_walk_normal_003.bvh."
     )
     PATTERN = re.compile(
         r"(.*/)?(?P<name>dataset-2_(?P<motion>[^_/]+)_(?P<style>[^_/]+)_(?P<take>\d+))\.bvh"

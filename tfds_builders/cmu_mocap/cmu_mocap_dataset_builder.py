@@ -40,7 +40,7 @@ METRES_PER_INCH = 0.0254
 
 
 def joints_of(skeleton: asf_amc.Skeleton, motion: dict[str, np.ndarray]) -> np.ndarray:
-    """Places the 17 joints of Human3.6M.
+    """Computes the 17 joints of Human3.6M.
 
     Args:
         skeleton: The skeleton of a subject of the database.
@@ -75,11 +75,11 @@ class Builder(archive.ArchiveBuilder):
     VERSION = tfds.core.Version("1.1.0")
     RELEASE_NOTES: ClassVar[dict[str, str]] = {
         "1.0.0": "First version.",
-        "1.1.0": "Records tell valid frames, activities and the distortion of the lens.",
+        "1.1.0": "Records have valid frames, activities and the distortion of the lens.",
     }
     MANUAL_DOWNLOAD_INSTRUCTIONS = (
         f"Download {URL} (or take any part of it) and give the archive, or the folder that it is "
-        "extracted to, as the source. It must hold files such as subjects/02/02.asf and "
+        "extracted to, as the source. It must contain files such as subjects/02/02.asf and "
         "subjects/02/02_01.amc."
     )
     PATTERN = re.compile(r"(.*/)?(?P<subject>\d+)/(?P=subject)(\.asf|_(?P<trial>\d+)\.amc)")
@@ -97,7 +97,7 @@ class Builder(archive.ArchiveBuilder):
             try:
                 files = archive.find(dl_manager.download(URL), self.PATTERN)
             except Exception as error:
-                # Whatever went wrong, what helps is to say how to do without the download.
+                # Of any kind: the message explains how to do without the download.
                 missing = self._missing(dl_manager)
                 raise FileNotFoundError(f"{missing} Downloading it failed: {error}") from error
 
@@ -106,7 +106,7 @@ class Builder(archive.ArchiveBuilder):
         for file in files:
             subject = file.match["subject"]
             if file.match["trial"] and subject not in skeletons:
-                raise ValueError(f"{file.name}: its skeleton {subject}.asf is not there")
+                raise ValueError(f"{file.name}: its skeleton {subject}.asf is missing")
             if file.match["trial"]:
                 split = "test" if int(subject) % 5 == 2 else "train"
                 motions.setdefault(split, {}).setdefault(subject, []).append(file)
@@ -141,7 +141,7 @@ class Builder(archive.ArchiveBuilder):
                 yield Take(name, subject, trial.action, trial.fps, joints)
             if unlisted:
                 logging.warning(
-                    "cmu_mocap, subject %s: the frame rate of %d trials is not known and taken to "
+                    "cmu_mocap, subject %s: the frame rate of %d trials is unknown and assumed to "
                     "be %g; list them in trials.csv (see the README)",
                     subject,
                     unlisted,

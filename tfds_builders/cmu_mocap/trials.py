@@ -1,4 +1,4 @@
-"""What the ASF/AMC files do not say about a trial: its frame rate and its motion."""
+"""Frame rate and action of a trial, which the ASF/AMC files do not contain."""
 
 import csv
 import dataclasses
@@ -11,7 +11,7 @@ class Trial:
 
     Attributes:
         fps: Frames per second.
-        action: The motion; "" where not known.
+        action: The motion; "" where unknown.
     """
 
     fps: float
@@ -21,8 +21,7 @@ class Trial:
 # The rate of most of the database (2,109 of 2,435 trials); the others are 60.
 UNLISTED = Trial(fps=120.0)
 
-# The trials whose frame rate is verified, with the motion after the database's own index in few
-# words.
+# The trials of verified frame rate, with the action in a few words after the database's index.
 LISTED = {
     name: Trial(fps=120.0, action=action)
     for action, names in {

@@ -1,4 +1,4 @@
-"""The text files of a data set, in a folder or in the zip archive in which they were downloaded."""
+"""Text files of a dataset, in a folder or in the zip archive that was downloaded."""
 
 import dataclasses
 import os
@@ -16,13 +16,13 @@ from tfds_builders.mocap.builder import MocapBuilder
 
 @dataclasses.dataclass(frozen=True)
 class TextFile:
-    """A text file that has not been read yet.
+    """A text file, not read yet.
 
     Attributes:
-        name: Where it is, for errors: "folder/02/02_01.amc" or "archive.zip:02/02_01.amc".
-        path: The file on disk: itself, or its archive.
-        match: How its path matched the pattern that it was found by.
-        read: Returns its content; raises ValueError naming it if the archive is damaged.
+        name: Its location, for errors: "folder/02/02_01.amc" or "archive.zip:02/02_01.amc".
+        path: The file on disk: the text file or its archive.
+        match: The match of its path with the pattern that it was found by.
+        read: Returns its content; raises ValueError with its name if the archive is damaged.
     """
 
     name: str
@@ -61,9 +61,9 @@ def find(source: str | os.PathLike[str], pattern: re.Pattern[str]) -> list[TextF
     """Finds files by their path without reading or extracting them.
 
     Args:
-        source: A zip archive, or a folder that holds the files at any depth or, where it holds none
-            of them, an archive of them directly in it.
-        pattern: What the whole path must match, with "/" between folders; the part of the path that
+        source: A zip archive, or a folder with the files at any depth or, where it has none of
+            them, with an archive of them directly in it.
+        pattern: Must match the whole path, with "/" between folders; the part of the path that
             leads to the data is up to the user, so begin with `(.*/)?`.
 
     Returns:
@@ -71,7 +71,7 @@ def find(source: str | os.PathLike[str], pattern: re.Pattern[str]) -> list[TextF
 
     Raises:
         FileNotFoundError: If there is no such source.
-        ValueError: If an archive cannot be read, or several archives in a folder hold matching
+        ValueError: If an archive cannot be read, or several archives in a folder have matching
             files.
     """
     source = pathlib.Path(source).expanduser()
@@ -90,7 +90,7 @@ def find(source: str | os.PathLike[str], pattern: re.Pattern[str]) -> list[TextF
             holding = [path for path, files in archives.items() if files]
             if len(holding) > 1:
                 raise ValueError(
-                    f"{source}: several archives hold the data, leave one: "
+                    f"{source}: several archives contain the data, keep one: "
                     f"{', '.join(path.name for path in holding)}"
                 )
             found = archives[holding[0]] if holding else []
@@ -98,7 +98,7 @@ def find(source: str | os.PathLike[str], pattern: re.Pattern[str]) -> list[TextF
 
 
 class ArchiveBuilder(MocapBuilder):
-    """A mocap data set that is read from files the user has.
+    """A motion capture dataset that is read from files of the user.
 
     Args:
         source: The archive or folder to read. Where it is not given, the `manual_dir` of TFDS's
@@ -113,22 +113,22 @@ class ArchiveBuilder(MocapBuilder):
         self._source = None if source is None else pathlib.Path(source).expanduser()
 
     def source_files(self) -> Iterable[pathlib.Path]:
-        """Returns the files of the source, or the archive that holds them."""
+        """Returns the files of the source, or their archive."""
         if self._source is None:
             return ()
         return {file.path for file in find(self._source, self.PATTERN)}
 
     def _folder(self, dl_manager: tfds.download.DownloadManager) -> pathlib.Path | None:
-        """Where the user's files are: the source, or the manual directory if it holds anything."""
+        """Returns the folder of the user's files: the source, else TFDS's manual directory."""
         if self._source is not None:
             return self._source
         try:
             return pathlib.Path(dl_manager.manual_dir)
-        except AssertionError:  # how TFDS says that it is absent or empty
+        except AssertionError:  # raised by TFDS where it is absent or empty
             return None
 
     def _missing(self, dl_manager: tfds.download.DownloadManager) -> FileNotFoundError:
-        """The error for a source without the data."""
+        """Returns the error for a source without the data."""
         source = self._folder(dl_manager)
         where = f"no such data in {source}" if source else "no source and no manual_dir were given"
         instructions = " ".join((self.MANUAL_DOWNLOAD_INSTRUCTIONS or "").split())

@@ -25,13 +25,12 @@ class Bone:
 
     Attributes:
         name: Its name; it also stands for the joint at its END.
-        parent: The name of the bone it hangs on, or "root".
+        parent: The name of the bone it is attached to, or "root".
         offset: `[3]`, from its start to its end in the rest pose, world axes, in units of the file.
         frame: `[3, 3]`, the rotation from world axes to the local axes in which its angles are
             measured.
         order: The axes in the order in which its rotations are applied, e.g. "xyz".
-        channels: The angles that a motion file gives, in the order of the file, e.g. `("rx",
-            "rz")`.
+        channels: Its angles in a motion file, in the order of the file, e.g. `("rx", "rz")`.
     """
 
     name: str
@@ -50,7 +49,7 @@ class Skeleton:
         bones: The bones, each after its parent.
         length_unit: The number after `length` under `:units`.
         degrees: Whether angles are in degrees rather than radians.
-        root_channels: What a motion file gives for the root, in the order of the file.
+        root_channels: Channels of the root in a motion file, in the order of the file.
         root_order: The axes in the order in which the root's rotations are applied.
         root_position: `[3]`, added to every position of the root, in units of the file.
     """
@@ -64,17 +63,17 @@ class Skeleton:
 
     @functools.cached_property
     def channels(self) -> dict[str, tuple[str, ...]]:
-        """What a motion file gives, by bone; bones that do not move are left out."""
+        """Channels of a motion file by bone, without bones that do not move."""
         moving = {bone.name: bone.channels for bone in self.bones if bone.channels}
         return {ROOT: self.root_channels, **moving}
 
 
-# One line of a file that says something: its number from 1 and its words.
+# A line with content: its number from 1 and its words.
 _Line = tuple[int, list[str]]
 
 
 def _floats(words: list[str], count: int, where: str) -> np.ndarray:
-    """The `count` numbers that `words` must be."""
+    """Converts `words` to `count` numbers."""
     try:
         values = np.array([float(word) for word in words])
     except ValueError:
@@ -91,7 +90,7 @@ def _order(word: str, where: str) -> str:
 
 
 def _euler(order: str, angles: dict[str, np.ndarray]) -> np.ndarray:
-    """The matrices of rotations applied one after the other; absent axes do not turn."""
+    """Returns the matrices of successive rotations; absent axes do not rotate."""
     matrix = np.eye(3)
     for axis in order:
         if axis in angles:
@@ -100,7 +99,7 @@ def _euler(order: str, angles: dict[str, np.ndarray]) -> np.ndarray:
 
 
 def _sections(text: str, name: str) -> dict[str, list[_Line]]:
-    """The lines of each `:section`, the words after the keyword first."""
+    """Returns the lines of each `:section`, the words after the keyword first."""
     sections: dict[str, list[_Line]] = {}
     lines: list[_Line] | None = None
     for number, line in enumerate(text.splitlines(), 1):
@@ -117,27 +116,29 @@ def _sections(text: str, name: str) -> dict[str, list[_Line]]:
             lines.append((number, words))
     for section in (":units", ":root", ":bonedata", ":hierarchy"):
         if section not in sections:
-            raise ValueError(f"{name}: no section {section}; is the file whole, and an .asf file?")
+            raise ValueError(f"{name}: no section {section}; is it a complete .asf file?")
     return sections
 
 
 def _block(lines: list[_Line], where: str) -> tuple[list[_Line], list[_Line]]:
-    """Splits what follows `begin` into the lines before `end` and the lines after it."""
+    """Splits the lines after `begin` into those before `end` and those after it."""
     if lines[0][1] != ["begin"]:
         raise ValueError(f"{where}, line {lines[0][0]}: expected begin, found {lines[0][1][0]!r}")
     for i, (_, words) in enumerate(lines):
         if words == ["end"]:
             return lines[1:i], lines[i + 1 :]
-    raise ValueError(f"{where}, line {lines[0][0]}: no end for this begin; is the file whole?")
+    raise ValueError(f"{where}, line {lines[0][0]}: no end for this begin; is the file complete?")
 
 
 def _bone(lines: list[_Line], start: int, degrees: bool, name: str) -> Bone:
-    """The bone of the lines between `begin` and `end`; its parent is not known yet."""
+    """Returns the bone of the lines between `begin` and `end`, without its parent."""
     fields: dict[str, _Line] = {}
     for number, (key, *words) in lines:
         if key in _BONE_KEYS:
             fields[key] = number, words
-        elif key not in _IGNORED_BONE_KEYS and not key.startswith("("):  # limits go on with "(a b)"
+        elif key not in _IGNORED_BONE_KEYS and not key.startswith(
+            "("
+        ):  # limits continue with "(a b)"
             raise ValueError(f"{name}, line {number}: unknown field {key!r} of a bone")
     missing = [key for key in _BONE_KEYS if key not in fields and key != "dof"]
     if missing:
@@ -173,13 +174,13 @@ def parse_asf(text: str, name: str = "asf") -> Skeleton:
 
     Args:
         text: The content of an .asf file.
-        name: What to call the file in errors.
+        name: Name of the file in errors.
 
     Returns:
         The skeleton.
 
     Raises:
-        ValueError: If the file is not whole or not understood; names the line and the bone.
+        ValueError: If the file is incomplete or malformed; names the line and the bone.
     """
     sections = _sections(text, name)
 
@@ -220,14 +221,16 @@ def parse_asf(text: str, name: str = "asf") -> Skeleton:
         bones[bone.name] = bone
 
     if not sections[":hierarchy"]:
-        raise ValueError(f"{name}: nothing under :hierarchy; is the file whole?")
+        raise ValueError(f"{name}: nothing under :hierarchy; is the file complete?")
     ordered: dict[str, Bone] = {}
     for number, (parent, *children) in _block(sections[":hierarchy"], name)[0]:
         if parent != ROOT and parent not in ordered:
-            raise ValueError(f"{name}, line {number}: {parent!r} does not hang on the root yet")
+            raise ValueError(f"{name}, line {number}: {parent!r} is not attached to the root yet")
         for child in children:
             if child not in bones or child in ordered:
-                problem = "hangs on two bones" if child in ordered else "is not under :bonedata"
+                problem = (
+                    "is attached to two bones" if child in ordered else "is not under :bonedata"
+                )
                 raise ValueError(f"{name}, line {number}: bone {child!r} {problem}")
             ordered[child] = dataclasses.replace(bones[child], parent=parent)
     if len(ordered) != len(bones):
@@ -246,7 +249,7 @@ def parse_asf(text: str, name: str = "asf") -> Skeleton:
 
 
 def _raise_fault(text: str, skeleton: Skeleton, name: str) -> NoReturn:
-    """Walks line by line through a motion that could not be read, up to what is wrong with it."""
+    """Reads a faulty motion line by line and raises the error of its first fault."""
     layout: list[str] = []  # the bones of the first frame, in their order
     frame, seen = None, []
 
@@ -255,7 +258,7 @@ def _raise_fault(text: str, skeleton: Skeleton, name: str) -> NoReturn:
         if frame is not None and missing:
             raise ValueError(
                 f"{name}, frame {frame} ends before line {line}: no values for bone "
-                f"{missing[0]!r}; is the file whole?"
+                f"{missing[0]!r}; is the file complete?"
             )
 
     lines = text.splitlines()
@@ -277,7 +280,7 @@ def _raise_fault(text: str, skeleton: Skeleton, name: str) -> NoReturn:
         where = f"{name}, line {number}, frame {frame}, bone {bone!r}"
         if bone not in skeleton.channels:
             raise ValueError(
-                f"{where}: the skeleton moves no such bone, only {', '.join(skeleton.channels)}"
+                f"{where}: no such bone moves in the skeleton, only {', '.join(skeleton.channels)}"
             )
         if bone in seen:
             raise ValueError(f"{where}: a second time in this frame")
@@ -292,21 +295,21 @@ def _raise_fault(text: str, skeleton: Skeleton, name: str) -> NoReturn:
 def parse_amc(text: str, skeleton: Skeleton, name: str = "amc") -> dict[str, np.ndarray]:
     """Reads a motion.
 
-    Every frame must give the same bones in the same order, as the files of recordings do. That lets
-    whole columns be read at once instead of frames one by one.
+    Every frame must have the same bones in the same order, as the files of recordings do. So whole
+    columns are read at once instead of frames one by one.
 
     Args:
         text: The content of an .amc file.
-        skeleton: The skeleton it moves.
-        name: What to call the file in errors.
+        skeleton: The skeleton that it moves.
+        name: Name of the file in errors.
 
     Returns:
         By bone, and for "root", `[t, channels]` values in the order of the skeleton's channels:
         angles in radians, the root's position in units of the file.
 
     Raises:
-        ValueError: If the file is not whole or does not fit the skeleton; names the line, frame and
-            bone.
+        ValueError: If the file is incomplete or does not fit the skeleton; names the line, frame
+            and bone.
     """
     body = _COMMENT.sub("", text)
     header = re.match(r"(?:\s*:[^\n]*)*", body)
@@ -315,7 +318,7 @@ def parse_amc(text: str, skeleton: Skeleton, name: str = "amc") -> dict[str, np.
     degrees = ":degrees" in keywords or (skeleton.degrees and ":radians" not in keywords)
     words = body[header.end() :].split()
 
-    # The first frame tells where in each frame a bone's name and its values are.
+    # The first frame gives the positions of a bone's name and values in every frame.
     positions: dict[str, int] = {}
     period = 1
     while period < len(words) and words[period] in skeleton.channels:
@@ -352,7 +355,7 @@ def parse_amc(text: str, skeleton: Skeleton, name: str = "amc") -> dict[str, np.
 
 
 def forward_kinematics(skeleton: Skeleton, motion: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Places the joints.
+    """Computes the positions of the joints.
 
     A bone with local axes C and rotation M in them turns by C M C^-1 relative to its parent.
     Rotations are applied in the order of `axis` (X first for XYZ), whatever the order of the
@@ -360,7 +363,7 @@ def forward_kinematics(skeleton: Skeleton, motion: dict[str, np.ndarray]) -> dic
 
     Args:
         skeleton: The skeleton.
-        motion: What `parse_amc` returns, of t frames.
+        motion: The result of `parse_amc`, of t frames.
 
     Returns:
         `[t, 3]` world positions in units of the file: of the root and, by bone, of the bone's END.

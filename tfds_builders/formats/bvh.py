@@ -19,7 +19,7 @@ class Joint:
         name: Its name; an end site is named after its joint: "Head end".
         parent: The index of its parent, which comes before it; -1 for a root.
         offset: `[3]`, from its parent in the rest pose, in units of the file.
-        channels: What the motion gives for it, in the order of the file, lower case: "xposition",
+        channels: Its channels of the motion, in the order of the file, lower case: "xposition",
             ...
     """
 
@@ -31,11 +31,11 @@ class Joint:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Recording:
-    """What a .bvh file holds.
+    """The content of a .bvh file.
 
     Attributes:
         joints: The joints, each after its parent.
-        motion: `[t, channels]`, of all joints one after the other: degrees and units of the file.
+        motion: `[t, channels]`, concatenated over the joints: degrees and units of the file.
         frame_time: Seconds from frame to frame.
     """
 
@@ -45,7 +45,7 @@ class Recording:
 
 
 class _Tokens:
-    """The words of the hierarchy, one at a time, with the line of the last one."""
+    """Words of the hierarchy, read one by one, with the line of the last one."""
 
     def __init__(self, text: str, name: str):
         self._name = name
@@ -61,10 +61,10 @@ class _Tokens:
         return ValueError(f"{self._name}, line {self.line}: {problem}")
 
     def next(self, *expected: str) -> str:
-        """The next word, which must be one of `expected` where any are given."""
+        """Returns the next word, which must be one of `expected` where any are given."""
         self.line, word = next(self._words, (self.line, ""))
         if not word:
-            raise self.error("the file ends here within its hierarchy; is it whole?")
+            raise self.error("the file ends here within its hierarchy; is it complete?")
         if expected and word.upper() not in expected:
             raise self.error(f"expected {' or '.join(expected)}, found {word!r}")
         return word.upper() if expected else word
@@ -86,9 +86,9 @@ def _offset(tokens: _Tokens, joint: str) -> np.ndarray:
 
 
 def _joints(tokens: _Tokens) -> tuple[tuple[Joint, ...], int]:
-    """The joints, and the line of the word MOTION that ends them."""
+    """Returns the joints, and the line of the word MOTION after them."""
     joints: list[Joint] = []
-    open_joints: list[int] = []  # from the root to the joint whose braces we are in
+    open_joints: list[int] = []  # from the root to the joint with the current braces
     tokens.next("HIERARCHY")
     while True:
         if open_joints:
@@ -130,14 +130,14 @@ def parse_bvh(text: str, name: str = "bvh") -> Recording:
 
     Args:
         text: The content of a .bvh file.
-        name: What to call the file in errors.
+        name: Name of the file in errors.
 
     Returns:
         The recording.
 
     Raises:
-        ValueError: If the file is not whole or not understood; names the line, and the frame and
-            joint where the fault is in the motion.
+        ValueError: If the file is incomplete or malformed; names the line, and the frame and joint
+            of a fault in the motion.
     """
     joints, start = _joints(_Tokens(text, name))
     lines = [
@@ -163,8 +163,8 @@ def parse_bvh(text: str, name: str = "bvh") -> Recording:
     frame_time = header(["Frame", "Time:"])
     if len(lines) != frames:
         raise ValueError(
-            f"{name}: 'Frames:' promises {frames:g} frames, the file holds {len(lines)}; "
-            "is it whole?"
+            f"{name}: 'Frames:' promises {frames:g} frames, the file has {len(lines)}; "
+            "is it complete?"
         )
 
     columns = [(joint.name, channel) for joint in joints for channel in joint.channels]
@@ -191,13 +191,13 @@ def parse_bvh(text: str, name: str = "bvh") -> Recording:
 
 
 def forward_kinematics(recording: Recording) -> dict[str, np.ndarray]:
-    """Places the joints.
+    """Computes the positions of the joints.
 
     Rotations multiply from the left to the right in the order of the channels: Z X Y turns about Y
     first. A position channel replaces its part of the joint's offset.
 
     Args:
-        recording: What `parse_bvh` returns, of t frames.
+        recording: A recording of t frames.
 
     Returns:
         By joint, `[t, 3]` world positions in units of the file.

@@ -1,9 +1,9 @@
-"""Reads pickles, and NumPy archives that hold pickles, without running anything of what they hold.
+"""Reads pickles, and NumPy archives of pickles, without executing code from them.
 
-A pickle is a program that may call any function there is; files from the internet should not get to
-do so. Here the program is carried out by a machine of our own, in which there are numbers, texts,
-bytes, plain containers and NumPy arrays, and no way to anything else. It also knows how long the
-file is, so that a damaged length does not end in an attempt to reserve the memory of the machine.
+A pickle is a program that may call any function, which a file from the internet must not do. Here
+the program is run by an interpreter that has numbers, texts, bytes, plain containers and NumPy
+arrays, and nothing else. It also compares lengths with the size of the file, so that a damaged
+length does not allocate all memory.
 """
 
 import codecs
@@ -24,11 +24,11 @@ import numpy as np
 _DTYPE = re.compile(r"[|<>=]?[?biufcSUO]\d*")
 # The types of dictionary keys and members of sets.
 _HASHABLE = (str, bytes, int, float, type(None))
-_SMALL = 1 << 26  # bytes that any machine has
+_SMALL = 1 << 26  # bytes that are always available
 
 
 class _RefusedError(ValueError):
-    """The file is not damaged, it asks for what no data needs."""
+    """The file is not damaged, but asks for more than data."""
 
 
 def load(path: str | os.PathLike[str]) -> Any:
@@ -38,17 +38,17 @@ def load(path: str | os.PathLike[str]) -> Any:
 
     Raises:
         OSError: If the file cannot be opened.
-        ValueError: If it asks for any other class or function (nothing of it is run), or is damaged
-            or no pickle; names the file.
+        ValueError: If it asks for any other class or function (which is not run), or is damaged or
+            not a pickle; names the file.
     """
     path = pathlib.Path(path)
     with path.open("rb") as file, _errors_name(path, "pickle"):
         size = os.fstat(file.fileno()).st_size
-        return _Machine(file, size).run()
+        return _Interpreter(file, size).run()
 
 
 def load_npz(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """Reads a NumPy archive (.npz), whose arrays may hold what `load` reads.
+    """Reads a NumPy archive (.npz), whose arrays may contain what `load` reads.
 
     Returns:
         The arrays by name; of a 0-d array of objects the object.
@@ -75,7 +75,7 @@ def load_npz(path: str | os.PathLike[str]) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def _errors_name(path: pathlib.Path, kind: str) -> Iterator[None]:
-    """Turns whatever reading garbage ends in into an error that says what to do."""
+    """Converts any error of reading to one that names the file and what to do."""
     try:
         yield
     except _RefusedError as error:
@@ -101,7 +101,7 @@ def _npy(file: io.BufferedReader, size: int) -> Any:
     _check_dtype(dtype.str)
     _check_shape(shape, size)
     if dtype.hasobject:
-        return _Machine(file, size).run()[()]
+        return _Interpreter(file, size).run()[()]
     payload = file.read()
     _check_length(payload, shape, dtype)
     return np.frombuffer(payload, dtype).reshape(shape, order="F" if fortran else "C")
@@ -109,7 +109,7 @@ def _npy(file: io.BufferedReader, size: int) -> Any:
 
 @dataclasses.dataclass(frozen=True)
 class _Global:
-    """What stands for a function or class that a pickle may name."""
+    """Stands for a function or class that a pickle may name."""
 
     name: str
     function: Callable[..., Any] | None = None
@@ -117,24 +117,24 @@ class _Global:
 
 @dataclasses.dataclass(eq=False)
 class _DType:
-    """A dtype, whose byte order is told after it is referred to."""
+    """A dtype, whose byte order follows after the reference to it."""
 
     dtype: np.dtype
 
 
-class _Machine:
-    """Carries out one pickle."""
+class _Interpreter:
+    """Runs one pickle."""
 
     def __init__(self, file: BinaryIO | io.BufferedReader, size: int):
-        """Takes the file and how many bytes it has, which is what any length in it can be."""
+        """Takes the file and its size in bytes, the bound of any length in it."""
         self.file = file
         self.size = size
         self.stack: list[Any] = []
         self.marks: list[list[Any]] = []
         self.memo: dict[int, Any] = {}
-        self.texts: dict[bytes, str] = {}  # each is kept once: files hold millions
+        self.texts: dict[bytes, str] = {}  # each is stored once: files have millions
         self.unfilled: dict[int, np.ndarray] = {}
-        self.left = 4 * size + _SMALL  # bytes that arrays may have: what one file can hold
+        self.left = 4 * size + _SMALL  # bytes that arrays may have in all
         self.globals = {
             name: _Global(name, function)
             for names, function in (
@@ -158,13 +158,13 @@ class _Machine:
             _OPERATIONS[code](self)
         (result,) = self.stack
         if self.marks or self.unfilled or read(1):
-            raise ValueError("it goes on after its end")
+            raise ValueError("there are data after its end")
         return result
 
     # Bytes, numbers and texts.
 
     def take(self, count: int) -> bytes:
-        """Reads as many bytes."""
+        """Reads `count` bytes."""
         data = self.file.read(count) if 0 <= count <= self.size else b""
         if len(data) != count:
             raise ValueError(f"it ends within a value of {count} bytes")
@@ -193,7 +193,7 @@ class _Machine:
         self.stack.append(value)
 
     def pop_mark(self) -> list[Any]:
-        """Returns what was pushed since the last mark."""
+        """Returns the objects pushed since the last mark."""
         items, self.stack = self.stack, self.marks.pop()
         return items
 
@@ -267,19 +267,19 @@ class _Machine:
         return array
 
     def raw(self, value: Any) -> bytes | bytearray:
-        """Returns the bytes of an array, which are a text in what Python 2 wrote.
+        """Returns the bytes of an array, which are a text in files of Python 2.
 
-        A program may refer to the same bytes again and again; a file of data does not.
+        Counts them, as a malicious program may refer to the same bytes many times.
         """
         if not isinstance(value, str | bytes | bytearray):
             raise ValueError("an array without its bytes")
         self.left -= len(value)
         if self.left < 0:
-            raise ValueError("it makes more than it can hold")
+            raise ValueError("its arrays are larger than the file allows")
         return value.encode("latin-1") if isinstance(value, str) else value
 
     def encode(self, text: Any, encoding: Any = "latin1") -> bytes | bytearray:
-        """How Python 3 writes bytes in protocols that do not know them."""
+        """Decodes bytes as Python 3 writes them in protocols without bytes."""
         if type(text) is not str or encoding not in ("latin1", "latin-1"):
             raise _RefusedError("it calls '_codecs.encode' for what is no bytes")
         return self.raw(text)
@@ -306,7 +306,7 @@ class _Machine:
 
 
 def _numpy(name: str) -> tuple[str, str]:
-    """A name of NumPy, whose core moved with version 2."""
+    """Returns the names of a function of NumPy, whose core moved with version 2."""
     return f"numpy.core.{name}", f"numpy._core.{name}"
 
 
@@ -345,14 +345,14 @@ def _check_dtype(code: Any) -> None:
 
 
 def _check_shape(shape: Any, size: int) -> None:
-    """Checks that a shape is one, and that so many elements fit into the file."""
+    """Checks that a shape is valid and that its elements fit into the file."""
     good = type(shape) is tuple and all(type(n) is int and n >= 0 for n in shape)
     if not good or math.prod(shape) > size:
-        raise ValueError("an array whose shape cannot be")
+        raise ValueError("an array of an impossible shape")
 
 
 def _check_length(data: Any, shape: tuple[int, ...], dtype: np.dtype) -> None:
-    """Checks that data is what an array of this shape and type has; objects have none."""
+    """Checks that data has the bytes of an array of this shape and type; objects have none."""
     expected = math.prod(shape) * dtype.itemsize
     if dtype.hasobject or not isinstance(data, bytes | bytearray) or len(data) != expected:
         raise ValueError(f"an array of shape {shape} and type {dtype} lacks its {expected} bytes")
@@ -373,54 +373,54 @@ def _int(raw: bytes) -> int:
     return special[raw] if raw in special else int(raw)
 
 
-def _set_top(machine: _Machine, kind: type, items: list[Any]) -> None:
-    target = machine.top(kind)
+def _set_top(interpreter: _Interpreter, kind: type, items: list[Any]) -> None:
+    target = interpreter.top(kind)
     if kind is dict:
-        machine.set_items(target, items)
+        interpreter.set_items(target, items)
     elif kind is list:
         target.extend(items)
     else:
         target.update(_hashable(item) for item in items)
 
 
-def _last(machine: _Machine, count: int) -> list[Any]:
-    """Takes as many objects from the stack."""
-    items = machine.stack[-count:]
-    del machine.stack[-count:]
+def _last(interpreter: _Interpreter, count: int) -> list[Any]:
+    """Pops `count` objects from the stack."""
+    items = interpreter.stack[-count:]
+    del interpreter.stack[-count:]
     return items
 
 
-def _dict(machine: _Machine) -> None:
-    items, target = machine.pop_mark(), {}
-    machine.set_items(target, items)
-    machine.push(target)
+def _dict(interpreter: _Interpreter) -> None:
+    items, target = interpreter.pop_mark(), {}
+    interpreter.set_items(target, items)
+    interpreter.push(target)
 
 
-def _mark(machine: _Machine) -> None:
-    machine.marks.append(machine.stack)
-    machine.stack = []
+def _mark(interpreter: _Interpreter) -> None:
+    interpreter.marks.append(interpreter.stack)
+    interpreter.stack = []
 
 
-def _pop(machine: _Machine) -> None:
-    if machine.stack:
-        machine.stack.pop()
+def _pop(interpreter: _Interpreter) -> None:
+    if interpreter.stack:
+        interpreter.stack.pop()
     else:
-        machine.pop_mark()
+        interpreter.pop_mark()
 
 
-def _protocol(machine: _Machine) -> None:
-    version = machine.number("<B")
+def _protocol(interpreter: _Interpreter) -> None:
+    version = interpreter.number("<B")
     if version > 5:
         raise ValueError(f"protocol {version} is not known")
 
 
-def _memo(machine: _Machine, index: int) -> None:
-    machine.memo[index] = machine.stack[-1]
+def _memo(interpreter: _Interpreter, index: int) -> None:
+    interpreter.memo[index] = interpreter.stack[-1]
 
 
 # What each operation of the pickle language does (the standard library's module `pickletools`
 # describes them all).
-_OPERATIONS: dict[bytes, Callable[[_Machine], object]] = {
+_OPERATIONS: dict[bytes, Callable[[_Interpreter], object]] = {
     b"\x80": _protocol,
     b"\x95": lambda m: m.take(8),  # length of a frame: only a hint
     # Constants

@@ -1,19 +1,19 @@
-"""Bodies: bone lengths, and persons of other sizes and proportions making a recorded motion."""
+"""Bodies: bone lengths, and recorded motions of persons of other sizes and proportions."""
 
 import numpy as np
 
 from tfds_builders.records import JOINTS, PARENTS
 
 ANKLES = (3, 6)
-# From the floor to the top of the head, as the bones of one leg and the spine go.
+# From the floor to the top of the head along one leg and the spine.
 _STATURE_BONES = (2, 3, 7, 8, 9, 10)
 ANKLE_HEIGHT = 0.08  # metres, of a person standing
 
 # Adult stature in metres: about the 1st percentile of women to the 99th of men.
 STATURE_RANGE = (1.50, 1.95)
 # Spread of each bone's share of the body, as a standard deviation relative to the recorded one.
-# Limbs vary little between people; trunk, hips and shoulders also vary with where a capture system
-# puts the joints.
+# Limbs vary little between people; trunk, hips and shoulders also vary with the placement of joints
+# by a capture system.
 PROPORTION_SPREAD = {
     "hip": 0.12,
     "thigh": 0.04,
@@ -57,11 +57,11 @@ def stature(joints: np.ndarray) -> float:
 
 
 def scale_bones(joints: np.ndarray, factors: np.ndarray) -> np.ndarray:
-    """Makes another body do a motion: every bone keeps its direction and changes its length.
+    """Transfers a motion to another body: every bone keeps its direction and changes its length.
 
     The path of the pelvis is scaled with the length of the leg, so that steps fit the legs; the
     lowest ankle of the motion keeps its height. Feet on the ground do not slide where hip, thigh
-    and shin have one factor, and little where they have their own.
+    and shin have one factor, and slide little otherwise.
 
     Args:
         joints: `[t, 17, 3]`, metres, Y up.
@@ -88,16 +88,16 @@ def scale_bones(joints: np.ndarray, factors: np.ndarray) -> np.ndarray:
 
 
 def randomise_body(rng: np.random.Generator, joints: np.ndarray) -> np.ndarray:
-    """Draws a person of another stature and other proportions making the same motion.
+    """Samples a person of another stature and other proportions in the same motion.
 
     Args:
-        rng: Source of the draw.
+        rng: Random generator.
         joints: `[t, 17, 3]`, metres, Y up.
 
     Returns:
         `[t, 17, 3]`, metres; left and right stay equal and each bone has one factor for all frames.
     """
-    # Clipped so that no draw makes an impossible body.
+    # Clipped so that no sample is an impossible body.
     draws = {
         bone: 1 + spread * np.clip(rng.standard_normal(), -2, 2)
         for bone, spread in PROPORTION_SPREAD.items()

@@ -1,4 +1,4 @@
-"""The TFDS builder that all motion capture datasets share."""
+"""Base class of the builders of motion capture datasets."""
 
 import abc
 import dataclasses
@@ -15,12 +15,12 @@ from tfds_builders.mocap.views import views_of
 
 @dataclasses.dataclass(eq=False)
 class MocapConfig(tfds.core.BuilderConfig):
-    """How takes become records; make one with `mocap_config`, which names it.
+    """Settings for the conversion of takes to records; create one with `mocap_config`.
 
     Attributes:
         fps: Frames per second of the records.
         views: Virtual cameras for each take.
-        seed: Seed of everything drawn: bodies, cameras and the detector's errors.
+        seed: Seed of all samples: bodies, cameras and the detector's errors.
     """
 
     fps: float = 30.0
@@ -34,7 +34,7 @@ def mocap_config(fps: float = 30, views: int = 4, seed: int = 0) -> MocapConfig:
     Args:
         fps: Frames per second of the records; always part of the name: "30fps".
         views: Virtual cameras for each take: "30fps_views8".
-        seed: Seed of everything drawn: "30fps_seed1".
+        seed: Seed of all samples: "30fps_seed1".
 
     Raises:
         ValueError: If `fps` or `views` is not positive or `seed` is negative.
@@ -56,10 +56,10 @@ def mocap_config(fps: float = 30, views: int = 4, seed: int = 0) -> MocapConfig:
 
 
 class MocapBuilder(RecordBuilder):
-    """Turns takes into records of 2D and 3D joints; a dataset only has to say where its takes are.
+    """Converts takes to records of 2D and 3D joints; a dataset only has to yield its takes.
 
-    Each take is seen by `views` virtual cameras. In the split "train" each view draws a body of its
-    own; in every other split the person keeps the recorded one. Records keep the order of the
+    Each take is seen by `views` virtual cameras. In the split "train" a body is sampled for each
+    view; in every other split the person keeps the recorded one. Records keep the order of the
     takes.
     """
 
@@ -67,7 +67,7 @@ class MocapBuilder(RecordBuilder):
 
     @abc.abstractmethod
     def _takes(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Iterable[Take]]:
-        """Returns the takes of each split, best lazily; names are unique within a split."""
+        """Returns the takes of each split, preferably lazily; names are unique within a split."""
 
     def _shards(self, dl_manager: tfds.download.DownloadManager) -> dict[str, list[Shard]]:
         return {

@@ -6,10 +6,10 @@ import numpy as np
 
 from tfds_builders.mocap.body import ANKLES
 
-# Ranges of the draw. Human3.6M's calibration has images of 1000 x 1002 and 1000 x 1000 px, focal
+# Ranges of the samples. Human3.6M's calibration has images of 1000 x 1002 and 1000 x 1000 px, focal
 # lengths of 1143 to 1150 px, principal points at 501 to 520 px, and cameras 1.4 to 1.6 m high, 4 to
-# 5.6 m from the middle of the room. Ours spread somewhat wider, so that a model does not learn one
-# set of cameras.
+# 5.6 m from the middle of the room. These ranges are somewhat wider, so that a model does not learn
+# one set of cameras.
 IMAGE_SIZES = ((1000, 1002), (1000, 1000))  # px
 FOCAL_RANGE = (1115.0, 1180.0)  # px
 PRINCIPAL_POINT_JITTER = 20.0  # px, either way from the image's centre
@@ -19,7 +19,7 @@ TARGET_JITTER = 0.15  # metres, either way along each axis, of the point that th
 ROLL_RANGE = (-2.0, 2.0)  # degrees
 AZIMUTH_JITTER = 15.0  # degrees, either way
 
-# What the camera is moved back for.
+# Limits for which the camera is moved back.
 MARGIN = 20.0  # px that every joint keeps from the image's border
 NEAREST = 1.5  # metres along the optical axis that every joint keeps from the camera
 FARTHEST = (
@@ -45,7 +45,7 @@ class Camera:
 
 
 def world_to_camera(camera: Camera, points: np.ndarray) -> np.ndarray:
-    """Takes points `[..., 3]` in mm from the world to the camera."""
+    """Transforms points `[..., 3]` in mm from the world to the camera."""
     return points @ camera.rotation.T + camera.translation
 
 
@@ -59,8 +59,8 @@ def look_at(position: np.ndarray, target: np.ndarray, roll: float = 0.0) -> np.n
     """Returns the rotation from the world (Y up) to a camera that looks from one point at another.
 
     Args:
-        position: `[3]`, where the camera is; not straight above or below the target.
-        target: `[3]`, what its optical axis goes through.
+        position: `[3]`, of the camera; not straight above or below the target.
+        target: `[3]`, a point on its optical axis.
         roll: Radians that the camera is turned about its axis.
     """
     forward = target - position
@@ -73,22 +73,22 @@ def look_at(position: np.ndarray, target: np.ndarray, roll: float = 0.0) -> np.n
 
 
 def draw_azimuths(rng: np.random.Generator, views: int) -> np.ndarray:
-    """Draws azimuths `[views]`, radians: even steps about the subject, a random start, jitter."""
+    """Samples azimuths `[views]`, radians: even steps about the subject, a random start, jitter."""
     jitter = np.deg2rad(rng.uniform(-AZIMUTH_JITTER, AZIMUTH_JITTER, views))
     return rng.uniform(0, 2 * np.pi) + 2 * np.pi * np.arange(views) / views + jitter
 
 
 def draw_camera(rng: np.random.Generator, joints: np.ndarray, azimuth: float) -> Camera:
-    """Draws a static camera for a motion.
+    """Samples a static camera for a motion.
 
     The camera looks at about the middle of the pelvis' path. Where a joint would leave the image
-    (but for a margin) or come nearer than `NEAREST`, the camera moves back along its axis by as
-    much as that needs. It does not go farther than `FARTHEST` from the target to keep joints inside
+    (with a margin) or come nearer than `NEAREST`, the camera moves back along its axis as far as
+    necessary. It does not go farther than `FARTHEST` from the target to keep joints inside
     the image: in takes that travel very far some frames project outside. No joint is ever behind
     the camera or nearer than `NEAREST`.
 
     Args:
-        rng: Source of the draw.
+        rng: Random generator.
         joints: `[t, 17, 3]`, metres, world with Y up.
         azimuth: Radians about the vertical axis, from +Z towards +X, at which the camera stands.
     """
@@ -105,8 +105,7 @@ def draw_camera(rng: np.random.Generator, joints: np.ndarray, azimuth: float) ->
     centre = np.array([width, height]) / 2
     centre += rng.uniform(-PRINCIPAL_POINT_JITTER, PRINCIPAL_POINT_JITTER, 2)
 
-    # A point at (x, y) off the axis is inside the image from some depth on; how far is each short
-    # of it?
+    # A point at (x, y) off the axis is inside the image from some depth on; how much each lacks.
     points = (joints - position) @ rotation.T
     offset, depth = points[..., :2], points[..., 2]
     room = np.where(offset > 0, np.array([width, height]) - centre, centre) - MARGIN

@@ -1,4 +1,4 @@
-"""A model of the errors of a 2D pose detector, put on true projections."""
+"""Error model of a 2D pose detector, applied to true projections."""
 
 import dataclasses
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ LEGS = ((4, 5, 6), (1, 2, 3))  # left and right: hip, knee, ankle
 
 @dataclasses.dataclass(frozen=True)
 class DetectorModel:
-    """How a detector errs. Lengths are in units of the person's apparent size, times in seconds.
+    """Errors of a detector. Lengths are in units of the person's apparent size, times in seconds.
 
     A person's size is the longer side of the box around the joints, as top-down detectors crop it.
     The defaults are chosen, not fitted: a mean error of about 6 px for a person of 450 px, about
@@ -20,16 +20,15 @@ class DetectorModel:
 
     Attributes:
         sigma: Standard deviation along x and along y for each visible joint.
-        occluded_factor: How much larger the deviation is for an occluded joint.
-        time_constant: Time after which an error has lost all but 1/e of its correlation with
-            itself.
+        occluded_factor: Factor of the deviation of an occluded joint.
+        time_constant: Time after which the autocorrelation of an error has decreased to 1/e.
         outlier_rate: Gross errors that begin per visible joint and second.
-        occluded_outlier_rate: The same for an occluded joint.
+        occluded_outlier_rate: As `outlier_rate`, for an occluded joint.
         outlier_time: Mean duration of a gross error.
         outlier_size: Mean length of a gross error, exponentially distributed.
         swap_rate: Swaps of both legs or both arms that begin per second, of limbs apart and
             visible.
-        crossing_swap_rate: The same while the two limbs cross or one is mostly hidden.
+        crossing_swap_rate: As `swap_rate`, while the two limbs cross or one is mostly hidden.
         crossing_distance: Mean distance of the joints of two limbs below which they cross.
         swap_time: Mean duration of a swap.
         confidence_scale: Error at which the confidence falls to 1/e.
@@ -65,7 +64,7 @@ PERFECT = DetectorModel(
 
 
 def _correlated(rng: np.random.Generator, shape: tuple[int, ...], decay: float) -> np.ndarray:
-    """Draws first-order autoregressive noise of unit variance along the first axis."""
+    """Samples first-order autoregressive noise of unit variance along the first axis."""
     noise = rng.standard_normal(shape)
     noise[1:] *= np.sqrt(1 - decay**2)
     for t in range(1, len(noise)):
@@ -90,24 +89,24 @@ def detect(
     fps: float,
     model: DetectorModel,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Returns what a detector would find where the joints truly project.
+    """Returns the joints that a detector would find, from their true projections.
 
-    Each joint has a Gaussian error that drifts as a first-order autoregressive process, and now and
-    then a gross error of some frames. At times the left and right limbs are swapped; the confidence
-    does not know. Times are in seconds, so the frame rate changes how finely the errors are
-    sampled, not what they are.
+    Each joint has a Gaussian error that drifts as a first-order autoregressive process, and
+    occasional gross errors of some frames. Occasionally the left and right limbs are swapped, which
+    the confidence does not reflect. Times are in seconds, so the frame rate changes the sampling of
+    the errors, not their size.
 
     Args:
-        rng: Source of the draw.
+        rng: Random generator.
         keypoints: `[t, 17, 2]`, true projections, px.
-        visibility: `[t, 17]`; 0 is occluded, all else counts as visible.
+        visibility: `[t, 17]`; 0 is occluded, other values visible.
         fps: Frames per second.
         model: The parameters.
 
     Returns:
         keypoints: `[t, 17, 2]`, px.
-        confidence: `[t, 17]` in [0, 1]; falls with the error that is expected of the joint and with
-            the one that was made.
+        confidence: `[t, 17]` in [0, 1]; decreases with the expected and the actual error
+            of the joint.
     """
     hidden = visibility == 0
     size = np.ptp(keypoints, axis=1).max(axis=-1)[:, None]  # [t, 1]
@@ -122,7 +121,7 @@ def detect(
         error[frames, joint] += length * np.array([np.cos(angle), np.sin(angle)])
     detected = keypoints + size[..., None] * error
 
-    # What the detector can tell of its error: as much what is to be expected as what was made.
+    # The error as the detector sees it: expected and actual error in equal parts.
     seen = np.sqrt(sigma**2 + (error**2).sum(axis=-1) / 2)
     seen *= np.exp(model.confidence_noise * rng.standard_normal(seen.shape))
     confidence = np.exp(-seen / model.confidence_scale)

@@ -1,4 +1,4 @@
-"""Which joints the body hides from a camera: a person made of capsules, joints inside them."""
+"""Self-occlusion: joints inside a body of capsules, seen by a camera."""
 
 import dataclasses
 
@@ -11,7 +11,7 @@ _CHUNK = 256  # frames at a time; some MB, which stay in the processor's cache
 
 @dataclasses.dataclass(frozen=True)
 class Capsule:
-    """What is within `radius` (metres, for a stature of 1.7 m) of the line between two joints."""
+    """Points within `radius` (metres, for a stature of 1.7 m) of the line between two joints."""
 
     start: str
     end: str
@@ -42,11 +42,11 @@ CAPSULES = (
 )
 REFERENCE_STATURE = 1.7  # metres
 # A joint lies inside its own body parts, and the eye sees the skin in front of it. Up to this many
-# radii of the thickest part that ends at the joint are its own flesh; what covers it beyond that
-# hides it. So a limb hides the joint at its far end when seen from within about 42 degrees
-# (asin 1 / 1.5) of end-on, and the trunk hides the far hip and shoulder from the side but not from
-# the front. To the joints in its midline all of the trunk is their own flesh, and so are the thighs
-# to the pelvis and the upper arms to the thorax.
+# radii of the thickest part that ends at the joint are its own flesh; anything beyond that hides
+# it. So a limb hides the joint at its far end when seen from within about 42 degrees (asin 1 / 1.5)
+# of end-on, and the trunk hides the far hip and shoulder from the side but not from the front. For
+# joints in its midline all of the trunk is own flesh, and so are the thighs for the pelvis and the
+# upper arms for the thorax.
 _FLESH = 1.5
 
 _START = [JOINTS.index(capsule.start) for capsule in CAPSULES]
@@ -81,9 +81,9 @@ def _squared_distance(ends: np.ndarray, starts: np.ndarray, stops: np.ndarray) -
     Returns:
         `[t, j, c]`.
     """
-    # Minimise |s E - (A + u D)| over s and u in [0, 1]: the lines' closest points, then each in
-    # turn clamped to its segment (Ericson, Real-Time Collision Detection, 5.1.9). Only dot products
-    # are ever stored.
+    # Minimise |s E - (A + u D)| over s and u in [0, 1]: the lines' closest points, then one after
+    # the other clamped to its segment (Ericson, Real-Time Collision Detection, 5.1.9). Only dot
+    # products are stored.
     direction = stops - starts
     ee = np.einsum("tjk,tjk->tj", ends, ends)[:, :, None]
     dd = np.einsum("tck,tck->tc", direction, direction)[:, None] + 1e-12
@@ -99,7 +99,7 @@ def _squared_distance(ends: np.ndarray, starts: np.ndarray, stops: np.ndarray) -
 
 
 def visible(joints: np.ndarray, stature: float = REFERENCE_STATURE) -> np.ndarray:
-    """Says which joints the camera sees past the person's own body.
+    """Computes which joints the camera sees past the person's own body.
 
     A joint is hidden where the ray to it meets a capsule before it reaches the joint's own flesh.
 

@@ -1,4 +1,4 @@
-"""A take: one recorded motion of one person, before any camera looks at it."""
+"""A take: one recorded motion of one person, without a camera."""
 
 import dataclasses
 import math
@@ -14,8 +14,8 @@ class Take:
 
     Attributes:
         name: Unique in its dataset, e.g. "02_01".
-        subject: Who, e.g. "02"; "" where not known.
-        action: What, e.g. "walk"; "" where not known.
+        subject: Person, e.g. "02"; "" where unknown.
+        action: Action, e.g. "walk"; "" where unknown.
         fps: Frames per second.
         joints: `[t, 17, 3]` floats, metres, in a right-handed world whose Y axis points up.
 
@@ -62,14 +62,14 @@ def _cubic(x: np.ndarray) -> np.ndarray:
 
 
 def resample(take: Take, fps: float) -> Take:
-    """Brings a take to another frame rate.
+    """Resamples a take to another frame rate.
 
     Output frame k shows time k / fps, so nothing is shifted, and the output ends at the last such
     time that the take covers. The joints are convolved with the cubic kernel of Keys (1981).
     Towards a higher rate it interpolates and passes through the recorded frames. Towards a lower
     rate it is stretched by the ratio of the rates, which makes it the low-pass filter that must
-    come before decimation: what is faster than the output can carry is averaged away instead of
-    coming back as slow, false motion. Beyond the ends the take is continued by point reflection,
+    come before decimation: motion above the Nyquist frequency is averaged away instead of
+    being aliased to slow motion. Beyond the ends the take is continued by point reflection,
     which keeps its velocity.
 
     Args:
@@ -89,7 +89,7 @@ def resample(take: Take, fps: float) -> Take:
     ratio = take.fps / fps
     stretch = max(1.0, ratio)
     frames = len(take.joints)
-    # The tolerance keeps a last frame that only rounding puts past the end.
+    # The tolerance keeps a last frame that is past the end by rounding only.
     centres = np.arange(math.floor((frames - 1) / ratio + 1e-6) + 1) * ratio
     pad = math.ceil(2 * stretch)
     taps = np.floor(centres)[:, None].astype(int) + np.arange(1 - pad, pad + 1)

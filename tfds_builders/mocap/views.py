@@ -1,4 +1,4 @@
-"""What virtual cameras see of a take: one record for each view."""
+"""Views of a take by virtual cameras: one record for each view."""
 
 import hashlib
 from collections.abc import Iterator
@@ -32,20 +32,18 @@ def views_of(
 ) -> Iterator[dict[str, Any]]:
     """Yields the record of each view of a take.
 
-    For each view a body (only where `train`), a camera and a detector's errors are drawn from the
-    seed, the names of dataset and take, and the view; nothing else plays a part, so records do not
-    depend on which other takes or views there are (the directions of the views do depend on how
-    many there are).
+    For each view a body (only where `train`), a camera and a detector's errors are sampled from the
+    seed, the names of dataset and take, and the view only, so records do not depend on other takes
+    or views (except for the directions of the views, which depend on their number).
 
     Args:
         take: The take.
         dataset: Name of the dataset.
         fps: Frames per second of the records.
         views: Number of cameras.
-        seed: Seed of all draws.
-        train: Whether each view gets a body of its own; otherwise the person keeps the recorded
-            one.
-        detector: How the 2D joints err.
+        seed: Seed of all samples.
+        train: Whether a body is sampled for each view; otherwise the person keeps the recorded one.
+        detector: Errors of the 2D joints.
     """
     take = resample(take, fps)
     azimuths = draw_azimuths(_generator(seed, dataset, take.name), views)

@@ -4,7 +4,7 @@ World frame: right-handed, Y up, metres, the ground at y = 0. A person with head
 +Z in front and +X at their left. Angles are in degrees.
 
 The trunk, the head and the arms follow forward kinematics; the legs follow two-bone inverse
-kinematics from where the ankles are, so that planted feet stay planted.
+kinematics from the positions of the ankles, so that planted feet stay planted.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Body:
 
     @property
     def scale(self) -> float:
-        """Leg length relative to the mean body: what step lengths and heights scale with."""
+        """Leg length relative to the mean body: the scale of step lengths and heights."""
         return self.leg / (Body.thigh + Body.shin)
 
     @property
@@ -66,11 +66,11 @@ class Body:
 
 @dataclasses.dataclass
 class Controls:
-    """What moves a body, frame by frame; arrays of `t` frames, metres and degrees.
+    """Controls of a body, frame by frame; arrays of `t` frames, metres and degrees.
 
     Attributes:
         heading: [t] direction that the person faces, counter-clockwise seen from above.
-        root: [t, 3] pelvis in the world; its height gives way to what the legs reach.
+        root: [t, 3] pelvis in the world; lowered where the legs do not reach the ankles.
         pelvis: [t, 3] pelvis relative to the heading: tilt forward, lean left, turn left.
         trunk: [t, 3] upper trunk relative to the pelvis: bend forward, bend left, turn left.
         head: [t, 3] head relative to the upper trunk: nod forward, tilt left, turn left.
@@ -97,7 +97,7 @@ def soft_clip(x: np.ndarray, low, high, width: float = 2.0) -> np.ndarray:
         x: [...] values.
         low: lower limit, broadcast against `x`.
         high: upper limit, broadcast against `x`.
-        width: how far from a limit the clamping is felt, in the units of `x`.
+        width: distance from a limit at which the clamping begins, in the units of `x`.
 
     Returns:
         [...] values within the limits.
@@ -186,7 +186,7 @@ def joints(body: Body, controls: Controls) -> np.ndarray:
 
 
 def _within_reach(body, root, hips, ankles) -> np.ndarray:
-    """The pelvis [t, 3], lowered to where both legs reach their ankles."""
+    """Returns the pelvis [t, 3], lowered to where both legs reach their ankles."""
     level = (root[:, None] + hips - ankles)[..., [0, 2]]
     rise = np.sqrt(np.maximum((0.9955 * body.leg) ** 2 - np.sum(level**2, axis=-1), 0.01))
     heights = np.concatenate([root[:, 1:2], ankles[..., 1] + rise - hips[..., 1]], axis=1)

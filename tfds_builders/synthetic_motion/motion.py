@@ -1,12 +1,12 @@
 """Procedural human motion: activities as key poses and gait curves, animated by `body.joints`.
 
 An activity is a function `(person, t, rng) -> Controls` of the time `t` in seconds. It starts from
-`_stand` and moves what the activity moves; `generate` adds the small variations that no two takes
-share. Arms are given as (shoulder flexion, abduction, external rotation, elbow flexion) and bends
-as (forward, to the left, turned left), in degrees; lengths are metres of the mean body, scaled by
+`_stand` and changes the controls of the activity; `generate` adds small variations to every take.
+Arms are given as (shoulder flexion, abduction, external rotation, elbow flexion) and bends as
+(forward, to the left, turned left), in degrees; lengths are metres of the mean body, scaled by
 `Body.scale`.
 
-Everything is drawn from the given random generator: the same seed gives the same motion.
+All randomness is from the given generator: the same seed gives the same motion.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Person:
 
 
 def person(name: str, rng: np.random.Generator) -> Person:
-    """Draws a subject: 1.7 m tall +- 10 %, with proportions that differ a little, and a style."""
+    """Samples a subject: 1.7 m tall +- 10 %, with proportions that differ a little, and a style."""
     height = rng.uniform(0.9, 1.1)
     leg, trunk, arm = rng.uniform(0.96, 1.04, 3)
     width, skull = rng.uniform(0.93, 1.07, 2)
@@ -84,20 +84,20 @@ def person(name: str, rng: np.random.Generator) -> Person:
 
 
 def generate(who: Person, activity: str, seconds: float, rng: np.random.Generator) -> np.ndarray:
-    """One take of a person doing an activity.
+    """Generates one take of a person doing an activity.
 
     Args:
         who: the subject.
         activity: a key of `ACTIVITIES`.
         seconds: length of the take.
-        rng: where all variation is drawn from.
+        rng: random generator of all variation.
 
     Returns:
         [t, 17, 3] joints at `FPS` frames per second, metres, world right-handed Y up, the ground
         at y = 0, the pelvis on average over the origin.
 
     Raises:
-        ValueError: the activity is not known.
+        ValueError: unknown activity.
     """
     if activity not in ACTIVITIES:
         raise ValueError(f"unknown activity {activity!r}; known: {', '.join(ACTIVITIES)}")
@@ -273,7 +273,7 @@ def _forward(heading: np.ndarray) -> np.ndarray:
 
 @dataclasses.dataclass(frozen=True)
 class Gait:
-    """Where the ankle is over one gait cycle, from heel strike to heel strike.
+    """Position of the ankle over one gait cycle, from heel strike to heel strike.
 
     Attributes:
         passing: phase at which the pelvis passes over the foot.

@@ -20,8 +20,7 @@ TRAIN_ACTIVITIES = 6  # of each training subject; the test subjects do all of th
 def takes(split: str, seed: int = 0) -> Iterator[Take]:
     """Generates the takes of a split, 8 to 12 seconds each.
 
-    Every take depends on the seed, the subject and the activity alone, so it does not matter which
-    others are generated.
+    A take depends only on the seed, the subject and the activity, not on other takes.
 
     Args:
         split: "train" or "test".
@@ -34,7 +33,7 @@ def takes(split: str, seed: int = 0) -> Iterator[Take]:
     for subject in SUBJECTS[split]:
         number = int(subject[1:])
         who = motion.person(subject, np.random.default_rng([seed, number]))
-        if split == "train":  # by turns, so that every activity has as many subjects
+        if split == "train":  # cyclic, so that every activity has as many subjects
             first = TRAIN_ACTIVITIES * (number - 1)
             turns = range(first, first + TRAIN_ACTIVITIES)
             picks = sorted(4 * turn % len(activities) for turn in turns)
@@ -53,7 +52,7 @@ class Builder(MocapBuilder):
     VERSION = tfds.core.Version("1.1.0")
     RELEASE_NOTES: ClassVar[dict[str, str]] = {
         "1.0.0": "First version.",
-        "1.1.0": "Records tell valid frames, activities and the distortion of the lens.",
+        "1.1.0": "Records have valid frames, activities and the distortion of the lens.",
     }
 
     def _takes(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Iterable[Take]]:

@@ -30,17 +30,17 @@ def test_files_are_found_at_any_depth_of_a_folder_and_ordered(tmp_path):
     assert list(contents(tmp_path / "a" / "data")) == ["one", "two"]
 
 
-def test_files_are_found_in_an_archive_or_in_a_folder_that_holds_it(tmp_path):
+def test_files_are_found_in_an_archive_or_in_a_folder_with_it(tmp_path):
     path = zip_of(tmp_path / "x.zip", one="1", two="2")
     zip_of(tmp_path / "unrelated.zip")
     assert contents(path) == contents(tmp_path) == {"one": "1", "two": "2"}
     assert archive.find(path, PATTERN)[0].name == f"{path}:top/data/one.txt"
 
 
-def test_two_archives_of_the_data_are_one_too_many(tmp_path):
+def test_two_archives_of_the_data_are_refused(tmp_path):
     zip_of(tmp_path / "a.zip", one="1")
     zip_of(tmp_path / "b.zip", one="1")
-    with pytest.raises(ValueError, match=r"leave one: a.zip, b.zip"):
+    with pytest.raises(ValueError, match=r"keep one: a.zip, b.zip"):
         archive.find(tmp_path, PATTERN)
 
 
@@ -53,7 +53,7 @@ def test_a_missing_source_is_named(tmp_path):
         archive.find(tmp_path / "absent.zip", PATTERN)
 
 
-def test_an_archive_that_is_not_whole_is_named(tmp_path):
+def test_an_incomplete_archive_is_named(tmp_path):
     path = zip_of(tmp_path / "x.zip", one="1" * 1000)
     path.write_bytes(path.read_bytes()[:-30])
     for source in (path, tmp_path):

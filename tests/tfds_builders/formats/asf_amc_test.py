@@ -86,7 +86,7 @@ def check(actual: np.ndarray, *expected: tuple[float, float, float]):
     np.testing.assert_allclose(actual, expected, atol=1e-12)
 
 
-def test_the_skeleton_holds_units_bones_and_degrees_of_freedom(skeleton):
+def test_the_skeleton_has_units_bones_and_degrees_of_freedom(skeleton):
     assert skeleton.length_unit == 0.45
     assert [(bone.name, bone.parent) for bone in skeleton.bones] == [
         ("upper", "root"),
@@ -111,7 +111,7 @@ def test_without_angles_every_bone_lies_along_its_direction(skeleton):
     check(placed["mast"], (0, 1, 0))
 
 
-def test_a_bone_turns_all_that_hangs_on_it(skeleton):
+def test_a_bone_rotates_everything_attached_to_it(skeleton):
     placed = positions(skeleton, {}, {"upper": "0 0 90"})
     check(placed["upper"], (2, 0, 0), (0, 2, 0))
     check(placed["hand"], (3.5, 0, 0), (0, 3.5, 0))
@@ -180,8 +180,8 @@ def test_windows_line_ends_comments_and_blank_lines_change_nothing(skeleton):
         ("name hand", "name fore", "a second bone named 'fore'"),
         ("fore hand", "fore glove", "bone 'glove' is not under :bonedata"),
         ("    fore hand\n", "", ":hierarchy lacks \\['hand'\\]"),
-        ("upper fore", "upper fore mast", "bone 'mast' hangs on two bones"),
-        ("upper fore", "hand fore", "'hand' does not hang on the root yet"),
+        ("upper fore", "upper fore mast", "bone 'mast' is attached to two bones"),
+        ("upper fore", "hand fore", "'hand' is not attached to the root yet"),
     ],
 )
 def test_a_faulty_skeleton_is_refused_with_the_place_of_the_fault(old, new, message):
@@ -207,7 +207,7 @@ def test_a_faulty_skeleton_is_refused_with_the_place_of_the_fault(old, new, mess
         (
             "1\nroot",
             "1\nwing 0 0\nroot",
-            "line 5, frame 1, bone 'wing': the skeleton moves no such",
+            "line 5, frame 1, bone 'wing': no such bone moves in the skeleton",
         ),
         ("upper 0 0 0", "upper 0 0 0 0", "line 6, frame 1, bone 'upper': expected 3 numbers"),
         ("mast 0 0", "mast 0 nan", "line 8, frame 1, bone 'mast': expected 2 numbers"),

@@ -49,7 +49,7 @@ def check(actual: np.ndarray, *expected: tuple[float, float, float]):
     np.testing.assert_allclose(actual, expected, atol=1e-12)
 
 
-def test_a_recording_holds_joints_motion_and_frame_time():
+def test_a_recording_has_joints_motion_and_frame_time():
     recording = bvh.parse_bvh(text({}, {"Mast": "7 8 9"}))
     assert [joint.name for joint in recording.joints] == ["Hips", "Mast", "Mast end", "Tail", "Tip"]
     assert [joint.parent for joint in recording.joints] == [-1, 0, 1, 0, 3]
@@ -68,7 +68,7 @@ def test_position_channels_replace_the_offset_one_by_one():
     check(placed["Tail"], (0, 0, -1), (1, 6, 2))
 
 
-def test_a_joint_turns_what_hangs_on_it_but_not_itself():
+def test_a_joint_rotates_its_children_but_not_itself():
     placed = positions({"Mast": "90 0 0"})
     check(placed["Mast"], (0, 1, 0))
     check(placed["Mast end"], (-1, 1, 0))
@@ -103,7 +103,7 @@ def test_windows_line_ends_and_blank_lines_change_nothing():
         ("JOINT Tip", "JOINT Mast", "a second joint named 'Mast'"),
         ("Frames: 2", "Frames: many", "line 27: expected 'Frames:' and a positive number"),
         ("Frame Time: 0.0333333", "Frame Time: 0", "line 28: expected 'Frame Time:'"),
-        ("Frames: 2", "Frames: 3", "promises 3 frames, the file holds 2"),
+        ("Frames: 2", "Frames: 3", "promises 3 frames, the file has 2"),
         ("0 0 0 7 8 9", "0 0 0 7 8", "line 30, frame 1: expected 12 values.*found 11"),
         ("7 8 9", "7 x 9", "line 30, frame 1: could not convert string to float: 'x'"),
         ("7 8 9", "7 nan 9", "line 30, frame 1, joint 'Mast': xrotation is nan"),

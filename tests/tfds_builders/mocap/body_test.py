@@ -32,7 +32,7 @@ def test_factors_of_one_change_nothing():
     np.testing.assert_allclose(scale_bones(joints, np.ones(17)), joints, atol=1e-12)
 
 
-def test_each_bone_gets_its_factor_and_keeps_its_direction():
+def test_each_bone_has_its_factor_and_keeps_its_direction():
     joints = walking(40, 30)
     factors = np.linspace(0.8, 1.3, 17)
     scaled = scale_bones(joints, factors)
@@ -62,7 +62,7 @@ def test_random_bodies_differ_in_proportions_too():
     assert (shares.std(axis=0) / shares.mean(axis=0) > 0.02).all()
 
 
-def test_the_same_seed_draws_the_same_body():
+def test_the_same_seed_samples_the_same_body():
     np.testing.assert_array_equal(_draw(3), _draw(3))
     assert not np.allclose(_draw(3), _draw(4))
 

@@ -103,7 +103,7 @@ def test_a_split_without_takes_is_an_error(tmp_path):
     class NoTakes(TinyMocap):
         TAKES: ClassVar[dict[str, list[str]]] = {"train": []}
 
-    with pytest.raises(ValueError, match=r"no_takes, split 'train': there is nothing"):
+    with pytest.raises(ValueError, match=r"no_takes, split 'train': it has no records"):
         NoTakes(data_dir=tmp_path).download_and_prepare()
 
 

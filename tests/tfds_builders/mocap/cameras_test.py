@@ -37,7 +37,7 @@ def test_rolling_turns_the_picture_about_the_axis():
     np.testing.assert_allclose(rotation @ [0, 0, -1], [0, 0, 1], atol=1e-12)
 
 
-def test_a_drawn_camera_is_a_camera_like_those_of_human36m(rng):
+def test_sampled_cameras_are_like_those_of_human36m(rng):
     joints = standing()[None] + [3, 0, -2]
     camera = draw_camera(rng, joints, rng.uniform(0, 6))
     np.testing.assert_allclose(camera.rotation @ camera.rotation.T, np.eye(3), atol=1e-12)
@@ -106,7 +106,7 @@ def test_views_surround_the_subject(rng):
     assert np.rad2deg(gaps).max() <= 120 + 1e-9
 
 
-def test_the_same_seed_draws_the_same_camera():
+def test_the_same_seed_samples_the_same_camera():
     first, again = (draw_camera(np.random.default_rng(5), standing()[None], 1.0) for _ in "ab")
     np.testing.assert_array_equal(first.intrinsics, again.intrinsics)
     np.testing.assert_array_equal(first.rotation, again.rotation)

@@ -30,7 +30,7 @@ def _some_hidden(frames):
     return np.where(np.random.default_rng(1).random((frames, 17)) < 0.2, 0, 1)
 
 
-def test_a_perfect_detector_finds_the_truth_and_is_sure_of_it():
+def test_a_perfect_detector_returns_the_truth_with_full_confidence():
     error, confidence = _detect(PERFECT, 50, visibility=np.zeros((50, 17)))
     np.testing.assert_array_equal(error, 0)
     np.testing.assert_array_equal(confidence, 1)
@@ -56,7 +56,7 @@ def test_errors_grow_with_the_apparent_size_of_the_person():
 
 
 @pytest.mark.parametrize("fps", [25.0, 50.0, 120.0])
-def test_errors_drift_over_time_alike_at_any_frame_rate(fps):
+def test_the_drift_of_errors_does_not_depend_on_the_frame_rate(fps):
     error, _ = _detect(GAUSSIAN, int(600 * fps), fps)
     lag = round(GAUSSIAN.time_constant * fps)
     error = error.reshape(len(error), -1)
@@ -70,7 +70,7 @@ def test_errors_are_as_large_as_stated():
     np.testing.assert_allclose(error.mean(axis=0), 0, atol=0.5)
 
 
-def test_occluded_joints_are_worse_and_less_sure_and_unknown_ones_count_as_seen():
+def test_occluded_joints_have_larger_errors_and_less_confidence_and_unknown_ones_count_as_visible():
     frames = 20000
     seen, sure = _detect(MODEL, frames)
     hidden, unsure = _detect(MODEL, frames, visibility=np.zeros((frames, 17)))
@@ -121,7 +121,7 @@ def test_a_swap_exchanges_whole_limbs_and_nothing_else():
     np.testing.assert_array_equal(error[:, [0, 7, 8, 9, 10]], 0)
 
 
-def test_the_confidence_does_not_know_of_a_swap():
+def test_the_confidence_does_not_reflect_a_swap():
     _, confidence = _detect(dataclasses.replace(PERFECT, swap_rate=0.2), 1000)
     np.testing.assert_array_equal(confidence, 1)
 
@@ -137,7 +137,7 @@ def test_limbs_are_swapped_more_often_when_one_is_hidden():
     assert legs.mean() > 3 * arms.mean() > 0
 
 
-def test_the_same_seed_makes_the_same_errors():
+def test_the_same_seed_gives_the_same_errors():
     (first, _), (again, _), (other, _) = (_detect(MODEL, 20, seed=s) for s in (0, 0, 1))
     np.testing.assert_array_equal(first, again)
     assert not np.allclose(first, other)

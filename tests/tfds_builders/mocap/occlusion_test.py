@@ -93,7 +93,7 @@ def test_thicker_persons_hide_more():
     assert "right_wrist" in _hidden(joints, 0, stature=4 * 1.7)
 
 
-def test_each_frame_is_judged_by_itself():
+def test_each_frame_is_independent_of_the_others():
     rng = np.random.default_rng(0)
     frames = 2 * occlusion._CHUNK + 3
     joints = standing() + 0.1 * rng.standard_normal((frames, 17, 3))
@@ -106,7 +106,7 @@ def test_each_frame_is_judged_by_itself():
     assert 0.3 < together.mean() < 0.99
 
 
-def test_distances_between_segments_are_those_of_a_search():
+def test_distances_between_segments_agree_with_a_search():
     rng = np.random.default_rng(1)
     ends = rng.normal(size=(40, 1, 3)) + np.array([0, 0, 4])
     starts = ends * rng.uniform(0, 1.5, (40, 1, 1)) + 0.5 * rng.normal(size=(40, 1, 3))

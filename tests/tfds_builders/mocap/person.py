@@ -1,4 +1,4 @@
-"""A person to look at: simple poses with adult proportions, facing +Z, left towards +X."""
+"""Simple poses with adult proportions, facing +Z, left towards +X."""
 
 import numpy as np
 

@@ -23,7 +23,7 @@ def test_a_take_of_another_shape_is_refused_by_name(shape):
         Take("02_01", "02", "walk", 30.0, np.zeros(shape))
 
 
-def test_a_take_with_a_hole_says_where_it_is():
+def test_the_place_of_a_value_that_is_not_finite_is_named():
     joints = np.zeros((5, 17, 3))
     joints[3, 13] = np.nan
     with pytest.raises(ValueError, match=r"02_01.*frame 3, joint left_wrist"):
@@ -38,7 +38,7 @@ def test_a_frame_rate_must_be_positive(fps):
         resample(Take("02_01", "02", "walk", 30.0, np.zeros((5, 17, 3))), fps)
 
 
-def test_nothing_happens_where_the_rates_agree():
+def test_a_take_at_the_wanted_rate_is_returned_unchanged():
     take = _take(30, 10, np.sin)
     assert resample(take, 30) is take
 
@@ -49,7 +49,7 @@ def test_upsampling_passes_through_the_recorded_frames():
 
 
 @pytest.mark.parametrize(("there", "back"), [(120, 30), (120, 50), (60, 25), (30, 50), (25, 60)])
-def test_steady_motion_stays_as_it_is_up_to_the_ends(there, back):
+def test_steady_motion_is_unchanged_up_to_the_ends(there, back):
     resampled = resample(_take(there, 4 * there + 1, lambda t: 3 * t), back)
     assert resampled.fps == back
     assert len(resampled.joints) == 4 * back + 1  # 4 seconds, both ends included
@@ -65,7 +65,7 @@ def test_human_motion_is_neither_shifted_nor_damped(there, back):
     np.testing.assert_allclose(resampled.joints[:, 0, 0], truth, atol=0.01)
 
 
-def test_flutter_too_fast_for_the_new_rate_does_not_come_back_as_slow_motion():
+def test_motion_above_the_nyquist_frequency_is_not_aliased():
     take = _take(120, 481, lambda t: np.sin(2 * np.pi * 50 * t))  # every 4th frame shows 10 Hz
     assert np.abs(take.joints[::4]).max() > 0.8
     assert np.abs(resample(take, 30).joints[4:-4]).max() < 0.02
@@ -80,6 +80,6 @@ def test_very_short_takes_can_be_resampled(frames):
         np.testing.assert_allclose(resampled.joints[0], 1)
 
 
-def test_what_is_known_of_the_take_is_kept():
+def test_name_subject_and_action_of_the_take_are_kept():
     take = resample(_take(120, 100, np.sin), 30)
     assert dataclasses.astuple(take)[:3] == ("02_01", "02", "walk")

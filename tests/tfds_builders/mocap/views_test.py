@@ -63,7 +63,7 @@ def test_people_are_upright_and_as_a_camera_sees_them():
         assert record["visibility"].mean() > 0.5
 
 
-def test_only_training_views_get_bodies_of_their_own():
+def test_only_training_views_have_sampled_bodies():
     own = 1000 * bone_lengths(standing()[None])[0]
     for record in _views(train=False).values():
         np.testing.assert_allclose(bone_lengths(record["joints_3d"]).mean(axis=0), own, atol=2)
@@ -71,7 +71,7 @@ def test_only_training_views_get_bodies_of_their_own():
     assert (np.ptp(drawn[:, 1:], axis=0) > 1).all()
 
 
-def test_the_same_seed_gives_the_same_records_and_another_one_others():
+def test_the_records_depend_on_the_seed():
     for name, record in _views().items():
         assert _same(record, _views()[name])
         for change in ({"seed": 1}, {"dataset": "other"}):
@@ -80,7 +80,7 @@ def test_the_same_seed_gives_the_same_records_and_another_one_others():
             assert not np.allclose(other["keypoints_2d"], record["keypoints_2d"])
 
 
-def test_takes_of_other_names_and_other_views_are_drawn_apart():
+def test_takes_and_views_are_sampled_independently():
     other = _views(Take("02_02", "02", "walk", 120.0, TAKE.joints))
     focal = [record["intrinsics"][0, 0] for record in [*_views().values(), *other.values()]]
     assert len(set(focal)) == 8
