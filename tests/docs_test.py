@@ -7,7 +7,8 @@ import re
 
 import pytest
 
-from repose_jax import config, models
+import configs
+from repose_jax import cli, config, models
 from repose_jax.objectives.losses import LOSSES
 
 ROOT = pathlib.Path(__file__).parent.parent
@@ -111,3 +112,19 @@ def test_settings_in_the_text_exist(page):
     ):
         module = f"repose_jax.{section}.{key}"
         assert is_setting(section, key, "") or exists(module), f"{section}.{key}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_commands_exist(page):
+    named = re.findall(r"^(?:\$ )?repose (\S+)|`repose (\w+)", read(page), flags=re.MULTILINE)
+    assert {line or inline for line, inline in named} <= {*cli.COMMANDS, "COMMAND"}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_configurations_on_command_lines_load(page):
+    pattern = (
+        r"(?:repose (?:train|eval|convert|complexity|pretrain)|main\.py) .*?--config=([^\s`]+)"
+    )
+    for name in re.findall(pattern, read(page)):
+        if not re.search("NAME|CONFIG|FILE", name):
+            configs.load(str(ROOT / name) if name.endswith(".py") else name)
