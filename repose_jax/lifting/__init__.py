@@ -1,0 +1,1 @@
+"""Lifting of 2D joints that do not come from a prepared dataset."""

@@ -1,0 +1,212 @@
+"""A trained lifter as a function of the 2D joints of a video; needs no dataset."""
+
+import dataclasses
+import os
+import pathlib
+
+import jax
+import numpy as np
+from flax import nnx
+from jaxtyping import Float
+from numpy.typing import ArrayLike
+
+from repose_jax.config import Experiment
+from repose_jax.data import clips as clips_lib
+from repose_jax.data.sequences import Sequences
+from repose_jax.evaluation import predict, protocols
+from repose_jax.evaluation.evaluator import abstract_model, centre_window, clip_context
+from repose_jax.models.lifter import Lifter
+from repose_jax.runtime import devices
+from repose_jax.runtime.checkpoint import KINDS
+from repose_jax.skeleton import HUMAN36M
+from repose_jax.training.workdir import load_weights, read_config
+
+
+@dataclasses.dataclass(frozen=True)
+class Predictor:
+    """A lifter with its weights; called with the 2D joints of a person, it returns 3D joints.
+
+    Attributes:
+        config: the configuration of its run.
+        graphdef: the model's static half.
+        variables: its parameters and statistics.
+    """
+
+    config: Experiment
+    graphdef: nnx.GraphDef[Lifter] = dataclasses.field(repr=False)
+    variables: predict.Variables = dataclasses.field(repr=False)
+
+    @property
+    def unit(self) -> str:
+        """Unit of the model's output: "mm", or "px" if it was trained on 2.5D labels.
+
+        The size of a person in mm cannot be inferred from a model that predicts px: its calls need
+        `mm_per_px`.
+        """
+        data = self.config.data
+        labels = [spec.partition("/")[2] for spec in data.train]
+        in_image = not data.root_relative or any(name.startswith("2.5d") for name in labels)
+        return "px" if in_image else "mm"
+
+    def __call__(
+        self,
+        keypoints_2d: ArrayLike,
+        confidence: ArrayLike | None = None,
+        image_size: tuple[int, int] | None = None,
+        *,
+        mm_per_px: ArrayLike | None = None,
+    ) -> Float[np.ndarray, "t 17 3"]:
+        """Lifts the 2D joints of one person in a video of any length.
+
+        The video is cut into clips and predicted as in the run's evaluation, with its test-time
+        augmentation: for the detections of a test sequence the result is that of the evaluation.
+
+        Args:
+            keypoints_2d: `[t, 17, 2]` joints in Human3.6M's order (`HUMAN36M.joints`), px from the
+                upper left corner of the image; NaN for a missing joint of confidence 0, which is
+                interpolated in time.
+            confidence: `[t, 17]` confidence of the detector, in [0, 1]; None for 1.
+            image_size: width and height, px; required.
+            mm_per_px: size of a pixel at the person's depth, mm, for the video or for each frame;
+                required by a model whose `unit` is "px". With 1 the result is in px.
+
+        Returns:
+            `[t, 17, 3]` joints relative to the pelvis in camera axes (x right, y down, z away from
+            the camera), mm.
+
+        Raises:
+            ValueError: an argument is missing, has another shape or a value outside its range.
+        """
+        video = _video(keypoints_2d, confidence, image_size, self._mm_per_px(mm_per_px))
+        config = self.config
+        clips = clips_lib.cut(
+            video,
+            dataclasses.replace(config.data, partial_clips="cover", inputs="detected"),
+            frames=config.test_frames,
+            stride=config.test_frames,
+            context=clip_context(config, abstract_model(config), "eval"),
+        )
+        run = predict.model_predictor(
+            self.graphdef, self.variables, flip=config.eval.flip, window=centre_window(config)
+        )
+        size = _batch_size(len(clips), config.eval.batch_size)
+        frames = predict.predict_frames(run, clips, batch_size=size, mesh=devices.data_mesh())
+        zero_root = protocols.get(config.eval.protocol).zero_root and clips.root_relative
+        return predict.root_relative_mm(frames, clips, zero_root=zero_root)
+
+    def _mm_per_px(self, mm_per_px: ArrayLike | None) -> np.ndarray | None:
+        """Returns the argument as an array; raises if the model needs it or has no use for it."""
+        if self.unit == "mm" and mm_per_px is not None:
+            raise ValueError("mm_per_px: this model predicts mm; leave it out.")
+        if self.unit == "px" and mm_per_px is None:
+            raise ValueError(
+                "mm_per_px: this model was trained on 2.5D labels and predicts px; give the size "
+                "of a pixel at the person's depth in mm, or 1 for a result in px."
+            )
+        return None if mm_per_px is None else np.asarray(mm_per_px, np.float32)
+
+
+def load(workdir: str | os.PathLike[str], checkpoint: str = "best") -> Predictor:
+    """Loads the model of a run, trained or converted; the run's datasets are not needed.
+
+    Args:
+        workdir: the run.
+        checkpoint: "best" (by its evaluations) or "latest".
+
+    Raises:
+        ValueError: an unknown kind of checkpoint.
+        FileNotFoundError: there is no run, or no such checkpoint.
+    """
+    if checkpoint not in KINDS:
+        raise ValueError(f"checkpoint is {checkpoint!r}; choose from {', '.join(KINDS)}.")
+    workdir = pathlib.Path(workdir).expanduser()
+    config = read_config(workdir)
+    weights = load_weights(config, workdir, checkpoint)
+    return Predictor(config, weights.graphdef, weights.variables)
+
+
+def _batch_size(clips: int, most: int) -> int:
+    """Returns a batch size that the devices can split; one of few, as each is compiled."""
+    count = jax.device_count()
+    least = -(-clips // count)
+    return count * min(1 << (least - 1).bit_length(), max(most // count, 1))
+
+
+def _video(
+    keypoints_2d: ArrayLike,
+    confidence: ArrayLike | None,
+    image_size: tuple[int, int] | None,
+    mm_per_px: np.ndarray | None,
+) -> Sequences:
+    """Checks a video and returns it as a sequence without ground truth."""
+    joints = HUMAN36M.size
+    keypoints = np.array(keypoints_2d, np.float32)  # a copy, in which missing joints are filled
+    if keypoints.ndim != 3 or keypoints.shape[1:] != (joints, 2) or not len(keypoints):
+        raise ValueError(
+            f"keypoints_2d has shape {keypoints.shape}; expected (frames, {joints}, 2)."
+        )
+    frames = len(keypoints)
+    seen = np.ones((frames, joints), np.float32)
+    if confidence is not None:
+        seen = np.asarray(confidence, np.float32)
+    if seen.shape != (frames, joints):
+        raise ValueError(f"confidence has shape {seen.shape}; expected {(frames, joints)}.")
+    if not ((seen >= -0.25) & (seen <= 1.25)).all():  # heat maps overshoot; false for NaN
+        raise ValueError("confidence must be in [0, 1].")
+    size = np.asarray(() if image_size is None else image_size)
+    if size.shape != (2,) or size.dtype.kind not in "iuf" or not (size >= 1).all():
+        raise ValueError(f"image_size is {image_size}; expected (width, height) of the image, px.")
+    if mm_per_px is not None:
+        positive = np.isfinite(mm_per_px).all() and (mm_per_px > 0).all()
+        if mm_per_px.shape not in ((), (frames,)) or not positive:
+            raise ValueError(
+                f"mm_per_px must be a positive number, or one for each of the {frames} frames."
+            )
+        mm_per_px = np.broadcast_to(mm_per_px, frames)
+    return Sequences(
+        keypoints_2d=_filled(keypoints, seen),
+        confidence=seen,
+        joints_3d=np.full((frames, joints, 3), np.nan, np.float32),
+        visibility=np.full((frames, joints), -1, np.int8),
+        valid=np.ones(frames, bool),
+        activity=np.zeros(frames, np.int8),
+        offsets=np.array([0, frames]),
+        image_size=size[None].astype(np.int64),
+        intrinsics=np.full((1, 3, 3), np.nan, np.float32),
+        distortion=np.full((1, 5), np.nan, np.float32),
+        fps=np.full(1, np.nan, np.float32),
+        names=("video",),
+        actions=("",),
+        subjects=("",),
+        mm_per_px=mm_per_px,
+    )
+
+
+def _filled(
+    keypoints: Float[np.ndarray, "t j 2"], confidence: Float[np.ndarray, "t j"]
+) -> Float[np.ndarray, "t j 2"]:
+    """Interpolates missing joints in time; one that is always missing is where the others are."""
+    known = np.isfinite(keypoints).all(-1)
+    wrong = ~known & (confidence > 0)
+    if wrong.any():
+        frame, joint = np.argwhere(wrong)[0].tolist()
+        raise ValueError(
+            f"keypoints_2d: {HUMAN36M.joints[joint]} in frame {frame} is not finite and has "
+            f"confidence {confidence[frame, joint]:g}; give a missing joint confidence 0."
+        )
+    if not known.any():
+        raise ValueError("keypoints_2d: all joints are missing in all frames.")
+    if np.abs(keypoints[known]).max() <= 2:
+        raise ValueError(
+            "keypoints_2d: all joints are within 2 px of the upper left corner; expected px, not "
+            "normalised coordinates."
+        )
+    time = np.arange(len(keypoints))
+    for joint in np.flatnonzero(known.any(0) & ~known.all(0)):
+        there = known[:, joint]
+        for axis in range(2):
+            values = keypoints[:, joint, axis]
+            values[~there] = np.interp(time[~there], time[there], values[there])
+    never = ~known.any(0)
+    keypoints[:, never] = keypoints[:, ~never].mean(1, keepdims=True)
+    return keypoints
