@@ -1,4 +1,4 @@
-"""Prepared datasets in memory: all sequences of some splits, one after the other."""
+"""Prepared datasets in memory: the concatenated sequences of some splits."""
 
 import dataclasses
 import functools
@@ -8,9 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import tensorflow_datasets as tfds
 from jaxtyping import Bool, Float, Int, Int8
-from tensorflow_datasets.core import constants
 
 _FRAMES = ("keypoints_2d", "confidence", "joints_3d", "visibility", "valid", "activity")
 _SEQUENCES = ("image_size", "intrinsics", "distortion")
@@ -18,26 +16,25 @@ _SEQUENCES = ("image_size", "intrinsics", "distortion")
 
 @dataclasses.dataclass(frozen=True)
 class Sequences:
-    """Sequences laid end to end; sequence `i` is rows `offsets[i]:offsets[i + 1]` of each array.
+    """Concatenated sequences; sequence `i` is rows `offsets[i]:offsets[i + 1]` of each array.
 
     Attributes:
-        keypoints_2d: `[n, j, 2]` 2D joints as a detector gives them, px.
+        keypoints_2d: `[n, j, 2]` 2D joints of a detector, px.
         confidence: `[n, j]` detector confidence in [0, 1].
-        joints_3d: `[n, j, 3]` ground truth in camera space, mm; where `mm_per_px` is given 2.5D
-            labels: x and y in the image, px, and depth relative to the root of the frame in px of
-            the same size.
-        visibility: `[n, j]` 1 visible, 0 occluded, -1 not known.
+        joints_3d: `[n, j, 3]` ground truth in camera space, mm; with `mm_per_px` 2.5D labels: x and
+            y in the image, px, and depth relative to the root of the frame in px of the same size.
+        visibility: `[n, j]` 1 visible, 0 occluded, -1 unknown.
         valid: `[n]` whether the dataset's protocol counts the frame.
-        activity: `[n]` number of what is done in each frame; 0 not known.
-        offsets: `[s + 1]` where each sequence starts, and the number of frames in all.
+        activity: `[n]` the dataset's number of the activity in each frame; 0 if unknown.
+        offsets: `[s + 1]` first row of each sequence, and the number of rows.
         image_size: `[s, 2]` width and height, px.
-        intrinsics: `[s, 3, 3]` pinhole matrix, px; NaN where not known.
-        distortion: `[s, 5]` of the lens, k1 k2 p1 p2 k3 as in OpenCV; NaN where not known.
-        fps: `[s]` frames per second; NaN where not known.
+        intrinsics: `[s, 3, 3]` pinhole matrix, px; NaN if unknown.
+        distortion: `[s, 5]` of the lens, k1 k2 p1 p2 k3 as in OpenCV; NaN if unknown.
+        fps: `[s]` frames per second; NaN if unknown.
         names: sequence names.
-        actions: what is done in each sequence.
-        subjects: who does it.
-        mm_per_px: `[n]` what a px of a 2.5D label is in each frame, NaN where not known; None for
+        actions: action in each sequence.
+        subjects: person in each sequence.
+        mm_per_px: `[n]` size of a px of a 2.5D label in each frame, mm, NaN if unknown; None for
             labels in camera space.
     """
 
@@ -59,7 +56,7 @@ class Sequences:
 
     @functools.cached_property
     def lengths(self) -> Int[np.ndarray, " s"]:
-        """Frames of each sequence."""
+        """Number of frames of each sequence."""
         return np.diff(self.offsets)
 
 
@@ -67,27 +64,32 @@ def load(specs: Sequence[str], data_dir: str | None = None) -> Sequences:
     """Reads prepared splits into memory.
 
     Args:
-        specs: what to read, each `dataset/config:split`, for example `cmu_mocap/30fps:train`.
-        data_dir: where datasets were prepared; TFDS's default if None.
+        specs: prepared splits, each `dataset/config:split`, for example `cmu_mocap/30fps:train`.
+        data_dir: folder of prepared datasets; TFDS's default if None.
 
     Returns:
         All sequences of all specs, in their order.
 
     Raises:
-        ValueError: a spec that cannot be read, a split that does not exist, or labels in the image
-            among labels in camera space.
+        ValueError: a malformed spec, a split that does not exist, or 2.5D labels in a config of
+            another name or among labels in camera space.
         FileNotFoundError: a dataset that is not prepared; the message gives the command.
     """
     if isinstance(specs, str):
         raise ValueError(f"data specs are a tuple of strings, found the string {specs!r}.")
     records = [record for spec in specs for record in _records(spec, data_dir)]
     if not records:
-        raise ValueError(f"There is not one sequence in {list(specs)}.")
+        raise ValueError(f"There is no sequence in {list(specs)}.")
     lengths = [len(record["joints_3d"]) for record in records]
     labelled = [len(record["mm_per_px"]) for record in records]
     if any(labelled) and labelled != lengths:
         raise ValueError(f"{list(specs)} mix 2.5D labels in the image with labels in camera space.")
-    # What is laid end to end is let go: large datasets would not fit into memory twice.
+    if any(labelled) != any(map(has_25d_labels, specs)):
+        raise ValueError(
+            f"{list(specs)}: datasets with 2.5D labels, and no others, have a config whose name "
+            "begins with '2.5d'."
+        )
+    # Records are released as they are concatenated: large datasets would not fit in memory twice.
     arrays = {key: np.concatenate([record.pop(key) for record in records]) for key in _FRAMES}
     scales = np.concatenate([record["mm_per_px"] for record in records])
 
@@ -106,7 +108,15 @@ def load(specs: Sequence[str], data_dir: str | None = None) -> Sequences:
     )
 
 
+def has_25d_labels(spec: str) -> bool:
+    """Returns whether a split has 2.5D labels in the image, by the name of its config."""
+    return spec.partition("/")[2].startswith("2.5d")
+
+
 def _records(spec: str, data_dir: str | None):
+    import tensorflow_datasets as tfds  # slow to import, and not needed without datasets
+    from tensorflow_datasets.core import constants
+
     path, _, split = spec.partition(":")
     if path.count("/") != 1 or not split:
         raise ValueError(
@@ -114,11 +124,11 @@ def _records(spec: str, data_dir: str | None):
         )
     name, config = path.split("/")
     root = pathlib.Path(data_dir or constants.DATA_DIR).expanduser()
-    # TFDS writes to a folder of another name first, which a preparation that is killed leaves.
+    # TFDS writes to a folder of another name first, which remains if preparation is killed.
     found = [p.parent for p in (root / path).glob("*/dataset_info.json")]
     versions = [p for p in found if re.fullmatch(r"\d+\.\d+\.\d+", p.name)]
     if not versions:
-        # "30fps_views8_seed1" is what `prepare` makes of --fps=30 --views=8 --seed=1.
+        # `prepare` names --fps=30 --views=8 --seed=1 "30fps_views8_seed1".
         if rate := re.match(r"([\d.]+)fps", config):
             settings = re.findall(r"_(views|seed)(\d+)", config)
             options = [f"--fps={rate[1]}", *(f"--{k}={v}" for k, v in settings)]
@@ -127,7 +137,7 @@ def _records(spec: str, data_dir: str | None):
         raise FileNotFoundError(
             f"The dataset {path} is not prepared in {root}. Prepare it with\n"
             f"  repose prepare {name} {' '.join(options)} "
-            f"--data_dir={root}\nor say where it is with --config.data.data_dir=DIR."
+            f"--data_dir={root}\nor give its folder with --config.data.data_dir=DIR."
         )
     latest = max(versions, key=lambda p: tuple(int(part) for part in p.name.split(".")))
     builder: Any = tfds.builder_from_directory(latest)

@@ -3,6 +3,7 @@
 import dataclasses
 import os
 import pathlib
+from collections.abc import Sequence
 
 import jax
 import numpy as np
@@ -12,7 +13,7 @@ from numpy.typing import ArrayLike
 
 from repose_jax.config import Experiment
 from repose_jax.data import clips as clips_lib
-from repose_jax.data.sequences import Sequences
+from repose_jax.data.sequences import Sequences, has_25d_labels
 from repose_jax.evaluation import predict, protocols
 from repose_jax.evaluation.evaluator import abstract_model, centre_window, clip_context
 from repose_jax.models.lifter import Lifter
@@ -43,18 +44,15 @@ class Predictor:
         The size of a person in mm cannot be inferred from a model that predicts px: its calls need
         `mm_per_px`.
         """
-        data = self.config.data
-        labels = [spec.partition("/")[2] for spec in data.train]
-        in_image = not data.root_relative or any(name.startswith("2.5d") for name in labels)
-        return "px" if in_image else "mm"
+        return "px" if any(map(has_25d_labels, self.config.data.train)) else "mm"
 
     def __call__(
         self,
         keypoints_2d: ArrayLike,
         confidence: ArrayLike | None = None,
-        image_size: tuple[int, int] | None = None,
+        image_size: Sequence[int] | None = None,
         *,
-        mm_per_px: ArrayLike | None = None,
+        mm_per_px: int | float | ArrayLike | None = None,
     ) -> Float[np.ndarray, "t 17 3"]:
         """Lifts the 2D joints of one person in a video of any length.
 
@@ -94,7 +92,7 @@ class Predictor:
         zero_root = protocols.get(config.eval.protocol).zero_root and clips.root_relative
         return predict.root_relative_mm(frames, clips, zero_root=zero_root)
 
-    def _mm_per_px(self, mm_per_px: ArrayLike | None) -> np.ndarray | None:
+    def _mm_per_px(self, mm_per_px: int | float | ArrayLike | None) -> np.ndarray | None:
         """Returns the argument as an array; raises if the model needs it or has no use for it."""
         if self.unit == "mm" and mm_per_px is not None:
             raise ValueError("mm_per_px: this model predicts mm; leave it out.")
@@ -135,7 +133,7 @@ def _batch_size(clips: int, most: int) -> int:
 def _video(
     keypoints_2d: ArrayLike,
     confidence: ArrayLike | None,
-    image_size: tuple[int, int] | None,
+    image_size: Sequence[int] | None,
     mm_per_px: np.ndarray | None,
 ) -> Sequences:
     """Checks a video and returns it as a sequence without ground truth."""
@@ -186,7 +184,7 @@ def _filled(
     keypoints: Float[np.ndarray, "t j 2"], confidence: Float[np.ndarray, "t j"]
 ) -> Float[np.ndarray, "t j 2"]:
     """Interpolates missing joints in time; one that is always missing is where the others are."""
-    known = np.isfinite(keypoints).all(-1)
+    known = np.asarray(np.isfinite(keypoints).all(-1))
     wrong = ~known & (confidence > 0)
     if wrong.any():
         frame, joint = np.argwhere(wrong)[0].tolist()
@@ -201,12 +199,10 @@ def _filled(
             "keypoints_2d: all joints are within 2 px of the upper left corner; expected px, not "
             "normalised coordinates."
         )
-    time = np.arange(len(keypoints))
     for joint in np.flatnonzero(known.any(0) & ~known.all(0)):
-        there = known[:, joint]
-        for axis in range(2):
-            values = keypoints[:, joint, axis]
-            values[~there] = np.interp(time[~there], time[there], values[there])
+        there, gap = np.flatnonzero(known[:, joint]), np.flatnonzero(~known[:, joint])
+        for values in keypoints[:, joint].T:
+            values[gap] = np.interp(gap, there, values[there])
     never = ~known.any(0)
     keypoints[:, never] = keypoints[:, ~never].mean(1, keepdims=True)
     return keypoints

@@ -1,0 +1,36 @@
+import subprocess
+import sys
+
+import jax.numpy as jnp
+import pytest
+
+import repose_jax as rp
+
+
+def run(code: str) -> str:
+    """Runs code in a new interpreter; returns what it prints."""
+    return subprocess.run(
+        [sys.executable, "-c", code], check=True, capture_output=True, text=True
+    ).stdout
+
+
+def test_importing_the_library_is_quick_and_does_not_import_jax():
+    code = (
+        "import sys, time; start = time.perf_counter(); import repose_jax;"
+        "print(time.perf_counter() - start, *(m for m in ('jax', 'flax') if m in sys.modules))"
+    )
+    seconds, *imported = run(code).split()
+    assert imported == []
+    assert float(seconds) < 0.1
+
+
+def test_the_library_has_what_its_page_names():
+    names = "load, create_model, losses, metrics, Predictor, Skeleton, HUMAN36M, __version__"
+    for name in names.split(", "):
+        assert getattr(rp, name) is not None
+        assert name in dir(rp)
+    model = rp.create_model("repose", frames=9, width=8, depth=1, heads=2, representation=8)
+    assert model(jnp.zeros((1, 9, 17, 3))).shape == (1, 9, 17, 3)
+    assert isinstance(rp.HUMAN36M, rp.Skeleton)
+    with pytest.raises(AttributeError, match="has no attribute 'lodd'"):
+        rp.lodd  # noqa: B018

@@ -1,0 +1,204 @@
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+import small_data
+from golden_files import GOLDEN
+
+import repose_jax as rp
+from repose_jax import models
+from repose_jax.data import prepare
+from repose_jax.evaluation.evaluator import Evaluator, load_evaluator
+from repose_jax.evaluation.predictions import Predictions
+from repose_jax.runtime import devices
+from repose_jax.training.workdir import write_run
+
+
+def predictions_of(predictor: rp.Predictor) -> Predictions:
+    """The predictions of the run's evaluation."""
+    evaluator: Evaluator = load_evaluator(predictor.config, devices.data_mesh())
+    return evaluator.predict(evaluator.predictor(predictor.graphdef, predictor.variables))
+
+
+def assert_as_evaluated(predictor: rp.Predictor, *, factor: bool = False) -> None:
+    """Lifts the detections of each test sequence and compares with the evaluation."""
+    found = predictions_of(predictor)
+    sequences = found.clips.sequences
+    for number, size in enumerate(sequences.image_size.tolist()):
+        rows = slice(*sequences.offsets[number : number + 2])
+        joints = predictor(
+            sequences.keypoints_2d[rows],
+            sequences.confidence[rows],
+            image_size=tuple(size),
+            mm_per_px=sequences.mm_per_px[rows] if factor else None,
+        )
+        assert joints.shape == (sequences.lengths[number], 17, 3)
+        covered = np.isfinite(found.poses[rows]).all((1, 2))
+        assert covered.any()
+        np.testing.assert_allclose(
+            joints[covered], found.poses[rows][covered], rtol=1e-4, atol=1e-2
+        )
+        assert np.isfinite(joints).all()
+
+
+@pytest.fixture(scope="module")
+def predictor(trained) -> rp.Predictor:
+    return rp.load(trained.workdir, checkpoint="latest")
+
+
+def test_a_test_sequence_is_predicted_as_in_the_evaluation(trained, predictor):
+    assert predictor.unit == "mm"
+    lengths = set(small_data.LENGTHS["test"])
+    assert min(lengths) < predictor.config.test_frames < max(lengths)
+    assert_as_evaluated(predictor)
+    found = predictions_of(predictor)
+    error = np.linalg.norm(found.poses - found.truth, axis=-1)[found.valid].mean()
+    results = json.loads((trained.workdir / "evaluation.json").read_text())["results"]
+    assert error == pytest.approx(results["all"]["all"]["mpjpe"], rel=1e-5)
+
+
+def test_a_workdir_needs_neither_its_datasets_nor_its_place(trained, tmp_path, predictor):
+    path = tmp_path / "elsewhere"
+    path.symlink_to(trained.workdir)
+    config = dataclasses.replace(
+        predictor.config, data=dataclasses.replace(predictor.config.data, data_dir="missing")
+    )
+    moved = dataclasses.replace(rp.load(str(path), "latest"), config=config)
+    np.testing.assert_array_equal(moved(VIDEO, image_size=(640, 480)), predict(predictor))
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        {"name": "videopose3d", "filter_widths": (3, 3), "width": 16},  # centres of windows
+        {"name": "mixste", "frames": 9, "depth": 1, "width": 8, "heads": 2},  # clips of 9 frames
+    ],
+)
+def test_a_converted_model_is_predicted_as_in_its_evaluation(data_dir, tmp_path, model):
+    config = dataclasses.replace(small_data.experiment(data_dir), model=model)
+    write_run(config, models.create(**model), tmp_path / "run")
+    assert_as_evaluated(rp.load(tmp_path / "run"))
+
+
+@pytest.fixture(scope="module")
+def in_image(tmp_path_factory) -> rp.Predictor:
+    """A model of 2.5D labels, evaluated on whole clips alone."""
+    data_dir = tmp_path_factory.mktemp("human36m")
+    prepare.prepare(
+        "human36m",
+        source=GOLDEN / "h36m" / "h36m_sh_conf_cam_source_final.pkl",
+        data_dir=data_dir,
+    )
+    config = small_data.experiment(
+        data_dir,
+        data={
+            "train": ("human36m/2.5d:train",),
+            "test": ("human36m/2.5d:test",),
+            "partial_clips": "drop",
+            "root_relative": False,
+        },
+        eval={"protocol": "human36m_2.5d"},
+    )
+    write_run(config, models.create(**config.model), data_dir / "run")
+    return rp.load(data_dir / "run")
+
+
+def test_a_model_of_25d_labels_predicts_mm_with_the_size_of_a_pixel(in_image):
+    assert in_image.unit == "px"
+    assert_as_evaluated(in_image, factor=True)
+
+
+def test_a_model_of_25d_labels_predicts_px_only_if_they_are_asked_for(in_image):
+    with pytest.raises(ValueError, match="mm_per_px: this model was trained on 2.5D labels"):
+        predict(in_image)
+    pixels, millimetres = (predict(in_image, mm_per_px=factor) for factor in (1, 4.5))
+    np.testing.assert_allclose(millimetres, 4.5 * pixels, rtol=1e-5)
+
+
+# Input
+
+RNG = np.random.default_rng(0)
+VIDEO = np.cumsum(RNG.normal(0, 2, (25, 17, 2)), axis=0) + RNG.uniform(100, 400, (17, 2))
+
+
+def predict(predictor, keypoints=VIDEO, confidence=None, image_size=(640, 480), **options):
+    return predictor(keypoints, confidence, image_size, **options)
+
+
+def test_poses_are_relative_to_the_pelvis_and_depend_on_the_whole_clip(predictor):
+    joints = predict(predictor)
+    np.testing.assert_allclose(joints[:, rp.HUMAN36M.root], 0, atol=1e-3)
+    moved = VIDEO.copy()
+    moved[3] += 50
+    assert (np.abs(predict(predictor, moved) - joints)[:9] > 1e-3).any((1, 2)).all()
+
+
+def test_without_confidences_all_are_1(predictor):
+    ones = predict(predictor, confidence=np.ones((25, 17)))
+    np.testing.assert_array_equal(predict(predictor), ones)
+    assert not np.array_equal(predict(predictor, confidence=np.full((25, 17), 0.5)), ones)
+
+
+def test_one_frame_is_a_video_and_lists_are_arrays(predictor):
+    joints = predict(predictor, VIDEO[:1].tolist(), np.ones((1, 17)).tolist(), [640, 480])
+    np.testing.assert_array_equal(joints, predict(predictor, VIDEO[:1]))
+
+
+def test_a_missing_joint_is_interpolated_in_time_and_keeps_confidence_0(predictor):
+    confidence = np.ones((25, 17))
+    confidence[4, 3] = confidence[:, 8] = 0
+    missing, filled = VIDEO.copy(), VIDEO.copy()
+    missing[4, 3] = missing[:, 8] = np.nan
+    filled[4, 3] = (VIDEO[3, 3] + VIDEO[5, 3]) / 2
+    others = np.delete(np.arange(17), 8)
+    filled[:, 8] = filled[:, others].mean(1)
+    found = predict(predictor, missing, confidence)
+    np.testing.assert_allclose(found, predict(predictor, filled, confidence), atol=0.05)
+    np.testing.assert_array_equal(np.isnan(missing[4, 3]), True)  # the argument is as it was
+
+
+def with_nan():
+    keypoints = VIDEO.copy()
+    keypoints[7, 2, 1] = np.nan
+    return keypoints
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"keypoints": VIDEO[:, :16]}, r"shape \(25, 16, 2\); expected \(frames, 17, 2\)"),
+        ({"keypoints": VIDEO[0]}, r"shape \(17, 2\); expected \(frames, 17, 2\)"),
+        ({"keypoints": VIDEO[:0]}, r"shape \(0, 17, 2\)"),
+        ({"keypoints": with_nan()}, "right_knee in frame 7 is not finite and has confidence 1;"),
+        ({"keypoints": VIDEO / 320 - 1}, "expected px, not normalised coordinates"),
+        ({"confidence": np.ones(25)}, r"confidence has shape \(25,\); expected \(25, 17\)"),
+        ({"confidence": np.full((25, 17), 80)}, r"confidence must be in \[0, 1\]"),
+        ({"confidence": np.full((25, 17), np.nan)}, r"confidence must be in \[0, 1\]"),
+        ({"image_size": None}, "image_size is None; expected"),
+        ({"image_size": (640,)}, "image_size is .*; expected"),
+        ({"image_size": (640, 0)}, "image_size is .*; expected"),
+        ({"mm_per_px": 4.0}, "this model predicts mm; leave it out"),
+        (
+            {"keypoints": np.full((25, 17, 2), np.nan), "confidence": np.zeros((25, 17))},
+            "all joints are missing in all frames",
+        ),
+    ],
+)
+def test_input_of_another_kind_is_refused_in_one_line(predictor, arguments, message):
+    with pytest.raises(ValueError, match=message) as error:
+        predict(predictor, **arguments)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("factor", [0, np.nan, np.ones(3)])
+def test_the_size_of_a_pixel_is_one_positive_number_or_one_for_each_frame(in_image, factor):
+    with pytest.raises(ValueError, match="mm_per_px must be a positive number, or one for each of"):
+        predict(in_image, mm_per_px=factor)
+
+
+def test_a_workdir_without_a_run_and_an_unknown_checkpoint_are_refused(trained, tmp_path):
+    with pytest.raises(FileNotFoundError, match="holds no run"):
+        rp.load(tmp_path)
+    with pytest.raises(ValueError, match="checkpoint is 'last'; choose from latest, best"):
+        rp.load(trained.workdir, "last")
