@@ -2,20 +2,20 @@
 
 import collections
 import dataclasses
-import difflib
 import glob
 import json
 import math
 import pathlib
-import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 from scipy import special
 
 from repose_jax import config
 from repose_jax.evaluation.metrics import METRICS
 from repose_jax.evaluation.tables import Table
+from repose_jax.runtime import names
 
 DEFAULT = ("mpjpe", "pa_mpjpe", "mpjve", "spatial_depth_order", "temporal_depth_order")
 """Metrics that are shown by default."""
@@ -62,11 +62,7 @@ class Run:
                     "test data is unknown."
                 )
         if metric not in row:
-            close = difflib.get_close_matches(metric, row, n=1)
-            hint = f" Did you mean {close[0]!r}?" if close else ""
-            raise ValueError(
-                f"{self.workdir} has no metric {metric!r}.{hint} It has {', '.join(row)}."
-            )
+            raise ValueError(f"{self.workdir}: {names.unknown('metric', metric, row)}")
         return math.nan if row[metric] is None else row[metric]
 
 
@@ -220,32 +216,34 @@ def differences(
         rows[name], counts[name] = [*map(_mean, columns)], len(paired)
         spreads[name] = [*map(half_width, columns)]
     title = f"difference from {baseline}, paired by seed; ± half of the 95 % interval"
-    return _table(title, metrics, rows, spreads, counts, signed=True)
+    return _table(title, metrics, rows, spreads, counts, sign="+")
 
 
 def half_width(values: Sequence[float]) -> float:
     """Returns half of the 95 % interval of a mean, by Student's t; NaN of fewer than two values."""
-    quantile = float(special.stdtrit(len(values) - 1, 0.975)) if len(values) > 1 else math.nan
-    return quantile * _deviation(values) / math.sqrt(max(len(values), 1))
+    if len(values) < 2:
+        return math.nan
+    quantile = float(special.stdtrit(len(values) - 1, 0.975))
+    return quantile * _deviation(values) / math.sqrt(len(values))
 
 
 def _mean(values: Sequence[float]) -> float:
-    return statistics.fmean(values) if values else math.nan
+    return float(np.mean(values)) if values else math.nan
 
 
 def _deviation(values: Sequence[float]) -> float:
-    return statistics.stdev(values) if len(values) > 1 else math.nan
+    return float(np.std(values, ddof=1)) if len(values) > 1 else math.nan
 
 
-def _table(title, metrics, rows, spreads, counts, signed=False) -> Table:
+def _table(title, metrics, rows, spreads, counts, sign="") -> Table:
     """A table with a column for each metric and one for the number of seeds."""
-    known = [METRICS.get(name) for name in metrics]
-    heads = tuple(m.column if m else name for m, name in zip(known, metrics, strict=True))
+    known = [(name, METRICS.get(name)) for name in metrics]
+    heads = (metric.column if metric else name for name, metric in known)
+    digits = (metric.digits if metric else 2 for _, metric in known)
     return Table(
         title=title,
         columns=(*heads, "seeds"),
-        rows={name: [*row, float(counts[name])] for name, row in rows.items()},
-        digits=(*(m.digits if m else 2 for m in known), 0),
+        rows={name: [*row, counts[name]] for name, row in rows.items()},
+        digits=(*(f"{{:{sign}.{places}f}}" for places in digits), 0),
         spreads={name: [*row, math.nan] for name, row in spreads.items()},
-        signed=heads if signed else (),
     )

@@ -15,19 +15,17 @@ class Table:
         title: of the table, with units; may be empty.
         columns: heads of the columns, "head unit" or with an arrow to where better is.
         rows: name to one number for each column; NaN for a missing one.
-        digits: after the decimal point, for each column or for all.
+        digits: after the decimal point, for each column or for all; or a format, "{:.1f} G".
         corner: what the rows are, above their names.
         spreads: what stands behind "±" in each cell, by the names of the rows; NaN for nothing.
-        signed: columns of differences, shown with their sign.
     """
 
     title: str
     columns: tuple[str, ...]
-    rows: Mapping[str, Sequence[float]]
-    digits: int | tuple[int, ...] = 1
+    rows: Mapping[str, Sequence[float | int]]
+    digits: int | tuple[int | str, ...] = 1
     corner: str = ""
     spreads: Mapping[str, Sequence[float]] = dataclasses.field(default_factory=dict)
-    signed: tuple[str, ...] = ()
 
     def __post_init__(self):
         for name, row in self.rows.items():
@@ -39,19 +37,19 @@ class Table:
 
     def cells(self, missing: str = "-") -> dict[str, list[str]]:
         """Returns the numbers as text."""
-        count = len(self.columns)
-        digits = (self.digits,) * count if isinstance(self.digits, int) else self.digits
+        digits = self.digits
+        each = (digits,) * len(self.columns) if isinstance(digits, int) else digits
+        templates = [f"{{:.{one}f}}" if isinstance(one, int) else one for one in each]
+        nothing = (math.nan,) * len(self.columns)
 
-        def cell(value: float, spread: float, places: int, head: str) -> str:
+        def cell(template: str, value: float | int, spread: float) -> str:
             if math.isnan(value):
                 return missing
-            sign = "+" if head in self.signed else ""
-            shown = f"{value:{sign}.{places}f}"
-            return shown if math.isnan(spread) else f"{shown} ± {spread:.{places}f}"
+            behind = "" if math.isnan(spread) else f" ± {template.replace('+', '').format(spread)}"
+            return template.format(value) + behind
 
-        nothing = (math.nan,) * count
         return {
-            name: [*map(cell, row, self.spreads.get(name, nothing), digits, self.columns)]
+            name: [*map(cell, templates, row, self.spreads.get(name, nothing))]
             for name, row in self.rows.items()
         }
 

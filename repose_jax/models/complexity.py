@@ -18,13 +18,6 @@ from jax.extend.core import ClosedJaxpr, Jaxpr, Literal
 
 from repose_jax import models
 
-HOW = """\
-MACs are the multiply-adds of all matrix products and convolutions in the computation of one clip
-without test-time flip (which doubles them). Products of activations with parameters are linear
-layers, products of two activations are attention. Norms, softmax, biases and elementwise functions
-are not counted."""
-PAPER_GMACS = 43.7  # Table 2 of the paper, for 16.0 million parameters and 243 frames
-
 
 @dataclasses.dataclass(frozen=True)
 class Complexity:
@@ -165,29 +158,3 @@ def _conv_macs(eqn: Any) -> int:
 
 
 _PRODUCTS = {"dot_general": _dot_macs, "conv_general_dilated": _conv_macs}
-
-
-def table(complexity: Complexity) -> str:
-    """Formats the counts as text, beside the paper's where the model is the paper's."""
-    columns = {
-        "parameters": f"{complexity.parameters:,}",
-        "frames": f"{complexity.frames}",
-        "MACs per clip": f"{complexity.macs / 1e9:.1f} G",
-        "MACs per frame": f"{complexity.macs_per_frame / 1e6:.1f} M",
-        "linear layers": f"{complexity.linear_macs / 1e9:.1f} G",
-        "attention": f"{complexity.attention_macs / 1e9:.1f} G",
-    }
-    widths = [max(len(name), len(value)) for name, value in columns.items()]
-    lines = [
-        "  ".join(f"{cell:>{w}}" for cell, w in zip(row, widths, strict=True))
-        for row in (columns, columns.values())
-    ]
-    lines += ["", HOW]
-    if (complexity.parameters, complexity.frames) == (16_001_549, 243):
-        counted = complexity.macs / 1e9
-        lines += [
-            "",
-            f"The paper's Table 2 says {PAPER_GMACS} G per clip (the paper's number, not "
-            f"ours): {counted - PAPER_GMACS:.1f} G less than the {counted:.1f} G counted here.",
-        ]
-    return "\n".join(lines)

@@ -7,7 +7,6 @@ open; they are 1 here by default. `docs/losses.md` says how to choose them.
     total, parts = objective(prediction, target, mask)
 """
 
-import difflib
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from repose_jax.objectives.losses import LOSSES
+from repose_jax.runtime import names
 
 EQUATION_4: Mapping[str, float] = {"mpjpe": 1.0, "spatial_depth": 1.0, "temporal_depth": 1.0}
 RELATIONAL = ("spatial_depth", "temporal_depth")
@@ -141,9 +141,7 @@ def make_objective(
     """
     for name, weight in weights.items():
         if name not in LOSSES:
-            close = difflib.get_close_matches(name, LOSSES, n=1)
-            hint = f" (did you mean {close[0]!r}?)" if close else ""
-            raise ValueError(f"unknown loss {name!r}{hint}; the losses are {', '.join(LOSSES)}")
+            raise ValueError(names.unknown("loss", name, LOSSES))
         if not (math.isfinite(weight) and weight >= 0):
             raise ValueError(f"the weight of {name!r} must be 0 or more, found {weight}")
     if reduction not in ("mean", "sum"):

@@ -68,6 +68,8 @@ def test_runs_that_differ_only_in_their_seed_are_one_row_named_by_what_differs(r
 def test_differences_are_paired_by_seed_with_the_interval_of_student(runs):
     groups = groups_of(runs / "base", runs / "other")
     table = compare.differences(groups, "objective.weights.spatial_depth=0", ["mpjpe"])
+    unknown = compare.differences(groups, "objective.weights.spatial_depth=0", ["auc"])
+    assert [row[0] for row in unknown.cells().values()] == ["-"]
     (name,) = table.rows  # -2, -1, -3: mean -2, deviation 1
     assert table.rows[name] == [-2, 3]
     assert table.spreads[name][0] == pytest.approx(4.30265 / math.sqrt(3), rel=1e-5)

@@ -59,8 +59,8 @@ def test_a_row_of_another_length_is_refused():
 
 def test_spreads_stand_behind_the_numbers_and_in_columns_of_their_own_in_csv():
     table = tables.Table(
-        "", ("a", "b"), {"x": (1.0, -2.0)}, spreads={"x": (0.25, math.nan)}, signed=("a",)
+        "", ("a", "b"), {"x": (1.0, -2.0)}, ("{:+.1f}", "{:.1f} G"), spreads={"x": (0.25, math.nan)}
     )
-    assert table.cells() == {"x": ["+1.0 ± 0.2", "-2.0"]}
-    assert "+1.0 $\\pm$ 0.2 & -2.0" in tables.latex(table)
+    assert table.cells() == {"x": ["+1.0 ± 0.2", "-2.0 G"]}
+    assert "+1.0 $\\pm$ 0.2 & -2.0 G" in tables.latex(table)
     assert tables.comma_separated(table) == ",a,a ±,b,b ±\nx,1.0,0.25,-2.0,\n"

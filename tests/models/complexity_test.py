@@ -111,8 +111,9 @@ def test_what_cannot_be_counted_is_refused_and_loops_without_products_are_not():
 def test_the_command_shows_the_papers_number_beside_ours(capsys):
     assert cli.main(["complexity", "--config=configs/h36m.py"]) == 0
     printed = capsys.readouterr().out
-    row = printed.splitlines()[1].split("  ")
-    cells = [cell.strip() for cell in row if cell.strip()]
+    row = printed.splitlines()[2].split("  ")
+    name, *cells = [cell.strip() for cell in row if cell.strip()]
+    assert name == "repose"
     assert cells == ["16,001,549", "243", "71.0 G", "292.4 M", "65.5 G", "5.5 G"]
     assert "says 43.7 G per clip (the paper's number, not ours): 27.3 G less" in printed
     assert cli.main(["complexity", "--config=configs/h36m.py", "--config.model.width=128"]) == 0
