@@ -72,7 +72,7 @@ def test_the_reduction_reaches_the_relational_losses_only():
 
 
 def test_an_unknown_name_is_refused_with_the_closest_and_all_names():
-    with pytest.raises(ValueError, match="did you mean 'spatial_depth'") as error:
+    with pytest.raises(ValueError, match="Did you mean 'spatial_depth'") as error:
         make_objective({"spatial_dept": 1.0})
     assert all(name in str(error.value) for name in LOSSES)
 
