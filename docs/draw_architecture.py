@@ -12,7 +12,7 @@ from pathlib import Path
 DOCS = Path(__file__).parent
 PICTURE = DOCS / "images" / "architecture.svg"
 
-WIDTH, HEIGHT, GAP, MARGIN = 880, 84, 26, 16
+WIDTH, GAP, MARGIN, LINE = 880, 26, 16, 17
 FONT = "font-family='Helvetica, Arial, sans-serif'"
 COLOURS = ("#e8eef7", "#dfe9f5", "#e3f0e6", "#f6efdc", "#f7e6da", "#f3e1e8")
 """Of the levels, from the lowest."""
@@ -48,32 +48,44 @@ def rooms(page: str) -> list[Room]:
 
 def svg(rooms: list[Room]) -> str:
     """Returns the picture: a row of boxes for each level, an arrow from row to row."""
-    rows = [[*row] for _, row in itertools.groupby(rooms, lambda room: room.level)]
-    height = len(rows) * (HEIGHT + GAP) - GAP + 2 * MARGIN
-    parts = [
-        f"<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 {WIDTH} {height}' {FONT}>",
-        f"<rect width='{WIDTH}' height='{height}' fill='white'/>",
-    ]
-    for number, row in enumerate(rows):
-        top = MARGIN + number * (HEIGHT + GAP)
+    parts, top = [], MARGIN
+    for _, level in itertools.groupby(rooms, lambda room: room.level):
+        row = [*level]
+        if top > MARGIN:
+            parts += _arrow(WIDTH / 2, top, top + GAP)
+            top += GAP
         width = (WIDTH - 2 * MARGIN - (len(row) - 1) * GAP) / len(row)
+        lines = [_wrapped(room, width) for room in row]
+        height = 42 + LINE * max(map(len, lines))
         for column, room in enumerate(row):
-            parts += _box(room, MARGIN + column * (width + GAP), top, width)
-        if number:
-            parts += _arrow(WIDTH / 2, top - GAP, top)
-    return "\n".join([*parts, "</svg>\n"])
+            left = MARGIN + column * (width + GAP)
+            parts += _box(room, lines[column], left, top, width, height)
+        top += height
+    page = f"width='{WIDTH}' height='{top + MARGIN}'"
+    return "\n".join(
+        [
+            f"<svg xmlns='http://www.w3.org/2000/svg' {page} {FONT}>",
+            f"<rect {page} fill='white'/>",
+            *parts,
+            "</svg>\n",
+        ]
+    )
 
 
-def _box(room: Room, left: float, top: float, width: float) -> list[str]:
-    middle, colour = left + width / 2, COLOURS[(room.level - 1) % len(COLOURS)]
-    lines = textwrap.wrap(room.contents.replace("`", ""), width=int(width / 6.6))
-    text = f"text-anchor='middle' x='{middle:g}'"
+def _wrapped(room: Room, width: float) -> list[str]:
+    return textwrap.wrap(room.contents.replace("`", ""), width=int(width / 6.6))
+
+
+def _box(
+    room: Room, lines: list[str], left: float, top: float, width: float, height: float
+) -> list[str]:
+    text = f"text-anchor='middle' x='{left + width / 2:g}'"
     return [
-        f"<rect x='{left:g}' y='{top}' width='{width:g}' height='{HEIGHT}' rx='8' "
-        f"fill='{colour}' stroke='#8a97a8'/>",
-        f"<text {text} y='{top + 25}' font-size='16' font-weight='bold'>{room.name}</text>",
+        f"<rect x='{left:g}' y='{top:g}' width='{width:g}' height='{height:g}' rx='8' "
+        f"fill='{COLOURS[(room.level - 1) % len(COLOURS)]}' stroke='#8a97a8'/>",
+        f"<text {text} y='{top + 25:g}' font-size='16' font-weight='bold'>{room.name}</text>",
         *(
-            f"<text {text} y='{top + 46 + 17 * number}' font-size='13' fill='#333'>"
+            f"<text {text} y='{top + 46 + LINE * number:g}' font-size='13' fill='#333'>"
             f"{escape(line)}</text>"
             for number, line in enumerate(lines)
         ),
