@@ -30,10 +30,12 @@ def add_arguments(parser: Parser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Runs the command."""
     environment.start_jax()
+    from repose_jax.evaluation import evaluator
     from repose_jax.torch_import import convert
     from repose_jax.training import setup, workdir
 
     workdir.check_empty(args.out)
+    evaluator.check(args.experiment)
     setup.check_model(args.experiment)
     tensors = convert.READERS[args.kind](args.checkpoint)
     model = convert.from_torch(state_dict=tensors, **args.experiment.model)

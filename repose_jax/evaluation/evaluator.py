@@ -77,9 +77,7 @@ def load_evaluator(config: Experiment, mesh: Mesh) -> Evaluator:
         ValueError: an invalid configuration, or a model that does not take the test clips.
         FileNotFoundError: a dataset is not prepared.
     """
-    protocol = protocols.get(config.eval.protocol)
-    devices.process_rows(config.eval.batch_size)  # raises if it cannot be split
-    context = clip_context(config, abstract_model(config), "eval")
+    context = check(config)
     frames = config.test_frames
     return Evaluator(
         clips=clips_lib.cut(
@@ -89,12 +87,29 @@ def load_evaluator(config: Experiment, mesh: Mesh) -> Evaluator:
             stride=frames,
             context=context,
         ),
-        protocol=protocol,
+        protocol=protocols.get(config.eval.protocol),
         mesh=mesh,
         batch_size=config.eval.batch_size,
         flip=config.eval.flip,
         window=centre_window(config),
     )
+
+
+def check(config: Experiment) -> tuple[int, int]:
+    """Refuses an experiment that cannot be evaluated; needs no data.
+
+    Returns:
+        The frames before and after a test clip that the model needs.
+
+    Raises:
+        ValueError: no test data, an unknown protocol or model, a batch that cannot be split over
+            the devices, or a model that does not take the test clips.
+    """
+    if not config.data.test:
+        raise ValueError("config.data.test is empty; name the prepared splits to evaluate.")
+    protocols.get(config.eval.protocol)
+    devices.process_rows(config.eval.batch_size)
+    return clip_context(config, abstract_model(config), "eval")
 
 
 def load_splits(specs: tuple[str, ...], data_dir: str | None) -> sequences.Sequences:
@@ -143,7 +158,7 @@ def clip_context(config: Experiment, model: Lifter, section: str) -> tuple[int, 
         return model.context
     centred = section == "eval" and window is not None
     key, frames = ("eval", config.test_frames)
-    if section == "data" or centred:
+    if section == "data" or centred or config.eval.frames is None:
         key, frames = ("data", config.data.frames)
     most = model.config.frames
     if frames > most or (model.fixed_length and frames != most):

@@ -152,6 +152,8 @@ def test_without_pytorch_the_command_says_how_to_install_it(tmp_path, monkeypatc
         (["--confg=x"], "There is no flag '--confg'. Did you mean '--config'?"),
         (["another"], "unrecognized arguments: another"),
         (["--from=jax"], "There is no choice 'jax'. Choose from torch."),
+        (["--config.eval.protocol=human36m"], "Did you mean 'human36m_2.5d'?"),
+        (["--config.data.test=()"], "config.data.test is empty"),
         (["--config.model.frames=5"], "config.data.frames is 9, more than config.model.frames, 5"),
     ],
 )
@@ -162,12 +164,22 @@ def test_a_wrong_command_line_says_what_is_wrong(line, message, tmp_path):
     assert message in printed
 
 
+def test_where_a_run_cannot_be_written_nothing_is_read(tmp_path):
+    (tmp_path / "file").touch()
+    for out, message in ((tmp_path / "file", "is a file"), (tmp_path, "is not empty")):
+        status, printed = convert_line("absent.bin", *LINE, f"--out={out}")
+        assert status == 2
+        assert message in printed
+
+
 def test_the_command_converts_the_published_checkpoint(tmp_path):
     pytest.importorskip("torch")
     arrays, weights, _ = load("repose_tiny")
     status, printed = convert_line(CHECKPOINT, *LINE, f"--out={tmp_path}")
     assert status == 0, printed
     assert "Converted 105,799 parameters in 110 tensors" in printed
+    command = "repose eval --config=tests/small_config.py"
+    assert f"\nEvaluate it: {command} --workdir={tmp_path} --config.model.frames=27 " in printed
     config = small_data.experiment(tmp_path, model={**CONFIG, "mlp_ratio": 4})
     graphdef, state, _ = run.initial_state(config, convert.from_torch("repose", weights, **CONFIG))
     params = restore(tmp_path, state).variables

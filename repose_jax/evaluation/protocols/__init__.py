@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 from repose_jax.evaluation.protocols import every_frame, human36m, mpi_inf_3dhp
 from repose_jax.evaluation.protocols.protocol import Protocol
+from repose_jax.runtime import names
 
 PROTOCOLS: Mapping[str, Protocol] = {
     "every_frame": every_frame.PROTOCOL,
@@ -25,8 +26,5 @@ def get(name: str) -> Protocol:
         ValueError: there is no such protocol; lists those there are.
     """
     if name not in PROTOCOLS:
-        raise ValueError(
-            f"There is no protocol {name!r} (config.eval.protocol); there are "
-            f"{', '.join(PROTOCOLS)}."
-        )
+        raise ValueError(names.unknown("config.eval.protocol", name, PROTOCOLS))
     return PROTOCOLS[name]
