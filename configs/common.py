@@ -1,108 +1,47 @@
 """The paper's model and recipe, and the variants that most configurations share."""
 
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
 from ml_collections import ConfigDict
 from ml_collections.config_dict import placeholder
 
 from configs.variants import Variant
+from repose_jax.config import Experiment
+
+REPOSE = {
+    "name": "repose",
+    "frames": 243,
+    "width": 256,
+    "depth": 5,
+    "heads": 8,
+    "mlp_ratio": 4,
+    "representation": 512,
+    "dropout": 0.0,
+    "attention_dropout": 0.0,
+    "stochastic_depth": 0.0,
+    "remat": False,
+    "fused_attention": (),
+    "dtype": "float32",
+}
 
 
 def base() -> ConfigDict:
-    """Returns the paper's model and recipe without data; see `repose_jax.config` for each field."""
-    config = ConfigDict()
-    config.model = ConfigDict(
-        {
-            "name": "repose",
-            "frames": 243,
-            "width": 256,
-            "depth": 5,
-            "heads": 8,
-            "mlp_ratio": 4,
-            "representation": 512,
-            "dropout": 0.0,
-            "attention_dropout": 0.0,
-            "stochastic_depth": 0.0,
-            "remat": False,
-            "fused_attention": (),
-            "dtype": "float32",
-        }
-    )
-    config.data = ConfigDict(
-        {
-            "train": (),
-            "test": (),
-            "data_dir": placeholder(str),
-            "frames": 243,
-            "stride": 81,
-            "partial_clips": "cover",
-            "inputs": "detected",
-            "root_relative": True,
-            "depth_reference": "frame",
-            "unit": "metres",
-            "flip_share": 0.5,
-        }
-    )
-    # Equation 4 of the paper, which leaves lambda_S and lambda_T open, and the other terms that the
-    # field trains with.
-    config.objective = ConfigDict(
-        {
-            "weights": {
-                "mpjpe": 1.0,
-                "spatial_depth": 1.0,
-                "temporal_depth": 1.0,
-                "n_mpjpe": 0.0,
-                "velocity": 0.0,
-                "limb_length": 0.0,
-                "limb_variance": 0.0,
-                "angle": 0.0,
-                "angle_velocity": 0.0,
-                "weighted_mpjpe": 0.0,
-                "temporal_consistency": 0.0,
-            },
-            "learn_weights": False,
-            "reduction": "mean",
-        }
-    )
-    config.optim = ConfigDict(
-        {
-            "name": "adamw",
-            "lr": 5e-4,
-            "decay": 0.99,
-            "drop": 0.5,
-            "drop_every": 0,
-            "warmup_steps": 0,
-            "weight_decay": 0.01,
-            "clip_norm": 1.0,
-            "ema": 0.0,
-            "batch_norm_momentum": 0.1,
-            "batch_norm_momentum_end": 0.1,
-        }
-    )
-    config.train = ConfigDict(
-        {
-            "epochs": 100,
-            "epoch_passes": 1,
-            "epoch_steps": placeholder(int),
-            "batch_size": 32,
-            "microbatch_size": placeholder(int),
-            "steps_per_call": placeholder(int),
-            "seed": 0,
-            "eval_every": 1,
-            "log_every": 50,
-            "matmul_precision": "default",
-        }
-    )
-    config.eval = ConfigDict(
-        {
-            "batch_size": 32,
-            "flip": True,
-            "pictures": 1,
-            "protocol": "every_frame",
-            "frames": placeholder(int),
-            "output": "every",
-        }
-    )
-    config.init_from = placeholder(str)
-    return config
+    """Returns the paper's model and the defaults of `repose_jax.config`; without data."""
+    return ConfigDict(_values(Experiment(REPOSE)))
+
+
+def _values(section: Any) -> dict[str, Any]:
+    values = {}
+    for field in dataclasses.fields(section):
+        value = getattr(section, field.name)
+        if dataclasses.is_dataclass(value):
+            value = _values(value)
+        elif isinstance(value, Mapping):
+            value = dict(value)
+        values[field.name] = placeholder(field.metadata["rule"].kind) if value is None else value
+    return values
 
 
 def learn_weights(config: ConfigDict) -> None:

@@ -1,162 +1,341 @@
-"""The experiment: frozen dataclasses made from a ConfigDict, checked before anything starts."""
+"""The experiment: every setting with its default and the values that it may have; without JAX."""
 
 import dataclasses
-import difflib
-from collections.abc import Mapping
-from typing import Any, TypeVar
+import math
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
-from repose_jax.objectives.objective import EQUATION_4
-from repose_jax.training.optim import OptimConfig
+from repose_jax.runtime import names
 
-C = TypeVar("C")
+
+class Frozen(Mapping[str, Any]):
+    """A mapping that does not change; hashable, and equal to a dict with the same items."""
+
+    def __init__(self, items: Mapping[str, Any]):
+        self._items = {key: _frozen(value) for key, value in items.items()}
+
+    def __getitem__(self, key: str) -> Any:
+        return self._items[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._items)
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def __hash__(self) -> int:
+        return hash(frozenset(self._items.items()))
+
+    def __repr__(self) -> str:
+        return repr(self._items)
+
+
+def _frozen(value: Any) -> Any:
+    """Returns lists as tuples and dicts as `Frozen`, as JSON knows neither of them."""
+    if isinstance(value, list | tuple):
+        return tuple(map(_frozen, value))
+    return Frozen(value) if isinstance(value, Mapping) else value
+
+
+EQUATION_4 = Frozen({"mpjpe": 1.0, "spatial_depth": 1.0, "temporal_depth": 1.0})
+"""Weights of the losses in equation 4 of the paper, which leaves λ_S and λ_T open."""
+OPTIMIZERS = "adamw", "amsgrad", "adam"
+
+
+@dataclasses.dataclass(frozen=True)
+class Rule:
+    """The values that a setting may have.
+
+    Attributes:
+        kind: their type.
+        allowed: the values in words, for messages.
+        holds: true for the values of that type that are allowed.
+        item: returns the rule of a mapping's item by its name.
+    """
+
+    kind: type
+    allowed: str
+    holds: Callable[[Any], bool] = lambda value: True
+    item: Callable[[str], "Rule"] = lambda name: ANY
+
+    def check(self, key: str, value: Any, *, optional: bool = False) -> Any:
+        """Returns an allowed value: frozen, and an integer as float where numbers are allowed.
+
+        Args:
+            key: the setting, for the message.
+            value: its value.
+            optional: allow None too.
+
+        Raises:
+            ValueError: the value is not allowed.
+        """
+        if optional and value is None:
+            return None
+        found = float(value) if self.kind is float and type(value) is int else _frozen(value)
+        # A bool is an int in Python, and no number here.
+        is_bool_for_number = isinstance(found, bool) and self.kind in (int, float)
+        if is_bool_for_number or not (isinstance(found, self.kind) and self.holds(found)):
+            allowed = f"None or {self.allowed}" if optional else self.allowed
+            raise ValueError(f"{key} is {value!r}; it must be {allowed}.")
+        if not isinstance(found, Frozen):
+            return found
+        return Frozen({k: self.item(k).check(f"{key}.{k}", v) for k, v in found.items()})
+
+
+ANY = Rule(object, "anything")
+POSITIVE = Rule(float, "a number above 0", lambda x: 0 < x < math.inf)
+NOT_NEGATIVE = Rule(float, "a number of at least 0", lambda x: 0 <= x < math.inf)
+SHARE = Rule(float, "a number from 0 to 1", lambda x: 0 <= x <= 1)
+FACTOR = Rule(float, "a number above 0 and at most 1", lambda x: 0 < x <= 1)
+RATE = Rule(float, "a number of at least 0 and below 1", lambda x: 0 <= x < 1)
+COUNT = Rule(int, "an integer of at least 1", lambda x: x >= 1)
+COUNT_OR_0 = Rule(int, "an integer of at least 0", lambda x: x >= 0)
+SEED = Rule(int, "an integer of at least 0 and below 2**32", lambda x: 0 <= x < 2**32)
+FLAG = Rule(bool, "True or False")
+TEXT = Rule(str, "a string that is not empty", bool)
+WEIGHTS = Rule(Frozen, "a mapping of names to numbers", item=lambda name: NOT_NEGATIVE)
+DATASETS = Rule(
+    tuple,
+    "a list of prepared splits, each a string dataset/config:split (cmu_mocap/30fps:train)",
+    lambda x: all(isinstance(s, str) and re.fullmatch(r"[^/:]+/[^/:]+:[^/]+", s) for s in x),
+)
+
+
+def choice(*words: str) -> Rule:
+    """Returns the rule of a setting that is one of some strings."""
+    *others, last = (f'"{word}"' for word in words)
+    return Rule(str, f"{', '.join(others)} or {last}", words.__contains__)
+
+
+def setting(default: Any, rule: Rule) -> Any:
+    """Returns a dataclass field with its rule; one whose default is None may be None."""
+    return dataclasses.field(default=default, metadata={"rule": rule})
+
+
+def _checked(cls: type, path: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns values of a dataclass's fields, checked by the rules of those that have one."""
+    checked = dict(values)
+    for field in dataclasses.fields(cls):
+        if field.name in values and "rule" in field.metadata:
+            checked[field.name] = field.metadata["rule"].check(
+                f"{path}.{field.name}", values[field.name], optional=field.default is None
+            )
+    return checked
+
+
+def _check(section: Any, path: str) -> None:
+    for name, value in _checked(type(section), path, vars(section)).items():
+        object.__setattr__(section, name, value)
 
 
 @dataclasses.dataclass(frozen=True)
 class DataConfig:
-    """What is trained and tested on.
+    """Training and test data.
 
     Attributes:
         train: prepared splits to train on, each `dataset/config:split`.
         test: prepared splits to test on.
-        data_dir: where datasets were prepared; TFDS's default if None.
-        frames: frames in a clip that poses are given for; at most the model's. Lifters of the
-            centre of a window get the frames around besides.
-        stride: frames between the starts of two training clips.
-        partial_clips: "cover" what the stride leaves of a sequence, or "drop" it; see
+        data_dir: folder of the prepared datasets; TFDS's default if None.
+        frames: frames of a clip for which poses are predicted; at most the model's. Lifters of the
+            centre of a window get the frames around it too.
+        stride: frames between the starts of two training clips; at most `frames`.
+        partial_clips: "cover" the frames that the stride leaves of a sequence, or "drop" them; see
             `clips.windows`.
         inputs: "detected" keypoints or their "ground_truth"; see `clips.make`.
         root_relative: train on targets relative to the root; false for 2.5D labels as they are.
-        depth_reference: what depth is relative to, "frame" or "first_frame"; see `clips.make`.
-        unit: of targets in camera space, "metres" or "millimetres"; what the model predicts.
+        depth_reference: depth is relative to the root of each "frame", or of the "first_frame" of
+            the clip; see `clips.make`.
+        unit: of targets in camera space and of the model's predictions, "metres" or "millimetres".
         flip_share: share of the training clips that are mirrored.
     """
 
-    train: tuple[str, ...] = ()
-    test: tuple[str, ...] = ()
-    data_dir: str | None = None
-    frames: int = 243
-    stride: int = 81
-    partial_clips: str = "cover"
-    inputs: str = "detected"
-    root_relative: bool = True
-    depth_reference: str = "frame"
-    unit: str = "metres"
-    flip_share: float = 0.5
+    train: tuple[str, ...] = setting((), DATASETS)
+    test: tuple[str, ...] = setting((), DATASETS)
+    data_dir: str | None = setting(None, TEXT)
+    frames: int = setting(243, COUNT)
+    stride: int = setting(81, COUNT)
+    partial_clips: str = setting("cover", choice("cover", "drop"))
+    inputs: str = setting("detected", choice("detected", "ground_truth"))
+    root_relative: bool = setting(True, FLAG)
+    depth_reference: str = setting("frame", choice("frame", "first_frame"))
+    unit: str = setting("metres", choice("metres", "millimetres"))
+    flip_share: float = setting(0.5, SHARE)
+
+    def __post_init__(self):
+        _check(self, "config.data")
+        if self.stride > self.frames:
+            raise ValueError(
+                f"config.data.stride is {self.stride}; it must be at most config.data.frames, "
+                f"{self.frames}."
+            )
 
 
 @dataclasses.dataclass(frozen=True)
 class ObjectiveConfig:
-    """What is minimised: equation 4 of the paper unless told otherwise.
+    """The training objective: by default equation 4 of the paper.
 
     Attributes:
-        weights: loss name to weight; see `repose_jax.losses.LOSSES`.
+        weights: loss name to weight, at least 0; see `repose_jax.objectives.losses`.
         learn_weights: learn the weights of the relational losses together with the model.
         reduction: "mean" over pairs as in the paper's algorithms, or "sum" as in its equations.
     """
 
-    weights: Mapping[str, float] = dataclasses.field(default_factory=lambda: dict(EQUATION_4))
-    learn_weights: bool = False
-    reduction: str = "mean"
+    weights: Mapping[str, float] = setting(EQUATION_4, WEIGHTS)
+    learn_weights: bool = setting(False, FLAG)
+    reduction: str = setting("mean", choice("mean", "sum"))
+
+    def __post_init__(self):
+        _check(self, "config.objective")
+
+
+@dataclasses.dataclass(frozen=True)
+class OptimConfig:
+    """The optimiser and its schedule.
+
+    Attributes:
+        name: "adamw", "amsgrad" or "adam"; see `repose_jax.training.optim`.
+        lr: peak learning rate.
+        decay: factor on the learning rate after every epoch.
+        drop: factor in place of `decay` after every `drop_every` epochs.
+        drop_every: epochs from one such factor to the next; 0 for none.
+        warmup_steps: steps over which the learning rate rises linearly from zero.
+        weight_decay: decoupled weight decay of AdamW, on every parameter of the model as in
+            PyTorch. The other optimisers have none: PyTorch's Adam takes it as a penalty in the
+            loss, which no recipe uses, and decoupled it would make "adam" the same as "adamw".
+        clip_norm: largest global norm of the gradient; 0 for no clipping.
+        ema: decay of the moving average of the parameters that evaluation uses; 0 for none.
+        batch_norm_momentum: weight of a batch's statistics in the running ones, at the start.
+        batch_norm_momentum_end: the same at the end.
+    """
+
+    name: str = setting("adamw", choice(*OPTIMIZERS))
+    lr: float = setting(5e-4, POSITIVE)
+    decay: float = setting(0.99, FACTOR)
+    drop: float = setting(0.5, FACTOR)
+    drop_every: int = setting(0, COUNT_OR_0)
+    warmup_steps: int = setting(0, COUNT_OR_0)
+    weight_decay: float = setting(0.01, NOT_NEGATIVE)
+    clip_norm: float = setting(1.0, NOT_NEGATIVE)
+    ema: float = setting(0.0, RATE)
+    batch_norm_momentum: float = setting(0.1, FACTOR)
+    batch_norm_momentum_end: float = setting(0.1, FACTOR)
+
+    def __post_init__(self):
+        _check(self, "config.optim")
+        if self.name != "adamw" and self.weight_decay:
+            raise ValueError(
+                f"config.optim.weight_decay is {self.weight_decay}; it must be 0 for "
+                f'{self.name!r}, which has none (or set config.optim.name to "adamw").'
+            )
 
 
 @dataclasses.dataclass(frozen=True)
 class TrainConfig:
-    """How long, and how often to look.
+    """The length of training, its batches, and how often it evaluates and logs.
 
     Attributes:
-        epochs: how long to train.
-        epoch_passes: passes over the training clips that count as an epoch.
-        epoch_steps: steps that count as an epoch instead; None for those of the passes.
+        epochs: epochs to train.
+        epoch_passes: passes over the training clips in an epoch.
+        epoch_steps: steps of an epoch; None for those of `epoch_passes`.
         batch_size: clips in a batch, over all devices.
-        microbatch_size: clips of a batch, over all devices, that go through the model at a time. It
-            saves memory, and changes the result by rounding and the draws of the drops only. None
-            for all of them; on CPU for as many as have 243 frames, see `run.microbatches_of`.
-        steps_per_call: steps that are handed to the device at a time. It saves time where steps are
-            short, and a run stops for a signal between two such groups only. None for 1; on CPU for
-            up to 8 of short ones, see `run.steps_per_call_of`. Pre-training takes one.
-        seed: seed of initialisation, order of clips, flips and drops.
+        microbatch_size: clips of a batch, over all devices, that go through the model at a time; it
+            divides the batch. It saves memory, and changes the result by rounding and by the random
+            numbers of dropout only. None for all of them; on CPU for as many as have 243 frames,
+            see `setup.microbatches_of`.
+        steps_per_call: steps in one call of the device. It saves time where steps are short; a run
+            stops for a signal only between two calls. None for 1; on CPU for up to 8 short ones,
+            see `setup.steps_per_call_of`. Pre-training takes one.
+        seed: seed of the initialisation, the order of clips, flips and dropout.
         eval_every: epochs between two evaluations, each with a checkpoint.
         log_every: steps between two records of the training metrics.
         matmul_precision: "default", "high" or "highest" precision of float32 products on
             accelerators; evaluation always uses "highest".
     """
 
-    epochs: int = 100
-    epoch_passes: int = 1
-    epoch_steps: int | None = None
-    batch_size: int = 32
-    microbatch_size: int | None = None
-    steps_per_call: int | None = None
-    seed: int = 0
-    eval_every: int = 1
-    log_every: int = 50
-    matmul_precision: str = "default"
+    epochs: int = setting(100, COUNT)
+    epoch_passes: int = setting(1, COUNT)
+    epoch_steps: int | None = setting(None, COUNT)
+    batch_size: int = setting(32, COUNT)
+    microbatch_size: int | None = setting(None, COUNT)
+    steps_per_call: int | None = setting(None, COUNT)
+    seed: int = setting(0, SEED)
+    eval_every: int = setting(1, COUNT)
+    log_every: int = setting(50, COUNT)
+    matmul_precision: str = setting("default", choice("default", "high", "highest"))
+
+    def __post_init__(self):
+        _check(self, "config.train")
 
 
 @dataclasses.dataclass(frozen=True)
 class EvalConfig:
-    """How to evaluate.
+    """Evaluation.
 
     Attributes:
         batch_size: clips in a batch, over all devices.
         flip: average with the prediction for the mirrored clip (test-time augmentation).
         pictures: test sequences to draw at the end.
-        protocol: how the numbers are counted; see `repose_jax.protocols`.
-        frames: frames in a test clip that poses are given for; None for those of a training clip.
-        output: "every" frame of a clip, or the "centre" of a window of `data.frames` frames around
-            each, as STCFormer and MHFormer are evaluated, although they give every frame.
+        protocol: name of the protocol, such as "every_frame"; see
+            `repose_jax.evaluation.protocols`.
+        frames: frames of a test clip for which poses are predicted; None for those of a training
+            clip.
+        output: predict "every" frame of a clip, or the "centre" of a window of `data.frames` frames
+            around each, as STCFormer and MHFormer are evaluated, although they predict every frame.
     """
 
-    batch_size: int = 32
-    flip: bool = True
-    pictures: int = 1
-    protocol: str = "every_frame"
-    frames: int | None = None
-    output: str = "every"
+    batch_size: int = setting(32, COUNT)
+    flip: bool = setting(True, FLAG)
+    pictures: int = setting(1, COUNT_OR_0)
+    protocol: str = setting("every_frame", TEXT)
+    frames: int | None = setting(None, COUNT)
+    output: str = setting("every", choice("every", "centre"))
+
+    def __post_init__(self):
+        _check(self, "config.eval")
+
+
+LIFTER: Mapping[str, Rule] = {
+    "name": TEXT,
+    **dict.fromkeys(("frames", "joints", "in_channels", "out_channels"), COUNT),
+    **dict.fromkeys(("width", "depth", "heads", "mlp_ratio", "representation"), COUNT),
+    **dict.fromkeys(("dropout", "attention_dropout", "part_dropout", "stochastic_depth"), RATE),
+    "remat": FLAG,
+    "dtype": choice("float32", "bfloat16"),
+}
+"""Rules of the fields that lifters share; each lifter checks its own."""
+MODEL = Rule(
+    Frozen,
+    "a mapping with the name of a model",
+    lambda model: "name" in model,
+    lambda name: LIFTER.get(name, ANY),
+)
 
 
 @dataclasses.dataclass(frozen=True)
 class Experiment:
-    """A whole experiment.
+    """A whole experiment: hashable, and the same after a round trip through JSON.
 
     Attributes:
-        model: `name` and the sizes that differ from the published ones.
-        data: what is trained and tested on.
-        objective: what is minimised.
-        optim: the optimiser's recipe.
-        train: how long, and how often to look.
-        eval: how to evaluate.
+        model: `name` of the model, and its fields that differ from the defaults.
+        data: training and test data.
+        objective: the training objective.
+        optim: the optimiser and its schedule.
+        train: the length of training, its batches, and how often it evaluates and logs.
+        eval: evaluation.
         init_from: workdir of a run, trained or converted, whose weights to start from.
     """
 
-    model: Mapping[str, Any]
-    data: DataConfig = dataclasses.field(default_factory=DataConfig)
-    objective: ObjectiveConfig = dataclasses.field(default_factory=ObjectiveConfig)
-    optim: OptimConfig = dataclasses.field(default_factory=OptimConfig)
-    train: TrainConfig = dataclasses.field(default_factory=TrainConfig)
-    eval: EvalConfig = dataclasses.field(default_factory=EvalConfig)
-    init_from: str | None = None
+    model: Mapping[str, Any] = setting(dataclasses.MISSING, MODEL)
+    data: DataConfig = DataConfig()
+    objective: ObjectiveConfig = ObjectiveConfig()
+    optim: OptimConfig = OptimConfig()
+    train: TrainConfig = TrainConfig()
+    eval: EvalConfig = EvalConfig()
+    init_from: str | None = setting(None, TEXT)
 
     def __post_init__(self):
-        if "name" not in self.model:
-            raise ValueError('config.model has no "name".')
-        for path, value, least in (
-            ("train.epochs", self.train.epochs, 1),
-            ("train.epoch_passes", self.train.epoch_passes, 1),
-            ("train.batch_size", self.train.batch_size, 1),
-            ("train.eval_every", self.train.eval_every, 1),
-            ("train.log_every", self.train.log_every, 1),
-            ("eval.batch_size", self.eval.batch_size, 1),
-            ("data.frames", self.data.frames, 1),
-            ("eval.frames", self.test_frames, 1),
-        ):
-            if value < least:
-                raise ValueError(f"config.{path} must be at least {least}, found {value}.")
-
-        if self.eval.output not in ("every", "centre"):
-            raise ValueError(
-                f'config.eval.output is {self.eval.output!r}; choose "every" or "centre".'
-            )
+        _check(self, "config")
 
     @property
     def test_frames(self) -> int:
@@ -164,10 +343,18 @@ class Experiment:
         return self.data.frames if self.eval.frames is None else self.eval.frames
 
     def to_dict(self) -> dict[str, Any]:
-        """Returns plain JSON values; `from_mapping` gives the experiment back."""
-        return dataclasses.asdict(self)
+        """Returns values that JSON can hold; `from_mapping` returns the experiment again."""
+        values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        return {name: _plain(value) for name, value in values.items()}
 
 
+def _plain(value: Any) -> Any:
+    if dataclasses.is_dataclass(value):
+        value = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+    return {k: _plain(v) for k, v in value.items()} if isinstance(value, Mapping) else value
+
+
+SECTION = Rule(Frozen, "a mapping of settings to values")
 SECTIONS: dict[str, Any] = {
     "data": DataConfig,
     "objective": ObjectiveConfig,
@@ -176,43 +363,51 @@ SECTIONS: dict[str, Any] = {
     "eval": EvalConfig,
 }
 
+RENAMED = {
+    "config.data.tails": "config.data.partial_clips",
+    "config.train.clips_at_once": "config.train.microbatch_size",
+    "config.train.steps_at_once": "config.train.steps_per_call",
+    "config.eval.read": "config.eval.output",
+}
+"""Keys of earlier versions and their names now."""
+
 
 def from_mapping(config: Mapping[str, Any]) -> Experiment:
-    """Makes an experiment from a ConfigDict's or a JSON file's values.
+    """Makes an experiment from the values of a ConfigDict or of `Experiment.to_dict`.
 
     Raises:
-        ValueError: a key that does not exist, with the nearest one that does.
+        ValueError: a key that does not exist, with the nearest one that does; or a value that is
+            not allowed.
     """
-    known = ["model", *SECTIONS, "init_from"]
-    _check_keys("config", config, known)
-    sections = {
-        name: _section(f"config.{name}", cls, config[name])
-        for name, cls in SECTIONS.items()
-        if name in config
-    }
-    model = dict(config.get("model", {}))
-    return Experiment(model=model, init_from=config.get("init_from"), **sections)
+    _check_keys("config", config, Experiment)
+    values = _checked(Experiment, "config", {"model": {}, **config})
+    for name, cls in SECTIONS.items():
+        if name in values:
+            section = SECTION.check(f"config.{name}", values[name])
+            _check_keys(f"config.{name}", section, cls)
+            values[name] = cls(**_checked(cls, f"config.{name}", section))
+    return Experiment(**values)
 
 
-RENAMED = {
-    "config.data.tails": "partial_clips",
-    "config.train.clips_at_once": "microbatch_size",
-    "config.train.steps_at_once": "steps_per_call",
-    "config.eval.read": "output",
-}
-"""Keys of earlier versions, which files of theirs may hold, and their names now."""
+def from_run(config: Mapping[str, Any]) -> Experiment:
+    """Makes an experiment from the values in a run's `config.json`, of any version.
+
+    Raises:
+        ValueError: as from `from_mapping`, but keys of earlier versions are read.
+    """
+    values = dict(config)
+    for old, new in RENAMED.items():
+        _, section, name = old.split(".")
+        if name in values.get(section, {}):
+            values[section] = dict(values[section])
+            values[section][new.rpartition(".")[2]] = values[section].pop(name)
+    return from_mapping(values)
 
 
-def _section(path: str, cls: type[C], values: Mapping[str, Any]) -> C:
-    values = {RENAMED.get(f"{path}.{key}", key): value for key, value in values.items()}
-    names = [field.name for field in dataclasses.fields(cls)]  # pyright: ignore[reportArgumentType]
-    _check_keys(path, values, names)
-    return cls(**{key: tuple(v) if isinstance(v, list) else v for key, v in values.items()})
-
-
-def _check_keys(path: str, values: Mapping[str, Any], known: list[str]) -> None:
+def _check_keys(path: str, values: Mapping[str, Any], cls: type) -> None:
+    known = [f"{path}.{field.name}" for field in dataclasses.fields(cls)]
     for key in values:
-        if key not in known:
-            close = difflib.get_close_matches(key, known, n=1)
-            hint = f" Did you mean {path}.{close[0]}?" if close else ""
-            raise ValueError(f"There is no {path}.{key}.{hint} {path} has {', '.join(known)}.")
+        if f"{path}.{key}" in RENAMED:
+            raise ValueError(f"{path}.{key} has been renamed to {RENAMED[f'{path}.{key}']}.")
+        if f"{path}.{key}" not in known:
+            raise ValueError(names.unknown("key", f"{path}.{key}", known))

@@ -117,7 +117,7 @@ def read(workdir: pathlib.Path) -> Run:
     try:
         evaluation = json.loads((workdir / "evaluation.json").read_text())
         written = json.loads((workdir / "config.json").read_text())["config"]
-        experiment = config.from_mapping(written).to_dict()
+        experiment = config.from_run(written).to_dict()
         evaluation["results"]["all"]["all"]
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{workdir} is not readable as a run: {error!r}") from error

@@ -58,7 +58,8 @@ def create(name: str, *, seed: int = 0, **config: Any) -> Lifter:
             close = difflib.get_close_matches(key, fields, n=1)
             hint = f" Did you mean {close[0]!r}?" if close else ""
             raise ValueError(f"Model {name!r} has no {key!r}.{hint} It has {', '.join(fields)}.")
-    return model(config_class(**config), rngs=Draws(seed))
+    sizes = {key: tuple(v) if isinstance(v, list) else v for key, v in config.items()}  # of JSON
+    return model(config_class(**sizes), rngs=Draws(seed))
 
 
 def parameter_count(model: nnx.Module) -> int:

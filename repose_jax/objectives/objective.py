@@ -15,10 +15,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
+from repose_jax.config import EQUATION_4
 from repose_jax.objectives.losses import LOSSES
 from repose_jax.runtime import names
 
-EQUATION_4: Mapping[str, float] = {"mpjpe": 1.0, "spatial_depth": 1.0, "temporal_depth": 1.0}
 RELATIONAL = ("spatial_depth", "temporal_depth")
 """The losses that `reduction` and `learn_weights` apply to."""
 MAX_FACTOR = 10.0

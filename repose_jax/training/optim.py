@@ -1,6 +1,5 @@
 """The optimiser: Adam and its kin, with warm-up, decay per epoch and gradient clipping."""
 
-import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -8,55 +7,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-
-@dataclasses.dataclass(frozen=True)
-class OptimConfig:
-    """Recipe of the optimiser.
-
-    Attributes:
-        name: "adamw", "amsgrad" or "adam"; see `OPTIMIZERS`.
-        lr: peak learning rate.
-        decay: factor on the learning rate after every epoch.
-        drop: factor in place of `decay` after every `drop_every` epochs.
-        drop_every: epochs from one drop to the next; 0 for none.
-        warmup_steps: steps over which it rises linearly from zero.
-        weight_decay: decoupled weight decay; on every parameter of the model, as PyTorch's AdamW.
-            The others have none: what PyTorch's Adam calls so is a penalty in the loss, which no
-            published recipe uses, and decoupled it would make "adam" another name of "adamw".
-        clip_norm: largest global norm of the gradient; 0 for no clipping.
-        ema: decay of the moving average of the parameters that evaluation uses; 0 for none.
-        batch_norm_momentum: share of a batch's statistics in the running ones, at first.
-        batch_norm_momentum_end: the same at the end; see `batch_norm_momentum`.
-    """
-
-    name: str = "adamw"
-    lr: float = 5e-4
-    decay: float = 0.99
-    drop: float = 0.5
-    drop_every: int = 0
-    warmup_steps: int = 0
-    weight_decay: float = 0.01
-    clip_norm: float = 1.0
-    ema: float = 0.0
-    batch_norm_momentum: float = 0.1
-    batch_norm_momentum_end: float = 0.1
-
-    def __post_init__(self):
-        if self.name not in OPTIMIZERS:
-            raise ValueError(
-                f"config.optim.name is {self.name!r}; choose from {', '.join(OPTIMIZERS)}."
-            )
-        if self.name != "adamw" and self.weight_decay:
-            raise ValueError(
-                f"config.optim.weight_decay is {self.weight_decay}, and {self.name!r} has none; "
-                'set it to 0, or config.optim.name to "adamw".'
-            )
-        for field in ("batch_norm_momentum", "batch_norm_momentum_end"):
-            if not 0 < getattr(self, field) <= 1:
-                raise ValueError(
-                    f"config.optim.{field} must be above 0 and at most 1, "
-                    f"found {getattr(self, field)}."
-                )
+from repose_jax.config import OptimConfig
 
 
 def schedule(config: OptimConfig, steps_per_epoch: int) -> optax.Schedule:

@@ -129,7 +129,7 @@ def microbatches_of(config: Experiment, train_state: state.TrainState) -> int:
             f"config.train.microbatch_size is {wanted}, but {config.model['name']!r} has batch "
             f"norms, whose statistics are of the whole batch: give {batch}, or leave it out."
         )
-    if wanted < 1 or batch % wanted or wanted % jax.device_count():
+    if batch % wanted or wanted % jax.device_count():
         raise ValueError(
             f"config.train.microbatch_size is {wanted}; it must divide config.train.batch_size, "
             f"{batch}, and be a multiple of the number of devices, {jax.device_count()}."
@@ -144,17 +144,12 @@ def steps_per_call_of(config: Experiment, steps_per_epoch: int) -> int:
     frames for each device, as many up to 8 as are a part of an epoch: the kernel hands out the
     memory of a step page by page, and what several steps use one after the other only once
     (`docs/performance.md`).
-
-    Raises:
-        ValueError: fewer than one.
     """
     wanted = config.train.steps_per_call
     if wanted is None:
         frames = config.train.batch_size // jax.device_count() * config.data.frames
         short = jax.default_backend() == "cpu" and frames <= CPU_FRAMES
         return _divisor(steps_per_epoch, CPU_STEPS) if short else 1
-    if wanted < 1:
-        raise ValueError(f"config.train.steps_per_call is {wanted}; it must be at least 1.")
     return wanted
 
 

@@ -49,12 +49,11 @@ def claim_workdir(config: Experiment, workdir: pathlib.Path) -> None:
         ValueError: the workdir belongs to another configuration; names what differs.
     """
     path = workdir / "config.json"
-    wanted = json.loads(json.dumps(config.to_dict()))
     if path.exists():
-        found = json.loads(path.read_text())["config"]
+        found = config_lib.from_run(json.loads(path.read_text())["config"])
         differing = [
             f"  config.{where}: {old!r} there, {new!r} now"
-            for where, old, new in _differences(found, wanted)
+            for where, old, new in _differences(_comparable(found), _comparable(config))
             if where not in MAY_CHANGE
         ]
         if differing:
@@ -66,8 +65,16 @@ def claim_workdir(config: Experiment, workdir: pathlib.Path) -> None:
     multihost_utils.sync_global_devices("the workdir is checked")  # by all, before one writes
     if jax.process_index() == 0:
         workdir.mkdir(parents=True, exist_ok=True)
-        content = {"version": repose_jax.__version__, "config": wanted}
+        content = {"version": repose_jax.__version__, "config": config.to_dict()}
         path.write_text(json.dumps(content, indent=2) + "\n")
+
+
+def _comparable(config: Experiment) -> dict[str, Any]:
+    """Returns an experiment's values; a loss of weight 0 is the same as none."""
+    values = config.to_dict()
+    weights = values["objective"]["weights"]
+    values["objective"]["weights"] = {name: w for name, w in weights.items() if w}
+    return values
 
 
 def _differences(a: Any, b: Any, where: str = "") -> Iterator[tuple[str, Any, Any]]:
@@ -123,7 +130,7 @@ def read_config(workdir: pathlib.Path) -> Experiment:
             f"{workdir} holds no run (no config.json); give the workdir of a run, trained or "
             "converted."
         )
-    return config_lib.from_mapping(json.loads(path.read_text())["config"])
+    return config_lib.from_run(json.loads(path.read_text())["config"])
 
 
 @dataclasses.dataclass(frozen=True)

@@ -29,7 +29,7 @@ def experiment(workdir: pathlib.Path, data_dir: pathlib.Path, **train: int) -> E
     values = json.loads((workdir / "config.json").read_text())["config"]
     values["data"]["data_dir"] = str(data_dir)
     values["train"] |= train
-    return config.from_mapping(values)
+    return config.from_run(values)
 
 
 @pytest.mark.parametrize("kind", ["best", "latest"])
