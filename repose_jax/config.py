@@ -1,12 +1,11 @@
 """The experiment: every setting with its default and the values that it may have; without JAX."""
 
 import dataclasses
+import difflib
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
-
-from repose_jax.runtime import names
 
 
 class Frozen(Mapping[str, Any]):
@@ -405,9 +404,23 @@ def from_run(config: Mapping[str, Any]) -> Experiment:
 
 
 def _check_keys(path: str, values: Mapping[str, Any], cls: type) -> None:
-    known = [f"{path}.{field.name}" for field in dataclasses.fields(cls)]
+    known = [field.name for field in dataclasses.fields(cls)]
     for key in values:
-        if f"{path}.{key}" in RENAMED:
-            raise ValueError(f"{path}.{key} has been renamed to {RENAMED[f'{path}.{key}']}.")
-        if f"{path}.{key}" not in known:
-            raise ValueError(names.unknown("key", f"{path}.{key}", known))
+        if key not in known:
+            raise ValueError(no_such_key(path, key, known))
+
+
+def no_such_key(path: str, key: str, known: Iterable[str]) -> str:
+    """Returns the error message for a key that does not exist.
+
+    Args:
+        path: the keys above it, such as "config.optim".
+        key: the unknown key.
+        known: the keys beside it that exist.
+    """
+    if new := RENAMED.get(f"{path}.{key}"):
+        return f"{path}.{key} has been renamed to {new}."
+    known = list(known)
+    close = difflib.get_close_matches(key, known, n=1)
+    hint = f" Did you mean {path}.{close[0]}?" if close else ""
+    return f"There is no key {path}.{key}.{hint} {path} has {', '.join(known)}."

@@ -10,7 +10,7 @@ from small_run import records
 @pytest.mark.parametrize(
     ("flags", "config", "message"),
     [
-        (["--config.optim.lrr=1"], "tests/small_config.py", "Did you mean 'config.optim.lr'?"),
+        (["--config.optim.lrr=1"], "tests/small_config.py", "Did you mean config.optim.lr?"),
         (["--config.optim.lr=fast"], "tests/small_config.py", "could not convert string to float"),
         (["--config.train.epochs=0"], "tests/small_config.py", "config.train.epochs "),
         (["--wrkdir=x"], "tests/small_config.py", "Did you mean '--workdir'?"),

@@ -141,15 +141,11 @@ def _check_key(config: ConfigDict, path: list[str]) -> None:
         where = ".".join(["config", *path[:depth]])
         if not isinstance(section, ConfigDict):
             raise ValueError(f"{where} is a single value; it has no {key!r}.")
-        name = f"{where}.{key}"
         if key not in section:
             if path[:depth] == WEIGHTS:  # of any loss; the objective refuses unknown ones
                 section[key] = 0.0
-            elif name in config_lib.RENAMED:
-                new = config_lib.RENAMED[name].rpartition(".")[2]
-                raise ValueError(f"{name} has been renamed to {where}.{new}.")
             else:
-                raise ValueError(names.unknown("key", name, [f"{where}.{k}" for k in section]))
+                raise ValueError(config_lib.no_such_key(where, key, section))
         section = section[key]
 
 

@@ -144,7 +144,7 @@ def test_without_pytorch_the_command_says_how_to_install_it(tmp_path, monkeypatc
     [
         (
             ["--config.model.widht=1"],
-            "There is no key 'config.model.widht'. Did you mean 'config.model.width'?",
+            "There is no key config.model.widht. Did you mean config.model.width?",
         ),
         (["--config.model.depth=deep"], "invalid literal for int()"),
         (["--config=configs/quickstart.py:tinny"], "There is no variant 'tinny' of "),

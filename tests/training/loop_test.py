@@ -154,7 +154,7 @@ def test_a_part_of_the_batch_needs_less_memory(in_parts):
     assert temporary(in_parts(8)) < 0.75 * temporary(in_parts(16))
 
 
-@pytest.mark.parametrize("clips", [0, 4, 12, 32])  # not of 8 devices, not a part of 16
+@pytest.mark.parametrize("clips", [4, 12, 32])  # not of 8 devices, not a part of 16
 def test_clips_at_once_that_cannot_be_are_refused(in_parts, clips):
     with pytest.raises(ValueError, match=f"microbatch_size is {clips}; it must divide .* 16, and"):
         in_parts(clips)
