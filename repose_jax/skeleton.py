@@ -1,7 +1,7 @@
-"""Joint orders of the field and the maps between them, as frozen data (numpy only).
+"""Joint orders and the maps between them, as frozen data (numpy only).
 
-A `Skeleton` names the joints of one format. A map makes each joint of one format out of joints of
-another: `convert` moves points, `convert_confidence` their detector confidence.
+A `Skeleton` is the joint order of one format. A map gives each joint of one format as a weighted
+sum of joints of another: `convert` converts points, `convert_confidence` their confidence.
 `docs/skeletons.md` draws every skeleton and tabulates every map.
 """
 
@@ -19,16 +19,16 @@ from jaxtyping import Float
 class Skeleton:
     """One joint order: names, tree and mirror pairs.
 
-    The tree of the formats that carry a root is kinematic; that of a detector's format only tells
-    which joints a drawing connects.
+    The tree of the formats with a root is kinematic; that of a detector's format only defines which
+    joints a drawing connects.
 
     Attributes:
         name: key in `SKELETONS`.
-        joints: joint names in order; a sided joint is called "left_..." or "right_...".
+        joints: joint names in order; a sided joint is named "left_..." or "right_...".
         parents: parent of each joint; -1 where a tree starts.
         left: joints of the left side.
         right: their mirror images, in the same order.
-        root: the pelvis, on which 3D poses are centred; -1 where the format has none.
+        root: the pelvis, the origin of root-relative poses; -1 where the format has none.
 
     Raises:
         ValueError: the tables contradict each other.
@@ -42,8 +42,8 @@ class Skeleton:
     root: int
 
     def __post_init__(self):
-        def check(holds: bool, problem: str):
-            if not holds:
+        def check(good: bool, problem: str):
+            if not good:
                 raise ValueError(f"skeleton {self.name!r}: {problem}")
 
         size, indices = self.size, range(self.size)
@@ -99,7 +99,7 @@ class Skeleton:
 
 
 def _skeleton(name: str, root: str | None, tree: Mapping[str, str | None]) -> Skeleton:
-    """A skeleton from `{joint: parent}` in joint order."""
+    """Returns a skeleton from `{joint: parent}` in joint order."""
     joints = tuple(tree)
     left = tuple(j for j, joint in enumerate(joints) if joint.startswith("left_"))
     return Skeleton(
@@ -304,19 +304,19 @@ _MID_SHOULDERS: Recipe = (("left_shoulder", 0.5), ("right_shoulder", 0.5))
 
 
 def _mix(*parts: tuple[Recipe, float]) -> Recipe:
-    """A recipe from recipes: `_mix((a, 0.5), (b, 0.5))` is the midpoint of a and b."""
+    """Mixes recipes: `_mix((a, 0.5), (b, 0.5))` is the midpoint of a and b."""
     return tuple((joint, weight * share) for recipe, share in parts for joint, weight in recipe)
 
 
 def _same(*joints: str) -> dict[str, Recipe]:
-    """Joints that have the same name and place in both formats."""
+    """Returns the recipes of joints with the same name and position in both formats."""
     return {joint: ((joint, 1.0),) for joint in joints}
 
 
-# No top of the head in COCO and BODY_25: prolong the line from between the shoulders to between the
-# ears, which lies along the neck whichever way the person turns. Against the head top of detectors
-# that do find it, this is about 5 % of the torso (2 to 3 cm) off; the usual middle of the eyes is
-# 20 to 32 % off (10 to 15 cm) and moves forward with the face.
+# COCO and BODY_25 have no top of the head: extend the line from the middle of the shoulders to that
+# of the ears, which lies along the neck however the person turns. Compared with detectors of the
+# head top, the error is about 5 % of the torso (2 to 3 cm); that of the usual middle of the eyes is
+# 20 to 32 % (10 to 15 cm), and it moves forward with the face.
 _HEAD_FROM_EARS = _mix(((("left_ear", 0.5), ("right_ear", 0.5)), 1.7), (_MID_SHOULDERS, -0.7))
 
 _LIMBS = _same(
@@ -378,10 +378,10 @@ MAPS: Mapping[tuple[str, str], Mapping[str, Recipe]] = MappingProxyType(
 
 @functools.cache
 def conversion_matrix(source: Skeleton, target: Skeleton) -> Float[np.ndarray, "t s"]:
-    """The map from `source` to `target` as a read-only matrix whose rows sum to 1.
+    """Returns the map from `source` to `target` as a read-only matrix whose rows sum to 1.
 
     Raises:
-        ValueError: there is no map between the two.
+        ValueError: no map between the two.
     """
     if source == target:
         matrix = np.eye(source.size)
@@ -403,11 +403,11 @@ def conversion_matrix(source: Skeleton, target: Skeleton) -> Float[np.ndarray, "
 def convert(
     points: Float[np.ndarray, "*b s d"], source: Skeleton, target: Skeleton
 ) -> Float[np.ndarray, "*b t d"]:
-    """Points of the `source` joints as points of the `target` joints.
+    """Converts points of the `source` joints to the `target` joints.
 
     Works in any linear frame: pixels, normalised or camera space. A joint that was not detected
-    (coordinates 0 or NaN) spoils the target joints made of it and no others;
-    `convert_confidence` marks those.
+    (coordinates 0 or NaN) invalidates the target joints computed from it and no others;
+    `convert_confidence` gives those a confidence of 0.
 
     Args:
         points: `[*b, source joints, d]`.
@@ -418,7 +418,7 @@ def convert(
         `[*b, target joints, d]`, of the dtype of `points`.
 
     Raises:
-        ValueError: there is no such map, or `points` has another number of joints than `source`.
+        ValueError: no such map, or `points` has another number of joints than `source`.
     """
     _check_joints(points.shape[-2], source)
     matrix = conversion_matrix(source, target).astype(points.dtype)
@@ -431,9 +431,9 @@ def convert(
 def convert_confidence(
     confidence: Float[np.ndarray, "*b s"], source: Skeleton, target: Skeleton
 ) -> Float[np.ndarray, "*b t"]:
-    """Confidence of the `target` joints: the least confidence of the joints each is made of.
+    """Returns the confidence of the `target` joints: the least of the joints each is computed from.
 
-    So a target joint is absent (0) as soon as one of its source joints is.
+    So it is 0 (absent) as soon as that of one source joint is.
 
     Args:
         confidence: `[*b, source joints]`.

@@ -1,8 +1,8 @@
 """The suite runs on the CPU with eight simulated devices, at full matrix-product precision.
 
-Most of its time would go into compiling: so code is compiled quickly instead of well, and what is
-compiled is cached for the session, for the processes that tests start too (from one session to the
-next in TEST_COMPILATION_CACHE_DIR).
+Most of its time would be compilation: so code is compiled with few optimisations and cached for the
+session, also for the processes that tests start (and for later sessions in
+TEST_COMPILATION_CACHE_DIR).
 """
 
 import contextlib
@@ -30,7 +30,7 @@ if "PYTEST_XDIST_WORKER" not in os.environ:  # the session's other processes inh
 
 @pytest.fixture(scope="session")
 def data_dir(tmp_path_factory) -> pathlib.Path:
-    """Where the dataset `small` is prepared."""
+    """The folder of the prepared dataset `small`."""
     import small_data
 
     directory = tmp_path_factory.mktemp("data")
@@ -40,7 +40,7 @@ def data_dir(tmp_path_factory) -> pathlib.Path:
 
 @dataclasses.dataclass(frozen=True)
 class Trained:
-    """The run of `small_config`, to the end; tests that go on with it take a copy."""
+    """The finished run of `small_config`; tests that continue it take a copy."""
 
     config: Any
     workdir: pathlib.Path
@@ -50,7 +50,7 @@ class Trained:
 
 @pytest.fixture(scope="session")
 def trained(data_dir, tmp_path_factory) -> Trained:
-    """A run that was never interrupted, with a picture."""
+    """An uninterrupted run, with a picture."""
     import small_data
 
     from repose_jax.training import loop as train

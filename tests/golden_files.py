@@ -1,4 +1,4 @@
-"""Reads the reference outputs in tests/golden; their weight recipe is stated here."""
+"""Reads the reference outputs in tests/golden and samples their weights."""
 
 import json
 import pathlib
@@ -12,7 +12,7 @@ from repose_jax import models
 from repose_jax.torch_import import convert
 
 GOLDEN = pathlib.Path(__file__).parent / "golden"
-DSTFORMER_SIZES = {  # name of a size in the published code -> ours
+DSTFORMER_SIZES = {  # name of a size in the authors' code -> here
     "dim_in": "in_channels",
     "dim_out": "out_channels",
     "dim_feat": "width",
@@ -34,15 +34,15 @@ def arrays(name: str) -> dict[str, np.ndarray]:
 def load(
     name: str, sizes: Mapping[str, str] = DSTFORMER_SIZES
 ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray], dict[str, Any]]:
-    """Returns (arrays, weights by published name, sizes) of one golden file.
+    """Returns (arrays, weights by the authors' names, sizes) of one golden file.
 
-    Weights are drawn, in the sorted order of their names, from a generator with the file's seed:
+    Weights are sampled, in the sorted order of their names, from a generator with the file's seed:
     running variances 1 + 0.1 |z|, other tensors of at most one axis 0.1 z (+ 1 for norm scales),
     the rest 0.05 z.
 
     Args:
         name: of the file, without its ending.
-        sizes: name of a size in the published code to ours; sizes that it leaves out are left out.
+        sizes: name of a size in the authors' code to the name here; others are omitted.
     """
     stored = arrays(name)
     shapes = json.loads(str(stored["names"]))
@@ -72,7 +72,7 @@ def check_reproduces(
         backbone: its name in `models.MODELS`.
         name: of the file.
         sizes: as for `load`.
-        **more: sizes that the file does not name.
+        **more: sizes that are not in the file.
     """
     stored, weights, found = load(name, sizes)
     model = convert.from_torch(backbone, weights, **found, **more)

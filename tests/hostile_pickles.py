@@ -1,4 +1,4 @@
-"""Pickles that run code where they are read with the standard library."""
+"""Pickles that execute code when the standard library reads them."""
 
 import collections
 import os
@@ -20,7 +20,7 @@ class Call:
 
 
 def hostile(marker: pathlib.Path) -> dict[str, bytes]:
-    """Pickles that would make the file `marker`, by the name that the error must tell."""
+    """Pickles that would create the file `marker`, by the name that the error must contain."""
     command = f"touch {marker}"
     python = f"open({os.fspath(marker)!r}, 'w')"
     short = b"\x8c" + bytes([len(command)]) + command.encode()

@@ -10,12 +10,12 @@ import tempfile
 from typing import IO
 
 ROOT = pathlib.Path(__file__).parents[1]
-TIMEOUT = 300  # seconds, after which a test that hangs is taken to have failed
+TIMEOUT = 300  # seconds, after which a hanging test fails
 
 
 @dataclasses.dataclass(frozen=True)
 class Started:
-    """A process, and the file that it prints to: a pipe that nobody reads would block it."""
+    """A process, and the file of its output: an unread pipe would block it."""
 
     process: subprocess.Popen[bytes]
     output: IO[bytes]
@@ -24,7 +24,7 @@ class Started:
         return self.process.poll() is not None
 
     def printed(self) -> str:
-        """What it has printed until now; where it prints to stays where it is."""
+        """Its output until now; the position of the file does not change."""
         return os.pread(self.output.fileno(), 1 << 20, 0).decode(errors="replace")
 
 
@@ -42,7 +42,7 @@ def start(*flags: str, config: str = "tests/small_config.py", **environment: str
 
 
 def finish(*started: Started) -> list[tuple[int, str]]:
-    """Waits for processes and returns the exit status of each and what it printed."""
+    """Waits for processes and returns the exit status and output of each."""
     results = []
     try:
         for one in started:

@@ -129,7 +129,7 @@ class TestEveryMap:
             convert(points + shift, source, target), convert(points, source, target) + shift
         )
 
-    def test_joints_of_the_limbs_are_kept(self, source, target):
+    def test_joints_of_the_limbs_are_unchanged(self, source, target):
         points = _points(source)
         converted = convert(points, source, target)
         for side in ("left", "right"):
@@ -148,11 +148,11 @@ class TestEveryMap:
         np.testing.assert_allclose(converted[1, 2], alone, rtol=1e-6, atol=1e-6)
 
 
-def test_human36m_to_mpi_inf_3dhp_is_the_published_permutation_and_returns():
-    published = [14, 8, 9, 10, 11, 12, 13, 15, 1, 16, 0, 5, 6, 7, 2, 3, 4]
+def test_human36m_to_mpi_inf_3dhp_is_the_permutation_of_the_benchmark_and_invertible():
+    permutation = [14, 8, 9, 10, 11, 12, 13, 15, 1, 16, 0, 5, 6, 7, 2, 3, 4]
     points = _points(HUMAN36M, 4, d=3)
     mpi = convert(points, HUMAN36M, MPI_INF_3DHP)
-    np.testing.assert_array_equal(mpi[:, published], points)
+    np.testing.assert_array_equal(mpi[:, permutation], points)
     np.testing.assert_array_equal(convert(mpi, MPI_INF_3DHP, HUMAN36M), points)
 
 
@@ -188,11 +188,11 @@ def test_both_openpose_formats_agree_on_the_joints_they_share():
     np.testing.assert_allclose(first[shared], second[shared], atol=1e-12)
 
 
-def test_a_missing_joint_spoils_only_what_is_made_of_it():
+def test_a_missing_joint_invalidates_only_the_joints_computed_from_it():
     points = _points(COCO17)
     points[_joint(COCO17, "left_hip")] = np.nan
-    spoiled = np.isnan(convert(points, COCO17, HUMAN36M)).any(axis=-1)
-    names = {HUMAN36M.joints[j] for j in np.flatnonzero(spoiled)}
+    invalid = np.isnan(convert(points, COCO17, HUMAN36M)).any(axis=-1)
+    names = {HUMAN36M.joints[j] for j in np.flatnonzero(invalid)}
     assert names == {"left_hip", "pelvis", "spine"}
 
 
@@ -214,7 +214,7 @@ def test_a_format_converts_to_itself():
     np.testing.assert_array_equal(convert(points, COCO17, COCO17), points)
 
 
-def test_a_missing_map_names_the_maps_there_are():
+def test_the_error_for_a_missing_map_lists_the_maps():
     with pytest.raises(ValueError, match=r"from 'human36m' to 'coco17'.*coco17 -> human36m"):
         convert(_points(HUMAN36M), HUMAN36M, COCO17)
 

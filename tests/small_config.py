@@ -1,7 +1,7 @@
 """An experiment on the dataset `small` that trains in seconds; see `small_data`.
 
-It has all that a state can hold (a moving average, learned weights) and all that is drawn at random
-(flips, drops). The 17 training clips make 2 steps of 8 in each of 3 epochs.
+It has every part of a state (a moving average, learned weights) and every kind of randomness
+(flips, dropout). The 17 training clips make 2 steps of 8 in each of 3 epochs.
 """
 
 from ml_collections import ConfigDict

@@ -1,4 +1,4 @@
-"""A dataset of a few made-up sequences; `small_config` is an experiment on it."""
+"""A dataset of a few synthetic sequences; `small_config` is an experiment on it."""
 
 import functools
 import pathlib
@@ -14,8 +14,8 @@ from repose_jax.data.sequences import Sequences
 from tfds_builders.builder import RecordBuilder, Shard
 from tfds_builders.records import features, make_record
 
-# Frames of the sequences of each split. Clips have 9 frames: some sequences are shorter than one,
-# and some leave a tail.
+# Frames of the sequences of each split. Clips have 9 frames: some sequences are shorter,
+# and some end with a partial clip.
 LENGTHS = {"train": (23, 9, 30, 5, 17), "test": (20, 9, 4, 31)}
 INTRINSICS = np.array([[1100.0, 0, 500], [0, 1100, 450], [0, 0, 1]])
 TRAIN, TEST = "small/30fps:train", "small/30fps:test"
@@ -30,7 +30,7 @@ def record(split: str, number: int, length: int) -> dict[str, Any]:
     joints = rng.uniform(-500, 500, (17, 3)) + wave + [0, 0, 4000] + time * [300, 0, -200]
     width, height = 1000, 900
     noise = rng.normal(0, 2, (length, 17, 2))
-    # The last sequence comes from a data set that does not tell what is visible.
+    # The last sequence is of unknown visibility.
     last = number == len(LENGTHS[split]) - 1
     return make_record(
         name=f"{split}{number}/view0",

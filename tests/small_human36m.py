@@ -1,4 +1,4 @@
-"""Small files of Human3.6M in the layouts that are published."""
+"""Small files of Human3.6M in the layouts of MotionBERT and VideoPose3D."""
 
 import pathlib
 import pickle
@@ -32,7 +32,7 @@ def split(videos: dict[str, tuple[str, str, int]], seed: int) -> dict[str, Any]:
 
 
 def motionbert() -> dict[str, Any]:
-    """What MotionBERT's file holds, in little."""
+    """A small version of the content of MotionBERT's file."""
     train = split(
         {
             "s_01_act_02_subact_01_ca_01": ("54138969", "Direction", 7),
@@ -60,7 +60,7 @@ def write_motionbert(folder: pathlib.Path, content: Any = None, protocol: int = 
 
 
 def videopose3d() -> tuple[dict[str, Any], dict[str, Any]]:
-    """What VideoPose3D's files of 3D and 2D joints hold, in little: keys of the two archives."""
+    """A small version of VideoPose3D's files of 3D and 2D joints: keys of the two archives."""
     rng = np.random.default_rng(3)
     positions: dict[str, Any] = {}
     keypoints: dict[str, Any] = {}

@@ -11,9 +11,9 @@ import scipy.io
 
 CAMERAS = (0, 1, 2, 4, 5, 6, 7, 8)
 FRAMES = 12
-HEIGHT = 1.05  # how much larger the person is than the universal one
+HEIGHT = 1.05  # size of the person relative to the universal one
 
-# The joints of the training set and where they are, in mm from the pelvis: right, down and away in
+# The joints of the training set and their positions, in mm from the pelvis: right, down and away in
 # the image of camera 0. The person faces it, so the left is on the right.
 BODY = {
     "spine3": (0, -330, 5),
@@ -60,7 +60,7 @@ RECORDED = (
 
 
 def intrinsics(name: str) -> np.ndarray:
-    """The camera of a sequence; all of the studio are alike."""
+    """The camera of a sequence; the same for all in the studio."""
     if name in ("TS5", "TS6"):
         return np.array([[1683.0, 0, 940], [0, 1672, 560], [0, 0, 1]])
     return np.array([[1497.5, 0, 1024], [0, 1497, 1051], [0, 0, 1]])
@@ -198,7 +198,7 @@ def write_test(source: pathlib.Path, name: str = "TS1", frames: int = FRAMES) ->
 
 
 def archive_train(names: tuple[str, ...] = ("S1/Seq1",), frames: int = FRAMES) -> dict[str, Any]:
-    """What `data_train_3dhp.npz` holds."""
+    """The content of `data_train_3dhp.npz`."""
     return {
         name.replace("/", " "): [
             {
@@ -215,7 +215,7 @@ def archive_train(names: tuple[str, ...] = ("S1/Seq1",), frames: int = FRAMES) -
 
 
 def archive_test(names: tuple[str, ...] = ("TS1",), frames: int = FRAMES) -> dict[str, Any]:
-    """What `data_test_3dhp.npz` holds."""
+    """The content of `data_test_3dhp.npz`."""
     return {
         name: {
             "data_2d": keypoints(name, JOINTS, frames=frames),

@@ -1,4 +1,4 @@
-"""What tests look up in the files of a run."""
+"""Reads the files of a run."""
 
 import json
 import pathlib
@@ -12,7 +12,7 @@ from repose_jax.training import state
 
 
 def records(workdir: pathlib.Path, split: str | None = None) -> list[dict[str, Any]]:
-    """The metrics of a run, but for how long it took."""
+    """The metrics of a run, without its speed."""
     lines = (workdir / "metrics.jsonl").read_text().splitlines()
     found = [json.loads(line) for line in lines]
     for record in found:
