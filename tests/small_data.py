@@ -79,13 +79,17 @@ class Small(RecordBuilder):
     def _info(self):
         return tfds.core.DatasetInfo(builder=self, features=features(), disable_shuffling=True)
 
+    splits = tuple(LENGTHS)
+
     def _shards(self, dl_manager):
-        return {split: [Shard(functools.partial(records, split))] for split in LENGTHS}
+        return {split: [Shard(functools.partial(records, split))] for split in self.splits}
 
 
-def prepare(data_dir: pathlib.Path) -> None:
-    """Writes the dataset to `data_dir/small/30fps/1.0.0`."""
-    Small(config="30fps", data_dir=data_dir).download_and_prepare()
+def prepare(data_dir: pathlib.Path, splits: tuple[str, ...] = Small.splits) -> None:
+    """Writes splits of the dataset to `data_dir/small/30fps/1.0.0`."""
+    builder = Small(config="30fps", data_dir=data_dir)
+    builder.splits = splits
+    builder.download_and_prepare()
 
 
 def experiment(data_dir: pathlib.Path, **changes: dict[str, Any]) -> config.Experiment:

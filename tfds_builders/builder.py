@@ -7,7 +7,7 @@ import os
 import pathlib
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import tensorflow_datasets as tfds
 from array_record.python import array_record_module  # pyright: ignore[reportAttributeAccessIssue]
@@ -40,6 +40,9 @@ class RecordBuilder(dataset_builder.FileReaderBuilder):
     An interrupted preparation resumes: finished shards are kept in
     `DATA_DIR/NAME/CONFIG/unfinished_VERSION_FINGERPRINT`, which no reader takes for a dataset.
     """
+
+    SPLIT_SOURCES: ClassVar[Mapping[str, str]] = {}
+    """Split to its source, for a dataset whose files may hold some of its splits only."""
 
     def __init__(self, *, file_format: str | None = None, **kwargs: Any):
         super().__init__(file_format=file_format or "array_record", **kwargs)

@@ -84,6 +84,13 @@ def builder(
     return builder_class(data_dir=data_dir, **options)
 
 
+def split_source(name: str, split: str) -> str | None:
+    """Returns the files that a split of a dataset is read from, if they may hold others alone."""
+    if name not in DATASETS:
+        return None
+    return _module(f"{name}.{name}_dataset_builder").Builder.SPLIT_SOURCES.get(split)
+
+
 def write(builder: Any, *, overwrite: bool = False) -> bool:
     """Writes a dataset, unless it is prepared already.
 
@@ -215,4 +222,7 @@ def summary(builder: Any) -> str:
         minutes = sum(length / fps for length, fps in lengths) / 60
         time = "-" if math.isnan(minutes) else f"{minutes:,.1f}"
         lines.append(f"{split:<8}{len(lengths):>10,}{frames:>12,}{time:>10}   {spec}:{split}")
+    for split, source in builder.SPLIT_SOURCES.items():
+        if split not in builder.info.splits:
+            lines.append(f"No split {split!r}: it is read from {source}.")
     return "\n".join(lines)

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float, Int, Int8
 
+from repose_jax.data import prepare
+
 _FRAMES = ("keypoints_2d", "confidence", "joints_3d", "visibility", "valid", "activity")
 _SEQUENCES = ("image_size", "intrinsics", "distortion")
 
@@ -142,7 +144,11 @@ def _records(spec: str, data_dir: str | None):
     latest = max(versions, key=lambda p: tuple(int(part) for part in p.name.split(".")))
     builder: Any = tfds.builder_from_directory(latest)
     if split not in builder.info.splits:
-        raise ValueError(f"{path} has no split {split!r}; it has {', '.join(builder.info.splits)}.")
+        source = prepare.split_source(name, split)
+        raise ValueError(
+            f"{path} has no split {split!r}; it has {', '.join(builder.info.splits)}."
+            + (f" It is read from {source}: prepare it again with --overwrite." if source else "")
+        )
     missing = [key for key in _FRAMES if key not in builder.info.features]
     if missing:
         raise ValueError(

@@ -9,7 +9,7 @@ import small_human36m
 import tensorflow_datasets as tfds
 
 from repose_jax import cli
-from repose_jax.data import prepare
+from repose_jax.data import prepare, sequences
 
 JOINTS = {
     "UpperLeg_R": (-7, 90, 0), "LowerLeg_R": (-7, 51, 0), "Foot_R": (-7, 10, 0),
@@ -142,7 +142,7 @@ def test_human36m_is_prepared_by_the_same_command(tmp_path, capsys):
 
 def test_minutes_are_left_out_where_the_frame_rate_is_not_known():
     records = [{"joints_3d": [0] * 90, "fps": fps} for fps in (30, float("nan"))]
-    builder = mock.Mock(info=mock.Mock(splits=["train"]))
+    builder = mock.Mock(info=mock.Mock(splits=["train"]), SPLIT_SOURCES={})
     builder.as_data_source.return_value = records
     assert prepare.summary(builder).splitlines()[1].split()[:4] == ["train", "2", "180", "-"]
 
@@ -187,3 +187,22 @@ def test_importing_the_module_imports_no_builder():
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
     assert result.stdout.strip() == "[]"
+
+
+def test_a_split_that_the_source_does_not_hold_is_named_with_its_files(tmp_path):
+    source = small_human36m.write_motionbert(
+        tmp_path, {"test": small_human36m.motionbert()["test"]}
+    )
+    data = tmp_path / "data"
+    builder = prepare.builder("human36m", source, data)
+    assert prepare.write(builder)
+    *rows, missing = prepare.summary(builder).splitlines()
+    assert [row.split()[0] for row in rows] == ["split", "test"]
+    files = "'train' of h36m_sh_conf_cam_source_final.pkl, or S1, S5, S6, S7 and S8 of data_3d_h36m"
+    assert missing.startswith(f"No split 'train': it is read from {files}")
+    with pytest.raises(
+        ValueError, match="human36m/2.5d has no split 'train'; it has test."
+    ) as error:
+        sequences.load(("human36m/2.5d:train",), str(data))
+    assert f"It is read from {files}" in str(error.value)
+    assert sequences.load(("human36m/2.5d:test",), str(data)).lengths.tolist() == [4, 6]

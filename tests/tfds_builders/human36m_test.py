@@ -15,7 +15,7 @@ from tfds_builders.human36m.human36m_dataset_builder import Builder, choices
 def records_of(source, data_dir, config=None) -> dict[str, list[dict]]:
     builder = Builder(source=source, data_dir=data_dir, config=config)
     builder.download_and_prepare()
-    return {split: list(builder.as_data_source(split)) for split in ("train", "test")}
+    return {split: list(builder.as_data_source(split)) for split in builder.info.splits}
 
 
 def texts(records, *keys) -> list[tuple[str, ...]]:
@@ -145,7 +145,13 @@ def with_number(row, number):
     [
         ([1], "found a list, expected a dict of 'train' and 'test'"),
         ({"train": {}}, "train: there is no 'joint_2d'; found nothing"),
-        ({"test": {}}, "there is no dict 'train'; found 'test'"),
+        ({"test": {}}, "test: there is no 'joint_2d'; found nothing"),
+        ({"train": files.motionbert()["train"]}, "there is no dict 'test'; found 'train'"),
+        (files.motionbert() | {"train": None}, "there is no dict 'train'; found 'train', 'test'"),
+        (
+            {"trein" if k == "train" else k: v for k, v in files.motionbert().items()},
+            "there is no dict 'train'; found 'trein', 'test', expected 'train' and 'test', or",
+        ),
         (edited(train__joint_2d=None), "train: there is no 'joint_2d'; found 'confidence'"),
         (edited(test__action=None), "test: there is no 'action'"),
         (edited(test___25d_factor=None), "test: there is no '2.5d_factor'"),
@@ -182,6 +188,22 @@ def test_wrong_content_is_told_with_file_and_key(tmp_path, content, message):
     error = error_of(motionbert.read, path)
     assert message in error
     assert str(path) in error
+
+
+def test_files_without_training_subjects_give_the_test_split_alone(tmp_path, pickled):
+    whole = records_of(pickled, tmp_path / "whole")
+    alone = files.write_motionbert(tmp_path, {"test": files.motionbert()["test"]})
+    records = records_of(alone, tmp_path / "alone")
+    assert list(records) == ["test"]
+    assert texts(records["test"], "name") == texts(whole["test"], "name")
+
+    three, two = files.videopose3d()
+    for subject in ("S1", "S6"):
+        del three["positions_3d"][subject]
+    files.write_videopose3d(tmp_path, (three, two))
+    records = records_of(tmp_path, tmp_path / "archives", "camera_cpn_ft_h36m_dbb")
+    assert list(records) == ["test"]
+    assert set(texts(records["test"], "subject")) == {("S9",), ("S11",)}
 
 
 def test_the_cameras_are_where_the_data_set_says():

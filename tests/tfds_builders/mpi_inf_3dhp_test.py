@@ -126,6 +126,14 @@ def test_an_archive_alone_is_enough(archives, split):
     assert list(build(archives / f"data_{split}_3dhp.npz")) == [split]
 
 
+def test_the_test_sequences_of_the_release_alone_give_the_test_split(tmp_path, caplog):
+    caplog.set_level("WARNING", logger="absl")
+    for number in range(1, 7):
+        small.write_test(tmp_path / "source", f"TS{number}")
+    assert list(build(tmp_path / "source")) == ["test"]
+    assert "is without" not in caplog.text
+
+
 def test_train_and_test_may_lie_in_folders_of_the_source(tmp_path):
     small.write_train(tmp_path / "source/mpi_inf_3dhp", "S2/Seq2")
     small.write_test(tmp_path / "source/mpi_inf_3dhp_test_set", "TS6")

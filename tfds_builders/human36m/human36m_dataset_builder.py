@@ -3,7 +3,7 @@
 import os
 import pathlib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, ClassVar
 
 import tensorflow_datasets as tfds
@@ -57,6 +57,8 @@ def _config(name: str, description: str) -> tfds.core.BuilderConfig:
 class Builder(RecordBuilder):
     """Human3.6M; subjects 1, 5, 6, 7, 8 are the training split, 9 and 11 the test split.
 
+    Files without training subjects give the test split alone.
+
     Args:
         source: A file, or the folder of the files.
         config: "2.5d" or "camera_NAME", where NAME is that of the 2D joints; may be left out where
@@ -73,6 +75,10 @@ class Builder(RecordBuilder):
     MANUAL_DOWNLOAD_INSTRUCTIONS = (
         f"Human3.6M is licensed: get {_EXPECTED}, and give the file or folder as the source."
     )
+    SPLIT_SOURCES: ClassVar[Mapping[str, str]] = {
+        "train": f"'train' of {motionbert.FILE}, or S1, S5, S6, S7 and S8 of {videopose3d.FILE_3D}",
+        "test": f"'test' of {motionbert.FILE}, or S9 and S11 of {videopose3d.FILE_3D}",
+    }
     BUILDER_CONFIGS = [  # noqa: RUF012 (as TFDS declares it)
         _config("2.5d", "Stacked Hourglass 2D joints, labels in px with depth (MotionBERT)"),
         _config("camera_gt", "Projected 2D joints, camera space (VideoPose3D)"),
@@ -133,7 +139,7 @@ class Builder(RecordBuilder):
         del dl_manager
         files = self._files()
         sequences = motionbert.read(*files) if len(files) == 1 else videopose3d.read(*files)
-        return {split: _by_subject(sequences[split]) for split in ("train", "test")}
+        return {split: _by_subject(members) for split, members in sequences.items()}
 
 
 def _by_subject(sequences: list[Sequence]) -> list[Shard]:

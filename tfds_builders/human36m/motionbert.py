@@ -37,11 +37,11 @@ def read(path: pathlib.Path) -> dict[str, list[Sequence]]:
     """Reads the file; what it holds stays in memory, the records are made one by one.
 
     Args:
-        path: A pickle of {"train": ..., "test": ...}, each of arrays and lists with an entry for
-            each frame.
+        path: A pickle of {"train": ..., "test": ...} or of {"test": ...}, each of arrays and lists
+            with an entry for each frame.
 
     Returns:
-        The sequences of each split in the order of the file, one for each run of equal `source`.
+        The sequences of each split in the file, in its order, one for each run of equal `source`.
 
     Raises:
         OSError: If the file cannot be read.
@@ -52,7 +52,8 @@ def read(path: pathlib.Path) -> dict[str, list[Sequence]]:
         raise ValueError(
             f"{path}: found a {type(content).__name__}, expected a dict of 'train' and 'test'"
         )
-    return {split: list(_sequences(path, split, content)) for split in ("train", "test")}
+    splits = ("test",) if list(content) == ["test"] else ("train", "test")
+    return {split: list(_sequences(path, split, content)) for split in splits}
 
 
 def _sequences(path: pathlib.Path, split: str, content: dict[Any, Any]) -> Iterator[Sequence]:
@@ -60,7 +61,7 @@ def _sequences(path: pathlib.Path, split: str, content: dict[Any, Any]) -> Itera
     if not isinstance(data, dict):
         raise ValueError(
             f"{path}: there is no dict {split!r}; found {_listed(content)}, expected 'train' and "
-            "'test'"
+            "'test', or 'test' alone"
         )
     where = name_of(path, split)
     missing = [key for key in _NEEDED[split] if key not in data]

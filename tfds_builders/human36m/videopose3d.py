@@ -39,7 +39,7 @@ def read(path_3d: pathlib.Path, path_2d: pathlib.Path) -> dict[str, list[Sequenc
             `[t, 17, 2]`, px, and `metadata`.
 
     Returns:
-        The sequences of each split: for each take the four cameras.
+        The sequences of each split that has any: for each take the four cameras.
 
     Raises:
         OSError: If a file cannot be read.
@@ -63,10 +63,9 @@ def read(path_3d: pathlib.Path, path_2d: pathlib.Path) -> dict[str, list[Sequenc
                 raise ValueError(f"{where}: found {action!r}, expected the name of an action")
             views = _views(path_2d, keypoints, subject, action)
             splits[split] += _take(path_3d, path_2d, subject, action, world, views)
-    for split, sequences in splits.items():
-        if not sequences:
-            raise ValueError(f"{path_3d}, positions_3d: there are no subjects of split {split!r}")
-    return splits
+    if not splits["test"]:
+        raise ValueError(f"{path_3d}, positions_3d: there are no subjects of split 'test'")
+    return {split: sequences for split, sequences in splits.items() if sequences}
 
 
 def _take(

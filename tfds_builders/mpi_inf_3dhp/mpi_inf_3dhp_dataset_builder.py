@@ -4,7 +4,7 @@ import functools
 import itertools
 import os
 import pathlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, ClassVar
 
 import tensorflow_datasets as tfds
@@ -39,6 +39,10 @@ class Builder(RecordBuilder):
             name="metric", description="Ground truth in metric camera space (annot3)"
         ),
     ]
+    SPLIT_SOURCES: ClassVar[Mapping[str, str]] = {
+        "train": f"S1 to S8 of the release, or {ARCHIVES[0]} of P-STMO",
+        "test": f"TS1 to TS6 of the release, or {ARCHIVES[1]} of P-STMO",
+    }
     MANUAL_DOWNLOAD_INSTRUCTIONS = (
         "Give as the source the folder that holds S1/Seq1/annot.mat, ..., and TS1/annot_data.mat, "
         f"... of the release, or {' and '.join(ARCHIVES)} of P-STMO. The data set is at "
@@ -90,9 +94,9 @@ class Builder(RecordBuilder):
         for sequence in self._sequences:
             records = functools.partial(_records, sequence)
             shards.setdefault(sequence.split, []).append(Shard(records, sequence.frames))
-        there = {sequence.name for sequence in self._sequences}
-        for split, names in NAMES.items():
-            if missing := [name for name in names if name not in there]:
+        found = {sequence.name for sequence in self._sequences}
+        for split in shards:
+            if missing := [name for name in NAMES[split] if name not in found]:
                 logging.warning(
                     "%s: the %s split is without %s", self.name, split, ", ".join(missing)
                 )
