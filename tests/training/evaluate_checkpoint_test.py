@@ -52,7 +52,7 @@ def test_converted_weights_need_the_test_split_alone(data_dir, test_alone, tmp_p
     assert "no mean pose" not in printed[0]
     (line,) = [line for line in printed[1].splitlines() if "no mean pose" in line]
     assert line == (
-        "The table has no mean pose, which needs the training data: small/30fps has no split "
+        "The table has no mean pose, without training data: small/30fps has no split "
         "'train'; it has test."
     )
     content = json.loads((tmp_path / "test" / "evaluation.json").read_text())
