@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, Int8
 
 from repose_jax.data import prepare
+from repose_jax.runtime import names
 
 _FRAMES = ("keypoints_2d", "confidence", "joints_3d", "visibility", "valid", "activity")
 _SEQUENCES = ("image_size", "intrinsics", "distortion")
@@ -136,8 +137,10 @@ def _records(spec: str, data_dir: str | None):
             options = [f"--fps={rate[1]}", *(f"--{k}={v}" for k, v in settings)]
         else:
             options = [f"--config={config}", "--source=FILES"]
+        close = names.closest(name, prepare.DATASETS)
+        hint = f" Did you mean {close}/{config}?" if close and close != name else ""
         raise FileNotFoundError(
-            f"The dataset {path} is not prepared in {root}. Prepare it with\n"
+            f"The dataset {path} is not prepared in {root}.{hint} Prepare it with\n"
             f"  repose prepare {name} {' '.join(options)} "
             f"--data_dir={root}\nor give its folder with --config.data.data_dir=DIR."
         )
@@ -153,6 +156,6 @@ def _records(spec: str, data_dir: str | None):
     if missing:
         raise ValueError(
             f"{latest} was prepared by an older version (its records have no {missing[0]!r}). "
-            "Remove it and prepare it again."
+            "Prepare it again with --overwrite."
         )
     return builder.as_data_source(split)

@@ -4,6 +4,11 @@ import difflib
 from collections.abc import Iterable
 
 
+def closest(name: str, known: Iterable[str]) -> str | None:
+    """Returns the known name that is most like an unknown one, if one is like it."""
+    return next(iter(difflib.get_close_matches(name, list(known), n=1)), None)
+
+
 def unknown(kind: str, name: str, known: Iterable[str]) -> str:
     """Returns the error message for a name that does not exist.
 
@@ -13,6 +18,6 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> str:
         known: the names that exist.
     """
     known = list(known)
-    close = difflib.get_close_matches(name, known, n=1)
-    hint = f" Did you mean {close[0]!r}?" if close else ""
+    close = closest(name, known)
+    hint = f" Did you mean {close!r}?" if close else ""
     return f"There is no {kind} {name!r}.{hint} Choose from {', '.join(known)}."

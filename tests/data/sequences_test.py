@@ -36,6 +36,11 @@ def test_a_data_set_that_is_not_prepared_says_how_to_prepare_it(tmp_path):
     assert command in str(error.value)
 
 
+def test_a_misspelt_dataset_is_named_with_the_nearest_one(tmp_path):
+    with pytest.raises(FileNotFoundError, match="Did you mean synthetic_motion/30fps?"):
+        sequences.load(["synthetic_motio/30fps:train"], str(tmp_path))
+
+
 def test_the_command_that_prepares_it_has_all_settings_that_the_name_tells(tmp_path):
     with pytest.raises(FileNotFoundError, match="--fps=30 --views=8 --seed=1 --data_dir"):
         dataset.load(("cmu_mocap/30fps_views8_seed1:train",), str(tmp_path))
