@@ -38,7 +38,7 @@ def test_a_data_set_that_is_not_prepared_says_how_to_prepare_it(tmp_path):
 
 def test_a_misspelt_dataset_is_named_with_the_nearest_one(tmp_path):
     with pytest.raises(FileNotFoundError, match="Did you mean synthetic_motion/30fps?"):
-        sequences.load(["synthetic_motio/30fps:train"], str(tmp_path))
+        dataset.load(["synthetic_motio/30fps:train"], str(tmp_path))
 
 
 def test_the_command_that_prepares_it_has_all_settings_that_the_name_tells(tmp_path):
