@@ -129,9 +129,10 @@ def test_arguments_are_read_from_a_file(tmp_path):
         (["--config=h36m", "--config.optim.lr=fast"], "could not convert string to float: 'fast'"),
         (["--config=h36m", "--config.train.seed=1.5"], "--config.train.seed=1.5: invalid literal"),
         (["--config=h36m", "--config.eval.flip=perhaps"], "--config.eval.flip=perhaps"),
+        (["--config=h36m", "--config.data.train=(1"], "config.data.train"),
         (["--config=h36m", "--config.optim.lr"], "--config.optim.lr"),
         (["--config=h36m", "--config.optim=1"], "--config.optim"),
-        (["--config=h36m", "--config.train.epochs=0"], "config.train.epochs must be at least 1"),
+        (["--config=h36m", "--config.train.epochs=0"], "config.train.epochs is 0; it must be"),
         (
             ["--config=h36m", "--config.train.steps_at_once=2"],
             "renamed to config.train.steps_per_call",

@@ -446,7 +446,10 @@ def test_a_missing_data_set_says_how_to_prepare_it_and_leaves_no_workdir(tmp_pat
         ({"data": {"frames": 10}}, "config.data.frames is 10, more than config.model.frames, 9"),
         ({"train": {"batch_size": 12}}, "batch of 12 clips cannot be split over 8 devices"),
         ({"eval": {"batch_size": 4}}, "batch of 4 clips cannot be split over 8 devices"),
-        ({"objective": {"weights": {"mpjp": 1.0}}}, "There is no loss 'mpjp'. Did you mean 'mpjpe'?"),
+        (
+            {"objective": {"weights": {"mpjp": 1.0}}},
+            "There is no loss 'mpjp'. Did you mean 'mpjpe'?",
+        ),
         ({"model": {"widht": 4}}, "Model 'repose' has no 'widht'. Did you mean 'width'?"),
         (
             {"data": {"train": ("small",)}},
