@@ -8,6 +8,7 @@ import re
 import pytest
 
 import configs
+import repose_jax
 from repose_jax import cli, config, models
 from repose_jax.objectives.losses import LOSSES
 
@@ -24,7 +25,7 @@ SOURCES = sorted(
         *(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py")),
     ]
 )
-SECTIONS = {field.name: field for field in dataclasses.fields(config.Experiment)}
+SECTIONS = {field.name for field in dataclasses.fields(config.Experiment)}
 
 
 def name_of(path: pathlib.Path) -> str:
@@ -78,7 +79,7 @@ def exists(dotted: str) -> bool:
     return True
 
 
-@pytest.mark.parametrize("source", PAGES, ids=name_of)
+@pytest.mark.parametrize("source", SOURCES, ids=name_of)
 def test_dotted_names_exist(source):
     names = set(re.findall(r"(?<![\w/.-])repose_jax(?:\.[A-Za-z_]\w*)+", read(source)))
     assert sorted(name for name in names if not exists(name)) == []
@@ -91,8 +92,7 @@ def is_setting(section: str, key: str, deeper: str) -> bool:
         return key == "name" or any(key in {f.name for f in dataclasses.fields(c)} for c in configs)
     if (section, key) == ("objective", "weights"):
         return not deeper or deeper in LOSSES
-    default = SECTIONS[section].default_factory if section in SECTIONS else None
-    return key in {field.name for field in dataclasses.fields(default)}
+    return key in {field.name for field in dataclasses.fields(config.SECTIONS[section])}
 
 
 @pytest.mark.parametrize("page", [*PAGES, *sorted(ROOT.glob("configs/**/*.py"))], ids=name_of)
@@ -128,3 +128,9 @@ def test_configurations_on_command_lines_load(page):
     for name in re.findall(pattern, read(page)):
         if not re.search("NAME|CONFIG|FILE", name):
             configs.load(str(ROOT / name) if name.endswith(".py") else name)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_names_of_the_library_exist(page):
+    names = re.findall(r"\brp\.(\w+)", read(page))
+    assert [name for name in names if not hasattr(repose_jax, name)] == []
