@@ -32,7 +32,7 @@ def main() -> None:
     parser.add_argument("--json", type=pathlib.Path, help="where to write the result")
     args = arguments.parse(parser, sys.argv[1:])
     experiment = args.experiment
-    work, state = run.setup(experiment, pathlib.Path("unused"))
+    work, state = run.setup(experiment)
     batch_size = experiment.train.batch_size
     step_size = args.step_batch_size or batch_size
     fewer = dataclasses.replace(experiment.train, batch_size=step_size)

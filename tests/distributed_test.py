@@ -37,7 +37,7 @@ def test_two_processes_give_the_losses_and_scores_of_one(trained, together):
 
 
 def test_two_processes_train_the_parameters_of_one(trained, together, tmp_path):
-    _, like = setup(trained.config, tmp_path)
+    _, like = setup(trained.config)
     for kind in ("latest", "best"):
         one, two = restore(trained.workdir, like, kind), restore(together[0], like, kind)
         assert_close(one.params, two.params, rtol=1e-3, atol=2e-5)

@@ -28,7 +28,7 @@ def alone(trained, tmp_path_factory):
 
 
 def test_the_state_is_on_every_device_and_the_batch_is_split(trained, tmp_path):
-    run, state = setup(trained.config, tmp_path)
+    run, state = setup(trained.config)
     for leaf in jax.tree.leaves(state):
         assert leaf.sharding.is_fully_replicated
         assert len(leaf.sharding.device_set) == 8
@@ -48,7 +48,7 @@ def test_one_and_eight_devices_give_the_same_losses_at_every_step(trained, alone
 
 
 def test_one_and_eight_devices_train_the_same_parameters(trained, alone, tmp_path):
-    _, like = setup(trained.config, tmp_path)
+    _, like = setup(trained.config)
     eight, one = restore(trained.workdir, like), restore(alone[0], like)
     assert_close(eight.params, one.params, rtol=1e-3, atol=2e-5)
     assert_close(eight.ema, one.ema, rtol=1e-3, atol=2e-5)
@@ -69,7 +69,7 @@ def first_steps(trained, tmp_path_factory):
     def make(count, steps):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(devices, "data_mesh", lambda: some_devices(count))
-            run, state = setup(trained.config, tmp_path_factory.mktemp("devices"))
+            run, state = setup(trained.config)
         batches = train.batches(run, range(steps))
         compiled = train.jit_steps(run).lower(state, batches).compile()
         return compiled.as_text(), compiled(state, batches)[1]
@@ -92,7 +92,7 @@ def test_devices_only_add_up_losses_and_gradients(first_steps, steps, trained, t
     assert {kind for _, kind in found} == {"all-reduce"}
     shapes = [dims for types, _ in found for dims in re.findall(r"f32\[([\d,]*)\]", types)]
     summed = sum(int(np.prod([int(d) for d in dims.split(",") if d])) for dims in shapes)
-    _, state = setup(trained.config, tmp_path)
+    _, state = setup(trained.config)
     sizes = {jax.tree_util.keystr(k): v.size for k, v in jax.tree.leaves_with_path(state.params)}
     # The gradients of norms before linear maps follow from those of the maps.
     apart = sum(size for path, size in sizes.items() if "norm_" not in path)

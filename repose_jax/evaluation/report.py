@@ -118,7 +118,7 @@ def conclude(
     step: int,
     checkpoint: str,
     baselines: Mapping[str, Mapping[str, float]],
-) -> None:
+) -> list[pathlib.Path]:
     """Prints the tables, and writes them and the pictures; on the first process alone.
 
     Args:
@@ -130,15 +130,18 @@ def conclude(
         step: step of the model; at step 0 it is a converted one.
         checkpoint: its kind, "best" or "latest".
         baselines: results to compare with, by name.
+
+    Returns:
+        The files that were written.
     """
     if jax.process_index() > 0:
-        return
-    from repose_jax.evaluation.pictures import draw_sequences  # matplotlib is slow to import
+        return []
+    from repose_jax.evaluation import charts, pictures  # matplotlib is slow to import
 
-    drawn = draw_sequences(predictions, directory / "pictures", config.eval.pictures)
     name = "trained" if step else "converted"
     compared = {**baselines, name: evaluator.protocol.summary(tally)}
-    print("\n" + table(compared, "for comparison"))
+    print("\n" + table(compared, f"for comparison (protocol {config.eval.protocol})"))
+    print("\nMeans over joints and frames, each counted once:")
     print("\n" + full_table(tally, evaluator.protocol))
     info = {
         "version": repose_jax.__version__,
@@ -148,5 +151,24 @@ def conclude(
         "protocol": config.eval.protocol,
         "baselines": baselines,
     }
-    written = write(directory, tally, evaluator.protocol, info) + drawn
+    written = write(directory, tally, evaluator.protocol, info)
+    folder = directory / "pictures"
+    folder.mkdir(exist_ok=True)
+    found = {
+        kind: {row: values["mpjpe"] for row, values in rows.items()}
+        for kind, rows in groups(tally).items()
+    }
+    title = f"Test errors of {directory.absolute().name}, {checkpoint} checkpoint (step {step})"
+    charts.error_bars(
+        folder / "errors.png",
+        found["joint"],
+        found["action"],
+        mean=found["all"]["all"],
+        title=title,
+    )
+    written += [
+        folder / "errors.png",
+        *pictures.draw_sequences(predictions, folder, config.eval.pictures),
+    ]
     print("\nWritten: " + ", ".join(str(path) for path in written))
+    return written

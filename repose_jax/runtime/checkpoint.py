@@ -66,15 +66,11 @@ class Checkpoints:
             FileNotFoundError: there is no checkpoint of that kind.
             ValueError: it has other parameters than `like`; names them.
         """
-        self.wait()
-        manager = self._managers[kind]
-        step = manager.latest_step()
-        if step is None:
-            raise FileNotFoundError(f"There is no checkpoint in {self.directory / kind}.")
-        _check_fit(self.directory / kind / str(step), like)
+        path = self._saved(kind)
+        _check_fit(path, like)
         abstract = jax.tree.map(ocp.utils.to_shape_dtype_struct, like)
         args = ocp.args.Composite(state=ocp.args.StandardRestore(abstract))
-        return manager.restore(step, args=args)["state"]
+        return self._managers[kind].restore(int(path.name), args=args)["state"]
 
     def restore_part(self, kind: str, like: T) -> T:
         """Reads the entries of a saved state that `like` has; see `restore`.
@@ -85,10 +81,10 @@ class Checkpoints:
 
         Raises:
             FileNotFoundError: there is no checkpoint of that kind.
+            ValueError: it lacks parameters of `like`; names them.
         """
-        path = self.path(kind)
-        if path is None:
-            raise FileNotFoundError(f"There is no checkpoint in {self.directory / kind}.")
+        path = self._saved(kind)
+        _check_fit(path, like, part=True)
         restore_args = ocp.checkpoint_utils.construct_restore_args(like)
         args = ocp.args.PyTreeRestore(like, restore_args=restore_args, partial_restore=True)
         with ocp.PyTreeCheckpointer() as checkpointer:
@@ -99,6 +95,12 @@ class Checkpoints:
         self.wait()
         step = self._managers[kind].latest_step()
         return None if step is None else self.directory / kind / str(step)
+
+    def _saved(self, kind: str) -> pathlib.Path:
+        path = self.path(kind)
+        if path is None:
+            raise FileNotFoundError(f"There is no checkpoint in {self.directory / kind}.")
+        return path
 
     def wait(self) -> None:
         """Blocks until everything is on disk."""
@@ -111,13 +113,13 @@ class Checkpoints:
             manager.close()
 
 
-def _check_fit(path: pathlib.Path, like: Any) -> None:
-    """Raises if a checkpoint has other leaves or shapes than a tree."""
+def _check_fit(path: pathlib.Path, like: Any, *, part: bool = False) -> None:
+    """Raises if a checkpoint has other leaves or shapes than a tree, or a part of its own."""
     saved = ocp.PyTreeCheckpointHandler().metadata(epath.Path(path / "state"))
     found, wanted = _shapes(saved.tree), _shapes(like)
     differing = [
         f"{name} is {found.get(name, 'missing')} in it, {wanted.get(name, 'missing')} in the model"
-        for name in sorted(found.keys() | wanted.keys())
+        for name in sorted(wanted.keys() if part else found.keys() | wanted.keys())
         if found.get(name) != wanted.get(name)
     ]
     if differing:

@@ -12,7 +12,7 @@ from repose_jax.evaluation.evaluator import Evaluator, load_evaluator
 from repose_jax.evaluation.predict import mean_pose_predictor
 from repose_jax.evaluation.tally import Tally
 from repose_jax.runtime import devices
-from repose_jax.training.workdir import claim_workdir, load_weights, read_config
+from repose_jax.training.workdir import check_workdir, load_weights, read_config
 
 
 def evaluate_checkpoint(
@@ -30,8 +30,8 @@ def evaluate_checkpoint(
         FileNotFoundError: there is no checkpoint, or a test set is not prepared.
         ValueError: the workdir belongs to another configuration.
     """
+    workdir = check_workdir(config, workdir)
     read_config(workdir)  # raises if there is none
-    claim_workdir(config, workdir)
     weights = load_weights(config, workdir, kind)
     evaluator = load_evaluator(config, devices.data_mesh())
     predictions = evaluator.predict(evaluator.predictor(weights.graphdef, weights.variables))

@@ -1,207 +1,381 @@
 """Training, from a configuration to a table of results.
 
-The order of events: resume or start; evaluate the mean pose and the untrained model; then for
-every step, or a few at once, make the batches, dispatch the updates and, while they run, look at
-the metrics of those before. At the end of an epoch (every `eval_every`): evaluate, save the latest
-state, save it as the best if it is.
+The order of events, which the code follows from top to bottom:
+
+1. Check the workdir.
+2. Load the data, make the model.
+3. Resume the state that the workdir holds, or start.
+4. Score the baselines: the mean pose, and the model before training.
+5. A few steps at a time: make their batches, dispatch their updates and, while these run, look at
+   the metrics of those before.
+6. At the end of an epoch (every `eval_every`): evaluate, save the latest state, save the best.
+7. Conclude: tables, files, pictures.
+
+Steps 5 and 6 are `train`, which pre-training uses too.
 """
 
 import contextlib
+import dataclasses
 import math
 import pathlib
 import signal
 import time
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
-from tqdm import tqdm
+import numpy as np
 
 from repose_jax.config import Experiment
 from repose_jax.data import clips as clips_lib
 from repose_jax.evaluation import report
 from repose_jax.evaluation.predict import mean_pose_predictor
+from repose_jax.evaluation.predictions import Predictions
 from repose_jax.evaluation.tally import Tally
-from repose_jax.runtime import signals
 from repose_jax.runtime.checkpoint import Checkpoints, has_saved
-from repose_jax.runtime.metric_writer import MetricWriter
+from repose_jax.runtime.metric_writer import MetricWriter, read_records
+from repose_jax.runtime.progress import Progress
+from repose_jax.runtime.signals import Interrupted, Stop, stop_signals
 from repose_jax.training import optim
 from repose_jax.training.setup import Run, setup
+from repose_jax.training.state import TrainState
 from repose_jax.training.step import batches, jit_steps
-from repose_jax.training.workdir import claim_workdir, start_from
+from repose_jax.training.workdir import check_workdir, read_config, start_from, write_config
+
+Arrays = Mapping[str, jax.Array]
+
+
+@dataclasses.dataclass(frozen=True)
+class Task:
+    """The parts of the loop in which training and pre-training differ.
+
+    Attributes:
+        update: (state, batches of some steps) to (state, metrics of each); donates the state.
+        batches: makes the batches of some steps.
+        evaluate: scores a state by some numbers.
+        score: the number whose lowest value is the best.
+        describe: formats these numbers as text.
+        saved: JSON values to save beside each state.
+        unit: unit of the distances in the losses.
+    """
+
+    update: Callable[[TrainState, Any], tuple[TrainState, Arrays]]
+    batches: Callable[[range], Arrays]
+    evaluate: Callable[[TrainState], dict[str, float]]
+    score: str
+    describe: Callable[[Mapping[str, float]], str]
+    saved: Mapping[str, Any]
+    unit: str
 
 
 def train_and_evaluate(config: Experiment, workdir: pathlib.Path) -> Tally:
-    """Trains as configured, resuming what the workdir holds, and evaluates.
+    """Trains as configured, resuming the state that the workdir holds, and evaluates.
 
     Returns:
         The evaluation of the last state.
 
     Raises:
-        ValueError: a configuration that cannot be, or a workdir of another one.
-        FileNotFoundError: a dataset is not prepared.
-        FloatingPointError: the loss or its gradient is not finite; names the step, its clips and
-            the last good checkpoint.
-        Interrupted: SIGINT or SIGTERM; the state is saved.
+        ValueError: an invalid configuration, or a workdir of another one.
+        OSError: a workdir that is not writable, or a dataset that is not prepared.
+        FloatingPointError: the loss, its gradient or the test error is not finite; names the step
+            and the last good checkpoint.
+        Interrupted: SIGINT or SIGTERM; while it trains, the state is saved first.
     """
-    run, train_state = setup(config, workdir)
-    if config.init_from and not has_saved(workdir):
-        train_state = start_from(pathlib.Path(config.init_from), train_state)
-    claim_workdir(config, workdir)  # not for a configuration that cannot even start
-    primary = jax.process_index() == 0
-    checkpoints = Checkpoints(workdir)
-    baselines: dict[str, dict[str, float]] = {}
-    if info := checkpoints.info("latest"):
-        train_state = checkpoints.restore("latest", train_state)
-        baselines = info["baselines"]
-        if primary:
-            print(f"Resuming after step {info['step']} ({checkpoints.path('latest')}).")
-    step, last = int(train_state.step), config.train.epochs * run.steps_per_epoch
-    writer = MetricWriter(workdir, resumed_step=step) if primary else None
-    jitted, turn = jit_steps(run), 0
-    predictions = tally = None
-    if not baselines:
-        start = "initial" if config.init_from else "untrained"
-        if info:
-            start = "converted"  # `convert` wrote a state without baselines
-        for name, predictor in (
-            ("mean pose", mean_pose_predictor(run.train, run.evaluator.clips.context)),
-            (start, run.evaluator.predictor(run.graphdef, train_state.variables)),
-        ):
-            baselines[name] = run.evaluator.summary(predictor)
-            if writer:
-                writer.write(0, name.replace(" ", "_"), baselines[name])
-    # Converted weights are the best until training finds better ones.
-    known_best = baselines.get("converted", {}) | (checkpoints.info("best") or {})
-    best = known_best.get("mpjpe", math.inf)
-    pending: dict[str, jax.Array] | None = None
-    logged = _Throughput(step)
-
-    def check(metrics: dict[str, jax.Array] | None, at: int) -> None:
-        """Looks at the metrics of the last steps, up to `at`; step n is of the batch n - 1."""
-        if metrics is None:
-            return
-        columns = jax.device_get(metrics)
-        first = at + 1 - len(columns["loss"])
-        clips_per_s = None
-        for now in range(first, at + 1):
-            values = {key: float(column[now - first]) for key, column in columns.items()}
-            if not all(map(math.isfinite, values.values())):  # the gradient too: it is in the state
-                raise FloatingPointError(_not_finite(run, values, now, checkpoints))
-            if now % config.train.log_every == 0 or now == last:
-                clips_per_s = clips_per_s or logged.rate(at) * config.train.batch_size
-                values["clips_per_s"] = clips_per_s
-                rate: Any = optim.schedule(config.optim, run.steps_per_epoch)(now - 1)
-                if writer:
-                    writer.write(now, "train", values | {"lr": float(rate)})
-                shown = {"loss": values["loss"], **{n: values[n] for n, _ in run.objective.weights}}
-                bar.set_postfix_str(
-                    " ".join(f"{k}={v:.4f}" for k, v in shown.items())
-                    + f" {clips_per_s:.1f} clips/s"
-                )
-
-    try:
-        with (
-            signals.stop_signals() as stopping,  # before the bar appears
-            tqdm(
-                total=last, initial=step, unit="step", dynamic_ncols=True, disable=not primary
-            ) as bar,
-            _precision(config.train.matmul_precision),
-        ):
-            stopping.saves_after = "step"
-            while step < last:
-                upcoming = _next_steps(run, step)
-                train_state, metrics = jitted(train_state, batches(run, upcoming))
-                check(pending, step)
-                pending, step, turn = metrics, upcoming.stop, turn + 1
-                bar.update(len(upcoming))
-                epoch, rest = divmod(step, run.steps_per_epoch)
-                due = rest == 0 and (epoch % config.train.eval_every == 0 or step == last)
-                stop = stopping.agreed(turn)
-                if due or stop:
-                    check(pending, step)
-                    pending = None
-                if due:
-                    predictions = run.evaluator.predict(
-                        run.evaluator.predictor(run.graphdef, train_state.variables)
-                    )
-                    tally = run.evaluator.score(predictions)
-                    summary = run.evaluator.protocol.summary(tally)
-                    if writer:
-                        writer.write(step, "test", summary)
-                        bar.write(
-                            f"epoch {epoch}: MPJPE {summary['mpjpe']:.2f} mm, "
-                            f"PA-MPJPE {summary['pa_mpjpe']:.2f} mm"
-                        )
-                    saved = {"step": step, "epoch": epoch, "baselines": baselines, **summary}
-                    checkpoints.save("latest", step, train_state, saved)
-                    if summary["mpjpe"] < best:
-                        best = summary["mpjpe"]
-                        checkpoints.save("best", step, train_state, saved)
-                    logged.restart(step)
-                elif stop:
-                    saved = {"step": step, "epoch": epoch, "baselines": baselines}
-                    checkpoints.save("latest", step, train_state, saved)
-                if stop:
-                    raise signals.Interrupted(
-                        stop,
-                        f"Stopped by {signal.Signals(stop).name} after step {step} of {last}; "
-                        f"saved {checkpoints.path('latest')}. The same command goes on from there.",
-                    )
-    finally:
-        checkpoints.close()
-        if writer:
-            writer.close()
-    if predictions is None or tally is None:  # everything was trained before
-        predictions = run.evaluator.predict(
-            run.evaluator.predictor(run.graphdef, train_state.variables)
+    with contextlib.ExitStack() as stack:
+        stop = stack.enter_context(stop_signals())
+        # 1. Check the workdir.
+        workdir = check_workdir(config, workdir)
+        start = pathlib.Path(config.init_from) if config.init_from else None
+        if start and not has_saved(workdir):
+            read_config(start)  # raises if it holds no run
+        # 2. Load the data, make the model.
+        run, train_state = setup(config)
+        if start and not has_saved(workdir):
+            train_state = start_from(start, train_state)
+        write_config(config, workdir)  # not that of an experiment that cannot start
+        # 3. Resume or start.
+        checkpoints = stack.enter_context(contextlib.closing(Checkpoints(workdir)))
+        train_state, info = resume(run, checkpoints, train_state)
+        writer = stack.enter_context(metric_writer(workdir, train_state))
+        # 4. Score the baselines.
+        baselines = (info or {}).get("baselines")
+        if not baselines:
+            name = "converted" if info else "initial" if start else "untrained"
+            baselines = _baselines(run, train_state, name, writer)
+        # 5. and 6. Train.
+        evaluated: list[tuple[Predictions, Tally]] = []
+        task = _task(run, baselines, evaluated)
+        # Converted weights are the best until training finds better ones.
+        best = baselines.get("converted", {}) | (checkpoints.info("best") or {})
+        train_state = train(run, task, train_state, checkpoints, writer, stop, best)
+        # 7. Conclude.
+        if not evaluated:  # everything was trained before
+            task.evaluate(train_state)
+        predictions, tally = evaluated[-1]
+        pictures = report.conclude(
+            config,
+            run.evaluator,
+            predictions,
+            tally,
+            workdir,
+            step=int(train_state.step),
+            checkpoint="latest",
+            baselines=baselines,
         )
-        tally = run.evaluator.score(predictions)
-    report.conclude(
-        config,
-        run.evaluator,
-        predictions,
-        tally,
-        workdir,
-        step=step,
-        checkpoint="latest",
-        baselines=baselines,
-    )
+        if writer:
+            draw(workdir, writer, pictures, run.last_step)
     return tally
 
 
+def train(
+    run: Run,
+    task: Task,
+    train_state: TrainState,
+    checkpoints: Checkpoints,
+    writer: MetricWriter | None,
+    stop: Stop,
+    best: Mapping[str, Any],
+) -> TrainState:
+    """Trains to the last step: steps 5 and 6 of the order of events.
+
+    Args:
+        run: the run.
+        task: kind of training.
+        train_state: the state to start from; donated.
+        checkpoints: those of the run.
+        writer: that of the run; None in all processes but the first.
+        stop: the signals of the run.
+        best: numbers of the best state until now; empty if there is none.
+
+    Returns:
+        The last state, which is saved.
+
+    Raises:
+        FloatingPointError: as `train_and_evaluate`.
+        Interrupted: a signal; the state is saved.
+    """
+    step, last = int(train_state.step), run.last_step
+    lowest, calls, pending = best.get(task.score, math.inf), 0, None
+    with Progress(last, "train", initial=step) as progress, _precision(run):
+        log = _TrainLog(run, task, checkpoints, writer, progress)
+        while step < last:
+            # 5. Dispatch a few steps, and look at the metrics of those before.
+            stop.saves_after = "step"
+            steps = _next_steps(run, step)
+            train_state, metrics = task.update(train_state, task.batches(steps))
+            log.look(pending, step)
+            pending, step, calls = metrics, steps.stop, calls + 1
+            progress.advance(len(steps))
+            epoch, rest = divmod(step, run.steps_per_epoch)
+            ends = rest == 0 and (epoch % run.config.train.eval_every == 0 or step == last)
+            signum = stop.agreed(calls)
+            if not (ends or signum):
+                continue
+            # 6. Evaluate, save the latest state, save the best.
+            log.look(pending, step)
+            pending = None
+            saved = {"step": step, "epoch": epoch, **task.saved}
+            if ends:
+                stop.saves_after = "evaluation"
+                numbers = task.evaluate(train_state)
+                if not math.isfinite(numbers[task.score]):
+                    raise FloatingPointError(_diverged(task.score, numbers, step, checkpoints))
+                if writer:
+                    writer.write(step, "test", numbers)
+                progress.write(f"epoch {epoch}, step {step}: {task.describe(numbers)}")
+                saved |= numbers
+            checkpoints.save("latest", step, train_state, saved)
+            if ends and saved[task.score] < lowest:
+                lowest = saved[task.score]
+                checkpoints.save("best", step, train_state, saved)
+            if signum := signum or stop.agreed(calls):
+                raise Interrupted(signum, _stopped(signum, step, last, checkpoints))
+            log.restart(step)
+    stop.saves_after = ""
+    return train_state
+
+
+def resume(
+    run: Run, checkpoints: Checkpoints, train_state: TrainState
+) -> tuple[TrainState, dict[str, Any] | None]:
+    """Restores the latest state if there is one, and prints what the run will do.
+
+    Returns:
+        The state, and the values saved beside it, or None for a new run.
+    """
+    info, first = checkpoints.info("latest"), "A new run"
+    if info:
+        train_state = checkpoints.restore("latest", train_state)
+        first = f"Resuming after step {info['step']} ({checkpoints.path('latest')})"
+    if jax.process_index() == 0:
+        folder = checkpoints.directory.parent
+        print(f"{first} in {folder}:\n{run.describe(train_state)}", flush=True)
+    return train_state, info
+
+
+@contextlib.contextmanager
+def metric_writer(workdir: pathlib.Path, train_state: TrainState):
+    """Opens the writer of a run on the first process; yields None on the others."""
+    if jax.process_index() > 0:
+        yield None
+    else:
+        with contextlib.closing(MetricWriter(workdir, int(train_state.step))) as writer:
+            yield writer
+
+
+def draw(
+    workdir: pathlib.Path, writer: MetricWriter, pictures: list[pathlib.Path], step: int
+) -> None:
+    """Draws the training curves, and adds them and other pictures to TensorBoard."""
+    from repose_jax.evaluation import charts  # matplotlib is slow to import
+
+    curves = workdir / "pictures" / "curves.png"
+    curves.parent.mkdir(exist_ok=True)
+    charts.curves(curves, read_records(workdir), title=f"Training of {workdir.absolute().name}")
+    for picture in (curves, *pictures):
+        if picture.suffix == ".png":
+            writer.add_image(f"pictures/{picture.stem}", picture, step)
+    print(f"Written: {curves}")
+
+
+def _task(
+    run: Run,
+    baselines: Mapping[str, Mapping[str, float]],
+    evaluated: list[tuple[Predictions, Tally]],
+) -> Task:
+    """Returns the task of training a lifter; it keeps the last evaluation in `evaluated`."""
+
+    def evaluate(train_state: TrainState) -> dict[str, float]:
+        predictor = run.evaluator.predictor(run.graphdef, train_state.variables)
+        predictions = run.evaluator.predict(predictor)
+        evaluated[:] = [(predictions, run.evaluator.score(predictions))]
+        return run.evaluator.protocol.summary(evaluated[0][1])
+
+    def describe(numbers: Mapping[str, float]) -> str:
+        return (
+            f"test MPJPE {numbers['mpjpe']:.2f} mm, PA-MPJPE {numbers['pa_mpjpe']:.2f} mm "
+            f"(protocol {run.config.eval.protocol})"
+        )
+
+    return Task(
+        update=jit_steps(run),
+        batches=lambda steps: batches(run, steps),
+        evaluate=evaluate,
+        score="mpjpe",
+        describe=describe,
+        saved={"baselines": baselines},
+        # Millimetres are compared as metres.
+        unit="m" if run.train.sequences.mm_per_px is None else "half image widths",
+    )
+
+
+def _baselines(
+    run: Run, train_state: TrainState, start: str, writer: MetricWriter | None
+) -> dict[str, dict[str, float]]:
+    predictors = {
+        "mean pose": mean_pose_predictor(run.train, run.evaluator.clips.context),
+        start: run.evaluator.predictor(run.graphdef, train_state.variables),
+    }
+    baselines = {}
+    for name, predictor in predictors.items():
+        baselines[name] = run.evaluator.summary(predictor)
+        if writer:
+            writer.write(0, name.replace(" ", "_"), baselines[name])
+    return baselines
+
+
 def _next_steps(run: Run, step: int) -> range:
-    """Returns the steps to hand over next, of one epoch."""
+    """Returns the steps of the next call, all of one epoch."""
     done = step % run.steps_per_epoch
     group = run.steps_per_call - done % run.steps_per_call  # after a resume there may be fewer
     return range(step, step + min(group, run.steps_per_epoch - done))
 
 
-class _Throughput:
-    """Steps per second since the last question, not counting evaluation."""
+class _TrainLog:
+    """Looks at the metrics of steps, and reports them with the speed since the last report."""
 
-    def __init__(self, step: int):
-        self.restart(step)
+    def __init__(
+        self,
+        run: Run,
+        task: Task,
+        checkpoints: Checkpoints,
+        writer: MetricWriter | None,
+        progress: Progress,
+    ):
+        self.run, self.unit, self.checkpoints = run, task.unit, checkpoints
+        self.writer, self.progress = writer, progress
+        self.rate = optim.schedule(run.config.optim, run.steps_per_epoch)
+        self.restart(progress.done)
 
     def restart(self, step: int) -> None:
+        """Measures speed from here, without the time of an evaluation."""
         self.step, self.time = step, time.perf_counter()
 
-    def rate(self, step: int) -> float:
+    def look(self, metrics: Arrays | None, at: int) -> None:
+        """Takes the metrics of the steps up to `at`; step n has the batch n - 1.
+
+        Raises:
+            FloatingPointError: one of them is not finite.
+        """
+        if metrics is None:
+            return
+        columns, train = jax.device_get(metrics), self.run.config.train
+        first = at + 1 - len(columns["loss"])
+        rows = {
+            now: {name: float(column[now - first]) for name, column in columns.items()}
+            for now in range(first, at + 1)
+        }
+        speed = None
+        for now, values in rows.items():
+            if not all(map(math.isfinite, values.values())):  # the gradient too: it is in the state
+                raise FloatingPointError(_not_finite(self.run, values, now, self.checkpoints))
+            if self.writer and (now % train.log_every == 0 or now == self.run.last_step):
+                speed = speed or self._speed(at)
+                more = {"clips_per_s": speed, "lr": np.asarray(self.rate(now - 1)).item()}
+                self.writer.write(now, "train", values | more)
+                self.progress.show(f"{self._losses(values)}, {speed:.1f} clips/s")
+
+    def _speed(self, step: int) -> float:
         steps, seconds = step - self.step, time.perf_counter() - self.time
         self.restart(step)
-        return steps / seconds if seconds > 0 else math.nan
+        return steps * self.run.config.train.batch_size / seconds if seconds > 0 else math.nan
+
+    def _losses(self, values: Mapping[str, float]) -> str:
+        parts = (
+            f"{name} {values[name]:.4f}" + (f" {self.unit}" if name == "mpjpe" else "")
+            for name, _ in self.run.objective.weights
+        )
+        return f"loss {values['loss']:.4f} ({', '.join(parts)})"
 
 
-def _precision(name: str):
+def _precision(run: Run) -> contextlib.AbstractContextManager[None]:
+    name = run.config.train.matmul_precision
     return contextlib.nullcontext() if name == "default" else jax.default_matmul_precision(name)
 
 
-def _not_finite(run: Run, values: dict[str, float], at: int, checkpoints: Checkpoints) -> str:
+_ADVICE = "A lower learning rate, a longer warm-up or a smaller config.optim.clip_norm may help."
+
+
+def _not_finite(run: Run, values: Mapping[str, float], at: int, checkpoints: Checkpoints) -> str:
     train = run.config.train
     index = clips_lib.batch_index(len(run.train), train.batch_size, train.seed, at - 1)
     bad = [f"{name} is {value}" for name, value in values.items() if not math.isfinite(value)]
     return (
         f"Not finite at step {at}: {', '.join(bad)}. "
         f"Its batch was the training clips {index.tolist()}. "
-        f"The last good checkpoint is {checkpoints.path('latest') or 'none'}. "
-        "A lower learning rate, a longer warm-up or a smaller config.optim.clip_norm may help."
+        f"The last good checkpoint is {checkpoints.path('latest') or 'none'}. {_ADVICE}"
+    )
+
+
+def _diverged(score: str, numbers: Mapping[str, float], step: int, checkpoints: Checkpoints) -> str:
+    return (
+        f"Not finite after step {step}: the test {score} is {numbers[score]}. "
+        f"The last good checkpoint is {checkpoints.path('latest') or 'none'}. {_ADVICE}"
+    )
+
+
+def _stopped(signum: int, step: int, last: int, checkpoints: Checkpoints) -> str:
+    return (
+        f"Stopped by {signal.Signals(signum).name} after step {step} of {last}; "
+        f"saved {checkpoints.path('latest')}. The same command resumes from there."
     )

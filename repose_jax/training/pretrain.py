@@ -1,31 +1,28 @@
 r"""Masked pre-training of P-STMO (stage I of Shan et al., ECCV 2022), from 2D joints alone.
 
     repose pretrain --config=configs/zoo/pstmo.py:masked --workdir=runs/stage1
-    python main.py --config=configs/zoo/pstmo.py --workdir=runs/pstmo \
+    repose train --config=configs/zoo/pstmo.py --workdir=runs/pstmo \
         --config.init_from=runs/stage1/lifter
 
 The configuration is that of a lifter `pstmo`: its model, data, optimiser and training apply, its
-objective does not. What `--hidden_frames` and `--hidden_joints` hide of the training windows is
-told again; errors are in the units of the inputs, half widths of the image. `WORKDIR/lifter`
-becomes a run of the lifter with the encoders that tell the test windows best. The same command
-resumes.
+objective does not. The model predicts the joints of the training windows that `--hidden_frames` and
+`--hidden_joints` hide; errors are in the units of the inputs, half widths of the image.
+`WORKDIR/lifter` becomes a run of the lifter with the encoders of the lowest test error. The same
+command resumes.
 """
 
+import contextlib
 import dataclasses
 import functools
-import math
 import pathlib
 import shutil
-import signal
 from collections.abc import Mapping
 from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from flax import nnx
 from jax.experimental import multihost_utils
-from tqdm import tqdm
 
 from repose_jax import models
 from repose_jax.config import Experiment
@@ -41,12 +38,10 @@ from repose_jax.models.pstmo_pretrain import (
 from repose_jax.objectives import objective
 from repose_jax.runtime import devices, signals
 from repose_jax.runtime.checkpoint import Checkpoints
-from repose_jax.runtime.metric_writer import MetricWriter
 from repose_jax.torch_import import PUBLISHED, convert
-from repose_jax.training import state
+from repose_jax.training import loop, state, step
 from repose_jax.training.setup import Run, setup
-from repose_jax.training.step import jit_step
-from repose_jax.training.workdir import claim_workdir, write_run
+from repose_jax.training.workdir import check_workdir, write_config, write_run
 
 
 def pretrain(
@@ -56,11 +51,11 @@ def pretrain(
     hidden_frames: float = MaskedPoseConfig.hidden_frames,
     hidden_joints: int = MaskedPoseConfig.hidden_joints,
 ) -> float:
-    """Pre-trains as configured, resuming what the workdir holds, and writes the lifter's start.
+    """Pre-trains as configured, by the loop of `training.loop`, and writes the lifter's start.
 
     Args:
         config: an experiment of `pstmo`.
-        workdir: where checkpoints, metrics and, in `lifter`, the run to start from go.
+        workdir: folder of checkpoints, metrics and, in `lifter`, of the run to start from.
         hidden_frames: share of the frames of a window that are hidden.
         hidden_joints: joints of every frame that are hidden.
 
@@ -68,99 +63,66 @@ def pretrain(
         The best test error: mean distance in the image, half widths.
 
     Raises:
-        ValueError: a configuration that cannot be, or a workdir of another one.
-        FileNotFoundError: a dataset is not prepared.
-        FloatingPointError: the loss is not finite.
-        signals.Interrupted: SIGINT or SIGTERM; the state is saved.
+        ValueError: an invalid configuration, or a workdir of another one.
+        OSError: a workdir that is not writable, or a dataset that is not prepared.
+        FloatingPointError: the loss or the test error is not finite.
+        signals.Interrupted: SIGINT or SIGTERM; while it trains, the state is saved first.
     """
     hidden = {"hidden_frames": hidden_frames, "hidden_joints": hidden_joints}
     sizes = masked_config(config, **hidden)
-    made, _ = setup(config, workdir)
-    graphdef, train_state = state.create(
-        MaskedPoseModel(sizes, rngs=Draws(config.train.seed)),
-        {},
-        made.optimizer,
-        ema=config.optim.ema > 0,
-    )
-    train_state = jax.device_put(train_state, devices.replicated(made.mesh))
-    claim_workdir(config, workdir)
-    checkpoints = Checkpoints(workdir)
-    if info := checkpoints.info("latest"):
-        if info["hidden"] != hidden:
+    with contextlib.ExitStack() as stack:
+        stop = stack.enter_context(signals.stop_signals())
+        # 1. Check the workdir.
+        workdir = check_workdir(config, workdir)
+        # 2. Load the data, make the masked model.
+        lifting, _ = setup(config)
+        model = MaskedPoseModel(sizes, rngs=Draws(config.train.seed))
+        graphdef, train_state = state.create(model, {}, lifting.optimizer, ema=config.optim.ema > 0)
+        train_state = jax.device_put(train_state, devices.replicated(lifting.mesh))
+        masked = objective.make_objective({"mpjpe": 1.0})
+        run = dataclasses.replace(lifting, graphdef=graphdef, objective=masked)
+        write_config(config, workdir)
+        # 3. Resume or start.
+        checkpoints = stack.enter_context(contextlib.closing(Checkpoints(workdir)))
+        before = (checkpoints.info("latest") or {}).get("hidden", hidden)
+        if before != hidden:
             raise ValueError(
-                f"{workdir} was begun with {info['hidden']}, not {hidden}. Give another --workdir, "
-                "or the same to go on with it."
+                f"{workdir} was begun with {before}, not {hidden}. Give another --workdir, or the "
+                "same numbers to resume."
             )
-        train_state = checkpoints.restore("latest", train_state)
-    best = (checkpoints.info("best") or {"error": math.inf})["error"]
-    masked = objective.make_objective({"mpjpe": 1.0})
-    update = jit_step(dataclasses.replace(made, graphdef=graphdef, objective=masked))
-    step, last = int(train_state.step), config.train.epochs * made.steps_per_epoch
-    primary = jax.process_index() == 0
-    writer = MetricWriter(workdir, resumed_step=step) if primary else None
-    rows = devices.process_rows(config.train.batch_size)
-    test = _windows(made, sizes.frames)
-    try:
-        with (
-            signals.stop_signals() as stopping,  # before the bar appears
-            tqdm(
-                total=last, initial=step, unit="step", dynamic_ncols=True, disable=not primary
-            ) as bar,
-        ):
-            stopping.saves_after = "step"
-            while step < last:
-                batch = clips_lib.train_batch(
-                    made.train,
-                    config.train.batch_size,
-                    seed=config.train.seed,
-                    step=step,
-                    flip_share=config.data.flip_share,
-                    rows=rows,
-                )
-                batch["targets"] = batch["inputs"] * np.array([1, 1, 0], np.float32)  # at depth 0
-                train_state, metrics = update(train_state, devices.put_rows(batch, made.mesh))
-                step += 1
-                bar.update()
-                stop = stopping.agreed(step)
-                epoch, rest = divmod(step, made.steps_per_epoch)
-                due = step == last or (rest == 0 and epoch % config.train.eval_every == 0)
-                if step % config.train.log_every == 0 or due or stop:
-                    values = {key: float(value) for key, value in metrics.items()}
-                    if not all(map(math.isfinite, values.values())):
-                        raise FloatingPointError(
-                            f"Not finite at step {step}: {values}. A lower learning rate or a "
-                            "smaller config.optim.clip_norm may help."
-                        )
-                    bar.set_postfix_str(f"loss={values['loss']:.4f}")
-                    if writer:
-                        writer.write(step, "train", values)
-                saved: dict[str, Any] = {"step": step, "hidden": hidden}
-                if due:
-                    error = reconstruction_error(graphdef, train_state, test, made)
-                    saved["error"] = error
-                    if writer:
-                        writer.write(step, "test", {"error": error})
-                        bar.write(f"epoch {epoch}: test error {error:.4f}")
-                if due or stop:
-                    checkpoints.save("latest", step, train_state, saved)
-                if due and saved["error"] < best:
-                    best = saved["error"]
-                    checkpoints.save("best", step, train_state, saved)
-                if stop:
-                    raise signals.Interrupted(
-                        stop,
-                        f"Stopped by {signal.Signals(stop).name} after step {step} of {last}. "
-                        "The same command goes on from there.",
-                    )
-        checkpoints.wait()
-        _write_lifter(
-            config, graphdef, checkpoints.restore("best", train_state), workdir / "lifter"
-        )
-    finally:
-        checkpoints.close()
+        train_state, _ = loop.resume(run, checkpoints, train_state)
+        writer = stack.enter_context(loop.metric_writer(workdir, train_state))
+        # 5. and 6. Train; nothing is compared with.
+        task = _task(run, sizes.frames, hidden)
+        best = checkpoints.info("best") or {}
+        train_state = loop.train(run, task, train_state, checkpoints, writer, stop, best)
+        # 7. Conclude.
+        best_state = checkpoints.restore("best", train_state)
+        _write_lifter(config, graphdef, best_state, workdir / "lifter")
         if writer:
-            writer.close()
-    return best
+            loop.draw(workdir, writer, [], run.last_step)
+        return (checkpoints.info("best") or {})["error"]
+
+
+def _task(run: Run, frames: int, hidden: Mapping[str, float]) -> loop.Task:
+    """Returns the task of predicting hidden joints of windows of so many frames."""
+    test = _windows(run, frames)
+
+    def batches(steps: range) -> dict[str, jax.Array]:
+        made = step.batches(run, steps)
+        return made | {"targets": made["inputs"] * jnp.array([1.0, 1.0, 0.0])}  # at depth 0
+
+    return loop.Task(
+        update=step.jit_steps(run),
+        batches=batches,
+        evaluate=lambda train_state: {"error": reconstruction_error(train_state, test, run)},
+        score="error",
+        describe=lambda numbers: (
+            f"test error {numbers['error']:.4f} half image widths (2D distance)"
+        ),
+        saved={"hidden": hidden},
+        unit="half image widths",
+    )
 
 
 def masked_config(
@@ -205,22 +167,20 @@ def from_torch(state_dict: Mapping[str, Any], **config: Any) -> MaskedPoseModel:
     return convert.fill(model, PUBLISHED["pstmo"], state_dict, name="pstmo, masked")
 
 
-def reconstruction_error(
-    graphdef: Any, train_state: state.TrainState, test: clips_lib.Clips, made: Run
-) -> float:
-    """Returns the mean distance of told from given 2D joints over the frames of the test clips.
+def reconstruction_error(train_state: state.TrainState, test: clips_lib.Clips, run: Run) -> float:
+    """Returns the mean distance of predicted and given 2D joints over the frames of test clips.
 
     The masks are the same at every call.
     """
-    batch_size, seed = made.config.eval.batch_size, made.config.train.seed
+    batch_size, seed = run.config.eval.batch_size, run.config.train.seed
     rows = devices.process_rows(batch_size)
     total = count = 0.0
     for number, (index, new) in enumerate(clips_lib.eval_batches(test, batch_size)):
         inputs = test.inputs[clips_lib.rows(test, index[rows])]
         arrays = {"inputs": inputs, "frame_mask": new[rows, :, None]}
         key = jax.random.fold_in(jax.random.key(seed), number)
-        arrays = devices.put_rows(arrays, made.mesh)
-        total += float(_distances(graphdef, train_state.variables, arrays, key))
+        arrays = devices.put_rows(arrays, run.mesh)
+        total += float(_distances(run.graphdef, train_state.variables, arrays, key))
         count += new.sum() * inputs.shape[2]
     return total / count
 
@@ -229,15 +189,15 @@ def reconstruction_error(
 def _distances(graphdef, variables, batch, key):
     model = nnx.merge(graphdef, *variables)
     x = batch["inputs"][..., : model.config.in_channels]
-    told = model(x, draw_masks(key, model.config))
-    return jnp.sum(jnp.linalg.norm(told - x[..., :2], axis=-1), where=batch["frame_mask"])
+    predicted = model(x, draw_masks(key, model.config))
+    return jnp.sum(jnp.linalg.norm(predicted - x[..., :2], axis=-1), where=batch["frame_mask"])
 
 
-def _windows(made: Run, frames: int) -> clips_lib.Clips:
+def _windows(run: Run, frames: int) -> clips_lib.Clips:
     """Cuts the test sequences into whole windows, one after the other."""
-    inputs = made.config.data.inputs
+    inputs = run.config.data.inputs
     return clips_lib.make(
-        made.evaluator.clips.sequences, frames=frames, stride=frames, inputs=inputs
+        run.evaluator.clips.sequences, frames=frames, stride=frames, inputs=inputs
     )
 
 
@@ -248,5 +208,5 @@ def _write_lifter(
     nnx.update(lifter, encoder_of(nnx.merge(graphdef, *best.variables)))
     if jax.process_index() == 0:
         shutil.rmtree(workdir, ignore_errors=True)  # of a shorter pre-training
-    multihost_utils.sync_global_devices("there is no lifter yet")
+    multihost_utils.sync_global_devices("the lifter of before is removed")
     write_run(config, lifter, workdir)

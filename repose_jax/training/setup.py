@@ -1,8 +1,7 @@
-"""What training and evaluation work with: data, model, devices, all made from a configuration."""
+"""A run: its data, model and update rule, made from a configuration."""
 
+import collections
 import dataclasses
-import pathlib
-from typing import Any
 
 import jax
 import optax
@@ -26,34 +25,32 @@ from repose_jax.training import optim, state
 CPU_FRAMES = 243
 """Frames that go through the model at a time on a CPU."""
 CPU_STEPS = 8
-"""Most steps that are handed to a CPU at a time."""
+"""Most steps in a call on a CPU."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-    """Everything that training and evaluation need, made once from a configuration.
+    """Everything that training needs, made once from a configuration.
 
     Attributes:
         config: the experiment.
-        workdir: where its files go.
         mesh: the devices.
         train: training clips.
-        evaluator: test clips, and how predictions for them are made and scored.
+        evaluator: the test set with its protocol.
         graphdef: the model's static half.
         optimizer: the update rule.
         momentum: step to the weight of a batch in the running statistics of batch norms.
-        objective: what is minimised.
+        objective: the function to minimise.
         steps_per_epoch: steps that count as an epoch.
         microbatches: parts of a batch that go through the model one after the other.
-        steps_per_call: steps that are handed to the device at a time.
+        steps_per_call: steps in a call of the compiled update.
     """
 
     config: Experiment
-    workdir: pathlib.Path
     mesh: Mesh
     train: clips_lib.Clips
     evaluator: Evaluator
-    graphdef: Any
+    graphdef: nnx.GraphDef
     optimizer: optax.GradientTransformation
     momentum: optax.Schedule
     objective: objective.Objective
@@ -61,15 +58,39 @@ class Run:
     microbatches: int
     steps_per_call: int
 
+    @property
+    def last_step(self) -> int:
+        """Steps of the whole training."""
+        return self.config.train.epochs * self.steps_per_epoch
 
-def setup(config: Experiment, workdir: pathlib.Path) -> tuple[Run, state.TrainState]:
+    def describe(self, train_state: state.TrainState) -> str:
+        """Returns a few lines about the run, for the start of a log."""
+        config, test = self.config, self.evaluator.clips
+        kinds = collections.Counter(device.device_kind for device in jax.devices())
+        parameters = sum(leaf.size for leaf in jax.tree.leaves(train_state.params["model"]))
+        epochs, batch_size = config.train.epochs, config.train.batch_size
+        lines = {
+            "devices": ", ".join(f"{count} x {kind}" for kind, count in kinds.items()),
+            "model": f"{config.model['name']}, {parameters:,} parameters",
+            "training data": f"{len(self.train):,} clips of {self.train.frames} frames "
+            f"({', '.join(config.data.train)})",
+            "test data": f"{len(test):,} clips of {test.frames} frames "
+            f"({', '.join(config.data.test)}), protocol {config.eval.protocol}",
+            "steps": f"{self.last_step:,} ({epochs} epochs of {self.steps_per_epoch:,}) with "
+            f"{batch_size} clips each",
+            "loss": self.objective.describe(),
+        }
+        return "\n".join(f"  {name:<14}{text}" for name, text in lines.items())
+
+
+def setup(config: Experiment) -> tuple[Run, state.TrainState]:
     """Loads the data and makes the model; nothing is written.
 
     Returns:
         The run and its state before the first step, on all devices.
 
     Raises:
-        ValueError: the configuration asks for what cannot be.
+        ValueError: an invalid configuration.
         FileNotFoundError: a dataset is not prepared.
     """
     data, train_config = config.data, config.train
@@ -85,13 +106,18 @@ def setup(config: Experiment, workdir: pathlib.Path) -> tuple[Run, state.TrainSt
         stride=data.stride,
         context=train_context,
     )
-    of_a_pass = max(len(train_clips) // train_config.batch_size, 1)
-    steps_per_epoch = train_config.epoch_steps or of_a_pass * train_config.epoch_passes
+    steps_of_pass = len(train_clips) // train_config.batch_size
+    if not steps_of_pass:
+        raise ValueError(
+            f"config.train.batch_size is {train_config.batch_size}, but config.data.train has "
+            f"{len(train_clips)} clips of {data.frames} frames; give a smaller batch, or more "
+            "clips by a smaller config.data.stride."
+        )
+    steps_per_epoch = train_config.epoch_steps or steps_of_pass * train_config.epoch_passes
     model = models.create(**config.model, seed=train_config.seed)
     graphdef, train_state, optimizer = initial_state(config, model, steps_per_epoch=steps_per_epoch)
     run = Run(
         config=config,
-        workdir=workdir,
         mesh=mesh,
         train=train_clips,
         evaluator=evaluator,
@@ -107,9 +133,9 @@ def setup(config: Experiment, workdir: pathlib.Path) -> tuple[Run, state.TrainSt
 
 
 def microbatches_of(config: Experiment, train_state: state.TrainState) -> int:
-    """Returns in how many parts a batch goes through the model in training.
+    """Returns the number of parts in which a batch goes through the model in training.
 
-    As `config.train.microbatch_size` says. Without it a batch goes through at once; but on a CPU in
+    `config.train.microbatch_size` sets it. Without it a batch goes through at once; but on a CPU in
     parts of up to 243 frames, at least one clip, on each device: the memory of one part is used
     again for the next, while the kernel hands out that of a large step page by page
     (`docs/performance.md`).
@@ -138,12 +164,11 @@ def microbatches_of(config: Experiment, train_state: state.TrainState) -> int:
 
 
 def steps_per_call_of(config: Experiment, steps_per_epoch: int) -> int:
-    """Returns how many steps are handed to the device at a time.
+    """Returns the number of steps in a call of the compiled update.
 
-    As `config.train.steps_per_call` says. Without it one; but on a CPU, where a step has up to 243
-    frames for each device, as many up to 8 as are a part of an epoch: the kernel hands out the
-    memory of a step page by page, and what several steps use one after the other only once
-    (`docs/performance.md`).
+    `config.train.steps_per_call` sets it. Without it one; but on a CPU, where a step has up to 243
+    frames for each device, as many up to 8 as divide an epoch: the kernel hands out the memory of
+    a step page by page, and that which several steps reuse only once (`docs/performance.md`).
     """
     wanted = config.train.steps_per_call
     if wanted is None:
@@ -159,10 +184,10 @@ def _divisor(number: int, most: int) -> int:
 
 
 def check_model(config: Experiment) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Refuses a model that cannot be, or that does not take the clips.
+    """Checks that the model of an experiment exists and takes its clips.
 
     Returns:
-        The frames around a training clip, and those around a test clip, that the model needs.
+        The frames before and after a training clip, and a test clip, that the model needs.
 
     Raises:
         ValueError: an unknown model or size, or clips that the model does not take.
@@ -173,7 +198,7 @@ def check_model(config: Experiment) -> tuple[tuple[int, int], tuple[int, int]]:
 
 def initial_state(
     config: Experiment, model: nnx.Module, *, steps_per_epoch: int = 1
-) -> tuple[Any, state.TrainState, optax.GradientTransformation]:
+) -> tuple[nnx.GraphDef, state.TrainState, optax.GradientTransformation]:
     """Makes the state of a model before its first step; needs no data.
 
     Args:
@@ -192,11 +217,11 @@ def initial_state(
 
 
 def objective_of(config: Experiment) -> objective.Objective:
-    """Returns what an experiment minimises."""
+    """Returns the function that an experiment minimises."""
     return objective.make_objective(
         config.objective.weights,
         learn_weights=config.objective.learn_weights,
         reduction=config.objective.reduction,
-        # Targets in millimetres are compared in metres, so that weights mean the same.
+        # Targets in millimetres are compared in metres, so that weights keep their meaning.
         unit=clips_lib.UNITS["metres"] / clips_lib.UNITS[config.data.unit],
     )

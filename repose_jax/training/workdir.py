@@ -1,7 +1,8 @@
-"""The folder of a run: its configuration, whom it belongs to, and the weights that it holds."""
+"""The folder of a run: its configuration and its weights."""
 
 import dataclasses
 import json
+import os
 import pathlib
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -22,8 +23,8 @@ from repose_jax.runtime.checkpoint import Checkpoints
 from repose_jax.training import state
 from repose_jax.training.setup import initial_state
 
-# What may change between two runs in one workdir: how long, how often, where the data lie, and how
-# the same numbers are computed.
+# Settings that may change between two runs in one workdir: of duration, intervals, folders of data,
+# evaluation, and of how the same numbers are computed.
 MAY_CHANGE = {
     "model.fused_attention",
     "model.remat",
@@ -42,15 +43,27 @@ MAY_CHANGE = {
 }
 
 
-def claim_workdir(config: Experiment, workdir: pathlib.Path) -> None:
-    """Writes the resolved configuration and version, if those that are there agree with it.
+def check_workdir(config: Experiment, workdir: pathlib.Path) -> pathlib.Path:
+    """Checks that a run can use a workdir, before it loads anything; writes nothing.
+
+    Returns:
+        The workdir, with the home that a leading `~` stands for.
 
     Raises:
         ValueError: the workdir belongs to another configuration; names what differs.
+        NotADirectoryError: it is a file, or inside of one.
+        PermissionError: it is not writable, or not to be made.
     """
-    path = workdir / "config.json"
-    if path.exists():
-        found = config_lib.from_run(json.loads(path.read_text())["config"])
+    workdir = workdir.expanduser()
+    existing = next(path for path in (workdir, *workdir.absolute().parents) if path.exists())
+    if not existing.is_dir():
+        raise NotADirectoryError(f"--workdir is {workdir}, but {existing} is a file.")
+    if not os.access(existing, os.W_OK | os.X_OK):
+        raise PermissionError(
+            f"--workdir is {workdir}, but {existing} is not writable; give another folder."
+        )
+    if (workdir / "config.json").exists():
+        found = read_config(workdir)
         differing = [
             f"  config.{where}: {old!r} there, {new!r} now"
             for where, old, new in _differences(_comparable(found), _comparable(config))
@@ -60,13 +73,41 @@ def claim_workdir(config: Experiment, workdir: pathlib.Path) -> None:
             raise ValueError(
                 f"{workdir} belongs to another configuration:\n"
                 + "\n".join(differing)
-                + "\nGive another --workdir, or the same configuration to go on with it."
+                + "\nGive another --workdir, or the same configuration to resume."
             )
+    return workdir
+
+
+def write_config(config: Experiment, workdir: pathlib.Path) -> None:
+    """Writes the resolved configuration and the version to a workdir, and makes it."""
     multihost_utils.sync_global_devices("the workdir is checked")  # by all, before one writes
-    if jax.process_index() == 0:
+    path = workdir / "config.json"
+    content = {"version": repose_jax.__version__, "config": config.to_dict()}
+    text = json.dumps(content, indent=2) + "\n"
+    if jax.process_index() == 0 and not (path.exists() and path.read_text("utf-8") == text):
         workdir.mkdir(parents=True, exist_ok=True)
-        content = {"version": repose_jax.__version__, "config": config.to_dict()}
-        path.write_text(json.dumps(content, indent=2) + "\n")
+        written = path.with_suffix(".json.new")
+        written.write_text(text, encoding="utf-8")
+        os.replace(written, path)  # at once: a run that is killed here leaves no half of it
+
+
+def read_config(workdir: pathlib.Path) -> Experiment:
+    """Returns the configuration of a run.
+
+    Raises:
+        FileNotFoundError: there is no run.
+        ValueError: its `config.json` is damaged.
+    """
+    path = workdir.expanduser() / "config.json"
+    if not path.exists():
+        raise FileNotFoundError(
+            f"{workdir} holds no run (no config.json); give the workdir of a run, trained or "
+            "converted."
+        )
+    try:
+        return config_lib.from_run(json.loads(path.read_text(encoding="utf-8"))["config"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{path} is not the configuration of a run: {error}") from error
 
 
 def _comparable(config: Experiment) -> dict[str, Any]:
@@ -101,9 +142,9 @@ def write_run(config: Experiment, model: nnx.Module, workdir: pathlib.Path) -> N
     """Writes a run that starts from a model: at step 0, with nothing trained.
 
     Args:
-        config: the experiment to evaluate or go on with.
+        config: the experiment to evaluate or resume.
         model: its model.
-        workdir: where the run goes; must be empty or not there.
+        workdir: folder of the run; must be empty or missing.
 
     Raises:
         FileExistsError: the workdir holds something.
@@ -112,25 +153,10 @@ def write_run(config: Experiment, model: nnx.Module, workdir: pathlib.Path) -> N
     _, train_state, _ = initial_state(config, model)
     checkpoints = Checkpoints(workdir)
     for kind in ("latest", "best"):
-        # Training finds no baselines, and scores the model before it goes on.
+        # Training finds no baselines, and scores the model before it resumes.
         checkpoints.save(kind, 0, train_state, {"step": 0, "epoch": 0, "baselines": {}})
     checkpoints.close()
-    claim_workdir(config, workdir)  # last: what has no configuration is not a run
-
-
-def read_config(workdir: pathlib.Path) -> Experiment:
-    """Returns the configuration of a run.
-
-    Raises:
-        FileNotFoundError: there is no run.
-    """
-    path = workdir / "config.json"
-    if not path.exists():
-        raise FileNotFoundError(
-            f"{workdir} holds no run (no config.json); give the workdir of a run, trained or "
-            "converted."
-        )
-    return config_lib.from_run(json.loads(path.read_text())["config"])
+    write_config(config, workdir)  # last: a folder without a configuration is not a run
 
 
 @dataclasses.dataclass(frozen=True)
@@ -189,7 +215,7 @@ def start_from(workdir: pathlib.Path, train_state: state.TrainState) -> state.Tr
         FileNotFoundError: there is no run or no checkpoint.
         ValueError: its model has other parameters; names them.
     """
-    config = read_config(workdir)
+    config, workdir = read_config(workdir), workdir.expanduser()
     kind = "best" if (workdir / "checkpoints" / "best").exists() else "latest"
     params, stats = load_weights(config, workdir, kind).variables
     shapes = [
@@ -198,7 +224,7 @@ def start_from(workdir: pathlib.Path, train_state: state.TrainState) -> state.Tr
     ]
     if shapes[0] != shapes[1]:
         differing = sorted(
-            f"{name} is {shapes[0].get(name, 'not there')}, wanted {shapes[1].get(name, 'none')}"
+            f"{name} is {shapes[0].get(name, 'missing')}, wanted {shapes[1].get(name, 'none')}"
             for name in shapes[0].keys() | shapes[1].keys()
             if shapes[0].get(name) != shapes[1].get(name)
         )

@@ -6,6 +6,7 @@ import threading
 
 import jax
 import pytest
+from jax.experimental import multihost_utils
 
 from repose_jax.runtime import signals
 
@@ -80,7 +81,7 @@ def test_the_answer_does_not_wait_for_the_main_thread_and_a_second_signal_quits(
 
 def test_processes_exchange_their_signals_now_and_then(monkeypatch):
     monkeypatch.setattr(jax, "process_count", lambda: 2)
-    gather = signals.multihost_utils
-    monkeypatch.setattr(gather, "process_allgather", lambda mine: [mine, signal.SIGTERM])
+    gathered = [0, signal.SIGTERM]
+    monkeypatch.setattr(multihost_utils, "process_allgather", lambda mine: gathered)
     stop = signals.Stop()
     assert [stop.agreed(call) for call in (9, 10, 11)] == [None, signal.SIGTERM, None]

@@ -126,6 +126,12 @@ def test_another_configuration_than_that_of_the_workdir_is_refused(copy, data_di
         evaluate_checkpoint(other, copy, "latest")
 
 
+def test_evaluation_leaves_the_configuration_alone(copy, data_dir):
+    before = (copy / "config.json").read_text()
+    evaluate_checkpoint(small_data.experiment(data_dir, eval={"flip": False}), copy, "best")
+    assert (copy / "config.json").read_text() == before
+
+
 @pytest.mark.parametrize("kind", ["best", "latest"])
 def test_a_workdir_without_a_run_cannot_be_evaluated(kind, trained, tmp_path):
     with pytest.raises(FileNotFoundError, match="holds no run"):

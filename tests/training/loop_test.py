@@ -1,4 +1,3 @@
-import dataclasses
 import functools
 import json
 import math
@@ -7,37 +6,29 @@ import re
 import shutil
 import signal
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 import small_data
 from small_run import assert_close, records, restore
 
 from repose_jax.data import clips as clips_lib
+from repose_jax.evaluation import evaluator
 from repose_jax.evaluation.metrics import METRICS
-from repose_jax.runtime import devices
+from repose_jax.runtime import progress
 from repose_jax.runtime.signals import Interrupted
 from repose_jax.training import loop as train
 from repose_jax.training import optim
 from repose_jax.training import step as step_module
-from repose_jax.training.evaluate_checkpoint import evaluate_checkpoint
-from repose_jax.training.setup import Run, microbatches_of, setup, steps_per_call_of
-from repose_jax.training.step import jit_step, train_step
-from repose_jax.training.workdir import claim_workdir
+from repose_jax.training.setup import setup
+from repose_jax.training.step import train_step
 
 STEPS = 6  # 3 epochs of 2
 
 
 @pytest.fixture(scope="module")
-def started(trained, tmp_path_factory):
+def started(trained):
     """The run before its first step, and its state, which must not be donated."""
-    return setup(trained.config, tmp_path_factory.mktemp("started"))
-
-
-@pytest.fixture(scope="module")
-def step(started):
-    return jit_step(started[0])
+    return setup(trained.config)
 
 
 @pytest.fixture
@@ -59,137 +50,7 @@ def change_batch(monkeypatch, step, change) -> None:
     monkeypatch.setattr(clips_lib, "train_batch", train_batch)
 
 
-def batch_of(run: Run, step: int):
-    batch = clips_lib.train_batch(run.train, run.config.train.batch_size, seed=0, step=step)
-    return devices.put_rows(batch, run.mesh)
-
-
-# One step
-
-
-def test_training_on_one_batch_lowers_its_loss_and_compiles_once(started, step):
-    run, first = started
-    state = jax.tree.map(jnp.copy, first)
-    batch, losses = batch_of(run, 0), []
-    for _ in range(60):
-        state, metrics = step(state, batch)
-        losses.append(float(metrics["mpjpe"]))
-    assert step._cache_size() == 1  # pyright: ignore[reportFunctionMemberAccess]
-    assert int(state.step) == 60
-    assert losses[-1] < 0.5 * losses[0]
-    for name, log_variance in state.params["log_variances"].items():
-        assert first.params["log_variances"][name] == 0
-        assert log_variance != 0
-
-
-def test_the_average_follows_the_parameters_and_faster_early_on(started, step):
-    run, first = started
-    state, wanted = jax.tree.map(jnp.copy, first), first.ema
-    for decay in (1 / 10, 2 / 11, 3 / 12):  # not yet the 0.9 of the configuration
-        state, _ = step(state, batch_of(run, 0))
-        follow = functools.partial(lambda old, new, d: d * old + (1 - d) * new, d=decay)
-        wanted = jax.tree.map(follow, wanted, state.params["model"])
-        assert_close(state.ema, wanted, rtol=1e-5, atol=1e-6)
-    state = dataclasses.replace(state, step=state.step + 1000)
-    average = jax.tree.map(np.asarray, state.ema)
-    state, _ = step(state, batch_of(run, 0))
-    wanted = jax.tree.map(lambda old, new: 0.9 * old + 0.1 * new, average, state.params["model"])
-    assert_close(state.ema, wanted, rtol=1e-5, atol=1e-6)
-
-
-def test_bfloat16_without_average_or_learned_weights_trains_float32_parameters(data_dir, tmp_path):
-    config = small_data.experiment(
-        data_dir,
-        model={"dtype": "bfloat16"},
-        optim={"ema": 0.0},
-        objective={"learn_weights": False, "weights": {"mpjpe": 1.0}},
-    )
-    run, state = setup(config, tmp_path)
-    assert state.ema is None
-    assert state.params["log_variances"] == {}
-    step, losses = jit_step(run), []
-    for _ in range(10):
-        state, metrics = step(state, batch_of(run, 0))
-        losses.append(float(metrics["loss"]))
-    assert losses[-1] < losses[0]
-    for leaf in jax.tree.leaves(state.params):
-        assert leaf.dtype == jnp.float32
-        assert bool(jnp.isfinite(leaf).all())
-    assert set(metrics) == {"loss", "mpjpe", "grad_norm"}
-
-
-@pytest.fixture(scope="module")
-def in_parts(data_dir, tmp_path_factory):
-    """Makes, of clips at once, the run with batches of 16 clips and its state."""
-
-    def make(clips):
-        config = small_data.experiment(
-            data_dir,
-            model={"attention_dropout": 0.0},
-            train={"batch_size": 16, "microbatch_size": clips},
-        )
-        return setup(config, tmp_path_factory.mktemp("parts"))
-
-    return make
-
-
-def test_clips_at_once_change_neither_losses_nor_update(in_parts):
-    (whole, state), (parts, same) = in_parts(16), in_parts(8)
-    assert (whole.microbatches, parts.microbatches) == (1, 2)
-    for step in range(2):
-        batch = batch_of(whole, step)
-        batch["mask"] = batch["mask"].at[:3, 2:].set(False)  # parts of unequal weight
-        state, metrics = jit_step(whole)(state, batch)
-        same, added = jit_step(parts)(same, batch)
-        assert_close(added, metrics, rtol=1e-4, atol=1e-6)
-    assert_close(same.params, state.params, rtol=1e-3, atol=2e-5)
-
-
-def test_a_part_of_the_batch_needs_less_memory(in_parts):
-    def temporary(made):
-        run, state = made
-        memory = jit_step(run).lower(state, batch_of(run, 0)).compile().memory_analysis()
-        return memory.temp_size_in_bytes
-
-    assert temporary(in_parts(8)) < 0.75 * temporary(in_parts(16))
-
-
-@pytest.mark.parametrize("clips", [4, 12, 32])  # not of 8 devices, not a part of 16
-def test_clips_at_once_that_cannot_be_are_refused(in_parts, clips):
-    with pytest.raises(ValueError, match=f"microbatch_size is {clips}; it must divide .* 16, and"):
-        in_parts(clips)
-
-
-def test_on_a_cpu_long_clips_go_through_a_few_at_a_time(data_dir, started):
-    _, state = started
-
-    def passes(frames, batch):
-        config = small_data.experiment(
-            data_dir, train={"batch_size": batch}, data={"frames": frames}
-        )
-        return microbatches_of(config, state)
-
-    assert passes(243, 32) == 4  # one for each of the 8 devices
-    assert passes(81, 48) == 2  # three
-    assert passes(81, 40) == 5  # one: two or three are no part of five
-    assert passes(9, 64) == 1
-
-
-def test_batch_norms_need_the_whole_batch(data_dir, tmp_path):
-    config = dataclasses.replace(
-        small_data.experiment(data_dir, train={"batch_size": 16, "microbatch_size": 8}),
-        model={"name": "videopose3d", "filter_widths": (3, 3), "width": 16},
-    )
-    with pytest.raises(
-        ValueError, match=r"microbatch_size is 8, but 'videopose3d' has batch norms"
-    ):
-        setup(config, tmp_path)
-
-
-# Several steps at once
-
-
-def test_steps_at_once_change_nothing_but_rounding(data_dir, tmp_path):
+def test_several_steps_in_a_call_change_nothing_but_rounding(data_dir, tmp_path):
     found = []
     for at_once in (1, 2):  # two, two and one in an epoch of five
         config = small_data.experiment(
@@ -204,7 +65,7 @@ def test_steps_at_once_change_nothing_but_rounding(data_dir, tmp_path):
         assert one == pytest.approx(other, rel=1e-3, abs=1e-5)
 
 
-def test_a_run_of_several_steps_at_once_stops_between_them_and_goes_on(
+def test_a_run_of_several_steps_in_a_call_stops_between_calls_and_resumes(
     data_dir, started, tmp_path, monkeypatch
 ):
     config = small_data.experiment(
@@ -221,34 +82,12 @@ def test_a_run_of_several_steps_at_once_stops_between_them_and_goes_on(
     assert records(tmp_path / "stopped") == records(tmp_path / "whole")
 
 
-def test_a_loss_that_is_not_finite_is_told_of_its_step_among_several(
-    data_dir, tmp_path, monkeypatch
-):
+def test_a_loss_that_is_not_finite_names_its_step_among_several(data_dir, tmp_path, monkeypatch):
     change_batch(monkeypatch, 2, lambda batch: batch["targets"].fill(np.nan))
     config = small_data.experiment(data_dir, train={"epoch_steps": 8, "steps_per_call": 4})
     with pytest.raises(FloatingPointError, match="Not finite at step 3: "):
         train.train_and_evaluate(config, tmp_path)
     assert [record["step"] for record in records(tmp_path, "train")] == [1, 2]
-
-
-def test_on_a_cpu_short_steps_are_handed_over_up_to_8_at_a_time(data_dir):
-    def steps(frames, batch, steps_per_epoch, at_once=None):
-        config = small_data.experiment(
-            data_dir,
-            train={"batch_size": batch, "steps_per_call": at_once},
-            data={"frames": frames},
-        )
-        return steps_per_call_of(config, steps_per_epoch)
-
-    assert steps(27, 64, 50) == 5  # 8 clips on each of 8 devices; the largest part of 50
-    assert steps(27, 64, 48) == 8
-    assert steps(27, 64, 3) == 3
-    assert steps(27, 64, 47) == 1
-    assert steps(81, 32, 48) == 1  # 324 frames on each
-    assert steps(81, 32, 47, at_once=6) == 6
-
-
-# A whole run
 
 
 def test_a_run_leaves_its_configuration_metrics_results_pictures_and_checkpoints(trained):
@@ -265,8 +104,9 @@ def test_a_run_leaves_its_configuration_metrics_results_pictures_and_checkpoints
         (6, "test"),
     ]
     assert (workdir / "evaluation.csv").exists()
-    (still,) = (workdir / "pictures").glob("*.png")
-    assert still.with_suffix(".gif").exists()
+    pictures = {path.name for path in (workdir / "pictures").iterdir()}
+    (still,) = {name for name in pictures if name.endswith(".gif")}
+    assert pictures == {"curves.png", "errors.png", still, still.replace(".gif", ".png")}
     assert (workdir / "checkpoints" / "latest" / "6").is_dir()
     best = min(records(workdir, "test"), key=lambda record: record["mpjpe"])
     assert (workdir / "checkpoints" / "best" / str(best["step"])).is_dir()
@@ -302,26 +142,6 @@ def test_the_results_are_those_of_the_last_evaluation(trained):
     assert "for comparison" in trained.printed
 
 
-def test_evaluating_the_latest_checkpoint_gives_what_training_gave(trained, copy, capsys):
-    before = (copy / "evaluation.json").read_text()
-    (copy / "evaluation.json").unlink()
-    shutil.rmtree(copy / "pictures")
-    tally = evaluate_checkpoint(trained.config, copy, "latest")
-    assert tally.summary() == trained.tally.summary()
-    assert (copy / "evaluation.json").read_text() == before
-    assert len(list((copy / "pictures").iterdir())) == 2
-    tables = trained.printed[trained.printed.index("\nall ") : trained.printed.index("Written")]
-    assert tables in capsys.readouterr().out
-
-
-def test_evaluating_the_best_checkpoint_gives_its_score(trained, copy):
-    tally = evaluate_checkpoint(trained.config, copy, "best")
-    assert tally.mean("mpjpe") == min(r["mpjpe"] for r in records(copy, "test"))
-
-
-# Interruptions
-
-
 def test_a_run_that_was_stopped_twice_ends_bit_by_bit_as_one_that_was_not(
     trained, started, tmp_path, monkeypatch
 ):
@@ -337,7 +157,7 @@ def test_a_run_that_was_stopped_twice_ends_bit_by_bit_as_one_that_was_not(
         assert folder.is_dir()
         assert str(stopped.value) == (
             f"Stopped by {signum.name} after step {stop} of 6; saved {folder}. "
-            "The same command goes on from there."
+            "The same command resumes from there."
         )
         assert records(tmp_path)[-1]["step"] == stop
         assert handlers == [signal.getsignal(s) for s in (signal.SIGTERM, signal.SIGINT)]
@@ -353,7 +173,7 @@ def test_a_run_that_was_stopped_twice_ends_bit_by_bit_as_one_that_was_not(
     assert first == second
 
 
-def test_a_finished_run_can_go_on_for_longer_and_compiles_its_step_once(
+def test_a_finished_run_can_be_prolonged_and_compiles_its_step_once(
     trained, copy, data_dir, monkeypatch
 ):
     traced = []
@@ -374,7 +194,7 @@ def test_a_finished_run_can_go_on_for_longer_and_compiles_its_step_once(
     assert json.loads((copy / "config.json").read_text())["config"]["train"]["epochs"] == 4
 
 
-def test_a_loss_that_is_not_finite_stops_the_run_and_says_where_to_look(
+def test_a_loss_that_is_not_finite_stops_the_run_and_names_its_step_and_clips(
     trained, copy, data_dir, monkeypatch
 ):
     change_batch(monkeypatch, 7, lambda batch: batch["targets"].fill(np.nan))
@@ -393,76 +213,76 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_says_where_to_look(
     assert all(math.isfinite(record["loss"]) for record in records(copy, "train"))
 
 
-# What cannot be
-
-
-def test_a_workdir_of_another_configuration_is_refused_with_what_differs(trained, copy, data_dir):
-    before = (copy / "config.json").read_text()
-    other = small_data.experiment(data_dir, optim={"lr": 0.5}, train={"epochs": 9, "seed": 3})
-    with pytest.raises(ValueError, match="belongs to another configuration") as error:
-        train.train_and_evaluate(other, copy)
-    lines = str(error.value).splitlines()
-    assert lines[1:-1] == [
-        "  config.optim.lr: 0.01 there, 0.5 now",
-        "  config.train.seed: 0 there, 3 now",
-    ]
-    assert (copy / "config.json").read_text() == before
-    with pytest.raises(ValueError, match="belongs to another configuration"):
-        evaluate_checkpoint(other, copy, "latest")
-
-
-def test_a_key_that_one_configuration_has_and_the_other_has_not_differs(trained, copy):
-    path = copy / "config.json"
-    content = json.loads(path.read_text())
-    del content["config"]["model"]["depth"]
-    path.write_text(json.dumps(content))
-    with pytest.raises(ValueError, match="config.model.depth: None there, 1 now"):
-        claim_workdir(trained.config, copy)
-
-
-def test_what_only_says_how_long_how_often_and_how_it_is_computed_may_change(copy, data_dir):
-    other = small_data.experiment(
-        data_dir,
-        model={"remat": True, "fused_attention": ("frames",)},
-        data={"data_dir": "elsewhere"},
-        train={"epochs": 99, "eval_every": 9, "log_every": 7},
-        eval={"batch_size": 16, "flip": False, "pictures": 5},
-    )
-    claim_workdir(other, copy)
-    content = json.loads((copy / "config.json").read_text())
-    assert content["config"] == json.loads(json.dumps(other.to_dict()))
-
-
-def test_a_missing_data_set_says_how_to_prepare_it_and_leaves_no_workdir(tmp_path):
+def test_a_missing_dataset_is_named_and_no_workdir_made(tmp_path):
     config = small_data.experiment(tmp_path / "nothing")
     with pytest.raises(FileNotFoundError, match="small/30fps is not prepared in .*nothing"):
         train.train_and_evaluate(config, tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"data": {"frames": 10}}, "config.data.frames is 10, more than config.model.frames, 9"),
-        ({"train": {"batch_size": 12}}, "batch of 12 clips cannot be split over 8 devices"),
-        ({"eval": {"batch_size": 4}}, "batch of 4 clips cannot be split over 8 devices"),
-        (
-            {"objective": {"weights": {"mpjp": 1.0}}},
-            "There is no loss 'mpjp'. Did you mean 'mpjpe'?",
-        ),
-        ({"model": {"widht": 4}}, "Model 'repose' has no 'widht'. Did you mean 'width'?"),
-        (
-            {"data": {"train": ("small",)}},
-            "config.data.train is ('small',); it must be a list",
-        ),
-    ],
-)
-def test_a_configuration_that_cannot_be_is_refused(changes, message, data_dir, tmp_path):
-    with pytest.raises(ValueError, match=re.escape(message)):
-        setup(small_data.experiment(data_dir, **changes), tmp_path)
+def test_a_run_says_what_it_does_and_each_number_what_it_is(trained, copy, capsys):
+    lines = trained.printed.splitlines()
+    assert lines[0] == f"A new run in {trained.workdir}:"
+    assert lines[1].split() == ["devices", "8", "x", "cpu"]
+    (*_, last) = records(trained.workdir, "test")
+    assert (
+        f"epoch 3, step 6: test MPJPE {last['mpjpe']:.2f} mm, PA-MPJPE {last['pa_mpjpe']:.2f} mm "
+        "(protocol every_frame)"
+    ) in lines
+    assert lines[-1] == f"Written: {trained.workdir / 'pictures' / 'curves.png'}"
+    train.train_and_evaluate(trained.config, copy)
+    assert capsys.readouterr().out.startswith("Resuming after step 6 (")
 
 
-@pytest.mark.parametrize("kind", ["best", "latest"])
-def test_a_workdir_without_a_run_cannot_be_evaluated(kind, trained, tmp_path):
-    with pytest.raises(FileNotFoundError, match="holds no run"):
-        evaluate_checkpoint(trained.config, tmp_path, kind)
+def test_the_progress_shows_the_loss_with_its_parts(data_dir, tmp_path, monkeypatch):
+    shown = []
+    monkeypatch.setattr(progress.Progress, "show", lambda self, status: shown.append(status))
+    config = small_data.experiment(data_dir, train={"epochs": 1})
+    train.train_and_evaluate(config, tmp_path)
+    number = r"\d+\.\d{4}"
+    pattern = (
+        rf"loss {number} \(mpjpe {number} m, spatial_depth {number}, temporal_depth {number}\), "
+        r"\d+\.\d clips/s"
+    )
+    assert len(shown) == 2
+    assert all(re.fullmatch(pattern, status) for status in shown)
+
+
+def test_a_divergent_run_ends_in_an_error(data_dir, tmp_path):
+    diverging = small_data.experiment(
+        data_dir, optim={"lr": 1e30, "clip_norm": 0.0, "warmup_steps": 0}, train={"eval_every": 1}
+    )
+    with pytest.raises(FloatingPointError, match="Not finite .*step") as error:
+        train.train_and_evaluate(diverging, tmp_path)
+    assert "The last good checkpoint is none. A lower learning rate" in str(error.value)
+
+
+def test_a_model_that_diverges_in_the_last_step_is_found_by_the_evaluation(
+    data_dir, tmp_path, monkeypatch
+):
+    config = small_data.experiment(data_dir, train={"epochs": 1})
+    monkeypatch.setattr(train.report, "conclude", None)
+    score = evaluator.Evaluator.score
+    calls = []
+
+    def scored(self, predictions):
+        calls.append(1)
+        tally = score(self, predictions)
+        if len(calls) > 2:  # after the baselines
+            tally.totals["mpjpe"][:] = np.nan
+        return tally
+
+    monkeypatch.setattr(evaluator.Evaluator, "score", scored)
+    message = "Not finite after step 2: the test mpjpe is nan. The last good checkpoint is none."
+    with pytest.raises(FloatingPointError, match=message):
+        train.train_and_evaluate(config, tmp_path)
+    assert not list((tmp_path / "checkpoints").glob("*/*"))
+
+
+def test_a_signal_before_the_first_step_stops_the_run_at_once(data_dir, tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        train, "mean_pose_predictor", lambda *_: os.kill(os.getpid(), signal.SIGINT)
+    )
+    with pytest.raises(Interrupted, match="Stopped by SIGINT; nothing new is saved"):
+        train.train_and_evaluate(small_data.experiment(data_dir), tmp_path)
+    assert not (tmp_path / "checkpoints" / "latest" / "0").exists()

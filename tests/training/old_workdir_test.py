@@ -47,6 +47,6 @@ def test_it_resumes_and_its_steps_are_the_same(workdir, data_dir):
         assert record == pytest.approx(expected, rel=1e-3, abs=1e-6)
 
 
-def test_what_uses_its_configuration_can_be_made_from_the_file(workdir):
+def test_its_configuration_file_makes_the_experiment(workdir):
     small = small_data.experiment(pathlib.Path("data"))
     assert small.model.items() <= experiment(workdir, pathlib.Path("data")).model.items()

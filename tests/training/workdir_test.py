@@ -1,0 +1,88 @@
+import json
+import os
+import pathlib
+import shutil
+
+import pytest
+import small_data
+
+from repose_jax.training.workdir import check_workdir, write_config
+
+
+@pytest.fixture
+def copy(trained, tmp_path):
+    """A copy of the finished run's workdir."""
+    return shutil.copytree(trained.workdir, tmp_path / "copy")
+
+
+def test_a_workdir_of_another_configuration_is_refused_with_what_differs(trained, copy, data_dir):
+    before = (copy / "config.json").read_text()
+    other = small_data.experiment(data_dir, optim={"lr": 0.5}, train={"epochs": 9, "seed": 3})
+    with pytest.raises(ValueError, match="belongs to another configuration") as error:
+        check_workdir(other, copy)
+    lines = str(error.value).splitlines()
+    assert lines[1:-1] == [
+        "  config.optim.lr: 0.01 there, 0.5 now",
+        "  config.train.seed: 0 there, 3 now",
+    ]
+    assert (copy / "config.json").read_text() == before
+
+
+def test_a_key_of_one_configuration_only_differs(trained, copy):
+    path = copy / "config.json"
+    content = json.loads(path.read_text())
+    del content["config"]["model"]["depth"]
+    path.write_text(json.dumps(content))
+    with pytest.raises(ValueError, match="config.model.depth: None there, 1 now"):
+        check_workdir(trained.config, copy)
+
+
+def test_settings_of_duration_intervals_data_folder_and_evaluation_may_change(copy, data_dir):
+    other = small_data.experiment(
+        data_dir,
+        model={"remat": True, "fused_attention": ("frames",)},
+        data={"data_dir": "elsewhere"},
+        train={"epochs": 99, "eval_every": 9, "log_every": 7},
+        eval={"batch_size": 16, "flip": False, "pictures": 5},
+    )
+    assert check_workdir(other, copy) == copy
+    write_config(other, copy)
+    content = json.loads((copy / "config.json").read_text())
+    assert content["config"] == json.loads(json.dumps(other.to_dict()))
+
+
+def test_a_check_writes_nothing_and_expands_the_home(trained, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert check_workdir(trained.config, pathlib.Path("~/runs/new")) == tmp_path / "runs" / "new"
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("workdir", ["file", "file/run"])
+def test_a_file_is_no_workdir(workdir, trained, tmp_path):
+    file = tmp_path / "file"
+    file.touch()
+    with pytest.raises(NotADirectoryError, match=f"--workdir is .*{workdir}, but {file} is a file"):
+        check_workdir(trained.config, tmp_path / workdir)
+
+
+@pytest.mark.parametrize("workdir", [".", "runs/new"])
+def test_a_workdir_must_be_writable(workdir, trained, tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "access", lambda path, mode: path != tmp_path)  # root may write
+    with pytest.raises(PermissionError, match=f"but {tmp_path} is not writable"):
+        check_workdir(trained.config, tmp_path / workdir)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"version": "1"}', '{"config": {"no": 1}}'])
+def test_a_damaged_configuration_is_named(content, trained, copy):
+    (copy / "config.json").write_text(content)
+    with pytest.raises(ValueError, match=r"copy/config\.json is not the configuration of a run: "):
+        check_workdir(trained.config, copy)
+
+
+def test_an_unchanged_configuration_is_not_rewritten(trained, copy):
+    path = copy / "config.json"
+    before = path.stat()
+    write_config(trained.config, copy)
+    assert path.stat().st_mtime_ns == before.st_mtime_ns
+    assert path.stat().st_ino == before.st_ino
