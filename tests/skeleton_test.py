@@ -60,6 +60,15 @@ def test_detector_formats_place_their_joints(skeleton, size, places):
     assert {name: _joint(skeleton, name) for name in places} == places
 
 
+def test_these_are_the_skeletons_and_the_maps():
+    detectors = {"coco17", "halpe26", "openpose_body25", "openpose_body25b"}
+    assert set(SKELETONS) == detectors | {"human36m", "mpi_inf_3dhp"}
+    assert set(MAPS) == {(name, "human36m") for name in detectors} | {
+        ("human36m", "mpi_inf_3dhp"),
+        ("mpi_inf_3dhp", "human36m"),
+    }
+
+
 @pytest.mark.parametrize("skeleton", SKELETONS.values(), ids=SKELETONS)
 class TestEverySkeleton:
     def test_flip_is_an_involution(self, skeleton):

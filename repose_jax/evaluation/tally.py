@@ -11,13 +11,13 @@ VISIBILITY = ("unknown", "occluded", "visible")  # of values -1, 0, 1
 
 @dataclasses.dataclass(frozen=True)
 class Group:
-    """Frames that are summed up together: those of a sequence in which one thing is done.
+    """Frames that are summed together: those of one activity in a sequence.
 
     Attributes:
-        sequence: its name.
-        subject: who.
-        action: what is done in the sequence.
-        activity: the number of what is done in these frames; 0 not known.
+        sequence: name of the sequence.
+        subject: person in it.
+        action: action in it.
+        activity: the dataset's number of the activity in these frames; 0 if unknown.
     """
 
     sequence: str
@@ -28,12 +28,12 @@ class Group:
 
 @dataclasses.dataclass(frozen=True)
 class Tally:
-    """Sums of each metric by group, joint and visibility, from which every mean follows.
+    """Sums of each metric by group, joint and visibility, from which every mean is computed.
 
     Attributes:
         groups: the labels of the first axis.
         totals: metric name to `[group, joint, visibility]` sum.
-        weights: metric name to what the sums are divided by.
+        weights: metric name to the divisors of the sums.
     """
 
     groups: tuple[Group, ...]
@@ -42,7 +42,7 @@ class Tally:
 
     @property
     def actions(self) -> tuple[str, ...]:
-        """What is done in the sequences, in alphabetical order."""
+        """Actions in the sequences, in alphabetical order."""
         return tuple(sorted({group.action for group in self.groups}))
 
     def mean(
@@ -53,12 +53,12 @@ class Tally:
         joint: int | Sequence[int] | None = None,
         visibility: str | None = None,
     ) -> float:
-        """Returns the mean of a metric over a choice of frames and joints; NaN where it is empty.
+        """Returns the mean of a metric over a choice of frames and joints; NaN over none.
 
         Args:
             metric: its name in `METRICS`.
-            where: which groups.
-            joint: which joint or joints; None for all.
+            where: selects groups.
+            joint: a joint or joints; None for all.
             visibility: one of `VISIBILITY`; None for all.
         """
         rows = [where(group) for group in self.groups]
@@ -76,6 +76,6 @@ class Tally:
         return {metric: self.mean(metric, **choice) for metric in self.totals}
 
     def frames(self, where: Callable[[Group], bool] = lambda group: True) -> int:
-        """Returns how many frames count."""
+        """Returns the number of valid frames."""
         weights = self.weights["mpjpe"][[where(group) for group in self.groups]]
         return round(weights.sum() / weights.shape[1])

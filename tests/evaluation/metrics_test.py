@@ -10,7 +10,11 @@ from repose_jax.evaluation.metrics import METRICS, Score
 # The golden poses have no unit; so many mm put their errors on both sides of the PCK threshold.
 MM = 300
 
-every_metric = pytest.mark.parametrize("name", METRICS)
+NAMES = (
+    *("mpjpe", "pa_mpjpe", "n_mpjpe", "mpjve", "acceleration_error", "pck", "auc"),
+    *("spatial_depth_order", "temporal_depth_order"),
+)
+every_metric = pytest.mark.parametrize("name", NAMES)
 evaluate = {name: jax.jit(metric) for name, metric in METRICS.items()}
 
 

@@ -10,6 +10,7 @@ from absl import logging
 
 from tfds_builders.human36m import cameras, motionbert, videopose3d
 from tfds_builders.human36m.human36m_dataset_builder import Builder, choices
+from tfds_builders.human36m.sequences import SPLITS
 
 
 def records_of(source, data_dir, config=None) -> dict[str, list[dict]]:
@@ -236,6 +237,13 @@ def test_the_cameras_are_where_the_data_set_says():
         ],
         rtol=1e-6,
     )
+
+
+def test_every_subject_with_3d_joints_has_a_split_and_four_cameras():
+    wanted = dict.fromkeys(("S1", "S5", "S6", "S7", "S8"), "train") | {"S9": "test", "S11": "test"}
+    assert wanted == SPLITS
+    assert set(cameras.SUBJECTS) == set(wanted)
+    assert cameras.NAMES == files.CAMERAS
 
 
 def test_every_camera_is_a_rotation_that_looks_down_into_the_room():

@@ -1,6 +1,6 @@
-"""How the benchmarks of the field count: which frames and joints, and averages of what.
+"""Protocols: the frames, joints and averages of the field's benchmarks.
 
-A protocol takes the tally of an evaluation to the numbers that papers print. `config.eval.protocol`
+A protocol turns the tally of an evaluation into the numbers of the papers' tables. `config.eval.protocol`
 names it.
 """
 
@@ -23,7 +23,7 @@ def get(name: str) -> Protocol:
     """Returns a protocol by its name.
 
     Raises:
-        ValueError: there is no such protocol; lists those there are.
+        ValueError: an unknown protocol; lists the known ones.
     """
     if name not in PROTOCOLS:
         raise ValueError(names.unknown("config.eval.protocol", name, PROTOCOLS))

@@ -1,4 +1,4 @@
-"""Our own protocol, for data without a published one: the mean over all frames and joints."""
+"""The protocol of data without an established one: the mean over all frames and joints."""
 
 from repose_jax.evaluation.metrics import METRICS
 from repose_jax.evaluation.protocols.protocol import Protocol

@@ -2,11 +2,11 @@
 
 Errors are distances of root-relative poses in mm. MPJPE averages over all 17 joints, the root among
 them; PCK (errors strictly below 150 mm) and AUC (mean over the thresholds 0, 5, ..., 150 mm) over
-14: not the pelvis, the spine, nor the dataset's 17th joint, the head below its top. Which ground
-truth they are of, "universal" (scaled to one height) or "metric", is the config of the data.
+14: without the pelvis, the spine and the dataset's 17th joint, the head below its top. The config
+of the dataset chooses the ground truth, "universal" (scaled to one height) or "metric".
 
-Papers average in several ways, so the table has all: per sequence, over all frames (P-STMO's), over
-sequences, per activity.
+Papers average in several ways, so the table has all: by sequence, over all frames (P-STMO), over
+sequences, by activity.
 """
 
 import statistics
@@ -32,8 +32,8 @@ ACTIVITIES = (
 
 # The dataset's 1-based groups are Head 1, Neck 2, Shoulders 3 6, Elbows 4 7, Wrists 5 8, Hips 9 12,
 # Knees 10 13, Ankles 11 14; here in the names of Human3.6M, of which "neck" is its "head".
-LEFT_OUT = ("pelvis", "spine", "neck")
-JOINTS = tuple(i for i, joint in enumerate(HUMAN36M.joints) if joint not in LEFT_OUT)
+EXCLUDED = ("pelvis", "spine", "neck")
+JOINTS = tuple(i for i, joint in enumerate(HUMAN36M.joints) if joint not in EXCLUDED)
 
 
 def row(tally: Tally, **choice) -> dict[str, float]:
@@ -78,6 +78,6 @@ def _slip(image_size: Int[np.ndarray, "s 2"]) -> Float[np.ndarray, " s"]:
 PROTOCOL = Protocol(summary=row, table=_table, zero_root=True)
 
 SCALE_SLIP = Protocol(summary=row, table=_table, zero_root=True, scale=_slip)
-"""With a slip of earlier code: targets were divided by half the width of the training images (2048)
-and predictions multiplied by half that of the test's, so those of TS5 and TS6 (1920) are too small
-by a sixteenth. Only to compare with numbers that were computed so."""
+"""Repeats a mistake of earlier code: targets were divided by half the width of the training images
+(2048) and predictions multiplied by half that of the test images, so that those of TS5 and TS6
+(1920) are too small by a sixteenth. Only to compare with numbers of that code."""

@@ -1,4 +1,4 @@
-"""What a protocol is."""
+"""The parts of a protocol."""
 
 import dataclasses
 from collections.abc import Callable
@@ -12,14 +12,14 @@ from repose_jax.evaluation.tally import Tally
 
 @dataclasses.dataclass(frozen=True)
 class Protocol:
-    """How a benchmark counts.
+    """The rules of a benchmark.
 
     Attributes:
-        summary: the one number of every metric; the checkpoint with the lowest `mpjpe` is the best.
-        table: the numbers in the layout of the papers' tables.
-        zero_root: a model that is trained on root-relative targets has its root put to 0, instead
-            of all joints moved by where it predicts the root.
-        scale: a factor on the predictions of each sequence, from the sizes of their images.
+        summary: one mean of every metric; the checkpoint with the lowest `mpjpe` is the best.
+        table: the means in the layout of the papers' tables.
+        zero_root: set the root of a model that is trained on root-relative targets to 0, instead of
+            subtracting the predicted root from all joints.
+        scale: sizes of the images of sequences to a factor on the predictions of each.
     """
 
     summary: Callable[[Tally], dict[str, float]]

@@ -71,7 +71,22 @@ def test_every_average_of_the_papers_is_there_and_labelled():
     assert list(frames.values()) == [40, 60, 100, 100, 30, 70]
 
 
-def test_activities_that_are_not_known_have_no_rows():
+def test_the_activities_are_those_of_the_datasets_paper():
+    found = tally({group("TS1", number): (10, float(number)) for number in range(1, 8)})
+    rows = PROTOCOL.table(found).rows
+    activities = {name: row[2] for name, row in rows.items() if row[-1] == 10}
+    assert activities == {
+        "Stand/Walk": 1,
+        "Exercise": 2,
+        "Sit on Chair": 3,
+        "Crouch/Reach": 4,
+        "On the Floor": 5,
+        "Sports": 6,
+        "Misc.": 7,
+    }
+
+
+def test_unknown_activities_have_no_rows():
     rows = PROTOCOL.table(tally({group("TS1"): (30, 10.0)})).rows
     assert list(rows) == ["TS1", "mean of frames", "mean of sequences"]
 
