@@ -1,9 +1,9 @@
-"""Hundreds of damaged files: none is accepted as if nothing were, and none runs anything.
+"""Hundreds of damaged files: each is refused or gives the same records, and none executes code.
 
-What no check can find: a digit in `camera.calibration`, a text without a checksum, that moves what
-the camera sees by less than the checks of the geometry allow for, and an activity that becomes
-another one. Everything else that counts is protected by the checksums of zlib (MATLAB 5 and 7, the
-joints in HDF5) and zip, or by what its values can be.
+No check can detect a digit in `camera.calibration`, a text without a checksum, that moves the
+projections by less than the tolerances of the geometry, or an activity that becomes another one.
+Everything else that counts is protected by the checksums of zlib (MATLAB 5 and 7, the joints in
+HDF5) and zip, or by the range of its values.
 """
 
 import os
@@ -22,7 +22,7 @@ from tfds_builders.mpi_inf_3dhp.view import record_of
 
 FRAMES = 6
 
-# How far a value may be from the true one where damage is not found; all others must be equal.
+# Tolerances of values where damage is not detected; all others must be equal.
 _TOLERANCES = {"intrinsics": 30.0, "rotation": 0.02, "translation": 60.0}
 
 Read = Callable[[], list[dict]]
@@ -78,14 +78,14 @@ def _gap(content: bytes, rng: np.random.Generator) -> bytes:
 
 
 def _assert_refused_or_equal(path: pathlib.Path, read: Read, expected: list[dict]) -> bool:
-    """Returns whether the file was refused; if not, it must say what the whole one says."""
-    records, told = [], None
+    """Returns whether the file was refused; if not, its records must be those of the intact one."""
+    records, message = [], None
     try:
         records = read()
     except (ValueError, OSError) as error:
-        told = str(error)
-    if told is not None:
-        assert str(path.parent) in told
+        message = str(error)
+    if message is not None:
+        assert str(path.parent) in message
         return True
     assert [record["name"] for record in records] == [record["name"] for record in expected]
     for record, true in zip(records, expected, strict=True):
@@ -116,7 +116,7 @@ def test_damaged_bytes_are_refused_or_do_not_count(files, kind, damage):
     assert refused >= {_truncated: 25, _flipped: 8, _overwritten: 8, _gap: 20}[damage]
 
 
-# Whatever could stand where an array is expected.
+# Objects in the place of an expected array.
 _WRONG = {
     "text": "none",
     "number": 3.0,
@@ -195,7 +195,7 @@ def test_an_archive_that_runs_code_is_refused_and_runs_nothing(tmp_path, protoco
             + repr({"descr": "|O", "fortran_order": False, "shape": ()}).encode().ljust(117)
             + b"\n"
         )
-        # What NumPy writes for an array of objects: an array that holds the dictionary.
+        # What NumPy writes for an array of objects: an array with the dictionary.
         content = pickle.dumps(hostile, protocol)
         with zipfile.ZipFile(path, "w") as archive:
             archive.writestr("data.npy", header + content)

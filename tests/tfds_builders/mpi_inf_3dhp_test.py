@@ -27,7 +27,7 @@ def source(tmp_path) -> pathlib.Path:
 
 @pytest.fixture
 def archives(tmp_path) -> pathlib.Path:
-    """The same, as P-STMO has them."""
+    """The same sequences in P-STMO's archives."""
     (tmp_path / "archives").mkdir()
     small.write_archive(tmp_path / "archives/data_train_3dhp.npz", small.archive_train())
     small.write_archive(tmp_path / "archives/data_test_3dhp.npz", small.archive_test())
@@ -35,7 +35,7 @@ def archives(tmp_path) -> pathlib.Path:
 
 
 def build(source: pathlib.Path, config: str = "universal") -> dict[str, list[dict]]:
-    """Prepares and reads back."""
+    """Prepares a dataset and reads it."""
     builder = Builder(source=source, config=config, data_dir=source.parent / f"{source.name}_data")
     builder.download_and_prepare()
     return {split: list(builder.as_data_source(split)) for split in builder.info.splits}
@@ -69,7 +69,7 @@ def test_the_joints_are_those_of_the_records_by_name(source):
     assert (train[0]["keypoints_2d"][:, left, 0] > train[0]["keypoints_2d"][:, right, 0]).all()
 
 
-def test_the_order_is_the_one_that_the_skeletons_convert_to():
+def test_the_order_is_that_of_the_conversion_of_skeletons():
     numbered = np.repeat(np.arange(17.0)[:, None], 3, axis=1)
     assert convert(numbered, MPI_INF_3DHP, HUMAN36M)[:, 0].tolist() == list(view.HUMAN36M)
     assert tuple(tuple(small.BODY).index(joint) for joint in small.JOINTS) == release.JOINTS
@@ -97,7 +97,7 @@ def test_the_camera_is_given_where_it_projects_the_joints(source):
         assert all(np.isnan(record[key]).all() for key in ("intrinsics", "rotation", "distortion"))
 
 
-def test_the_test_split_tells_valid_frames_and_activities(source):
+def test_the_test_split_has_valid_frames_and_activities(source):
     (record,) = build(source)["test"]
     assert (record["name"], record["subject"], record["camera"]) == (b"TS1", b"TS1", b"0")
     assert record["valid"].tolist() == [1, 1, 0, 1, 1, 0, 1, 1, 0, 1, 1, 0]
@@ -108,7 +108,7 @@ def test_the_test_split_tells_valid_frames_and_activities(source):
     np.testing.assert_allclose(record["joints_3d"], expected, atol=1e-3)
 
 
-def test_archives_hold_what_the_release_holds(source, archives):
+def test_archives_and_release_give_the_same_records(source, archives):
     released, archived = build(source), build(archives)
     for split in ("train", "test"):
         assert len(released[split]) == len(archived[split])
@@ -142,7 +142,7 @@ def test_train_and_test_may_lie_in_folders_of_the_source(tmp_path):
     assert {record["subject"] for record in splits["test"]} == {b"TS6"}
 
 
-def test_what_is_not_there_is_told(source, caplog):
+def test_missing_sequences_are_named(source, caplog):
     caplog.set_level("WARNING", logger="absl")
     build(source)
     assert "the train split is without S1/Seq2, S2/Seq1" in caplog.text
@@ -158,7 +158,7 @@ def test_without_videos_the_rate_is_the_one_at_which_a_sequence_lasts_four_minut
 
 
 @pytest.mark.parametrize(("rate", "scale", "fps"), [(25, 1, 25), (50, 1, 50), (30000, 1001, 29.97)])
-def test_videos_tell_the_rate(source, rate, scale, fps):
+def test_the_rate_is_that_of_the_videos(source, rate, scale, fps):
     folder = source / "S1/Seq1/imageSequence"
     folder.mkdir()
     (folder / "video_0.avi").write_bytes(small.avi(small.FRAMES, rate, scale))
@@ -187,7 +187,7 @@ def test_videos_that_contradict_each_other_are_refused(source):
         records(source)
 
 
-def test_the_image_size_is_where_the_principal_point_is_in_the_middle(tmp_path, archives):
+def test_the_image_size_follows_from_the_principal_point(tmp_path, archives):
     for name in ("TS4", "TS5"):
         small.write_test(tmp_path / "source", name)
     sizes = [record["image_size"].tolist() for record in build(tmp_path / "source")["test"]]
@@ -209,7 +209,7 @@ def test_the_image_size_is_that_of_the_images_which_must_fit(source):
         records(source)
 
 
-def test_the_calibration_tells_the_image_size(source):
+def test_the_image_size_is_that_of_the_calibration(source):
     path = source / "S1/Seq1/camera.calibration"
     path.write_text(small.calibration().replace("2048 2048", "2000 2040"))
     sizes = [record["image_size"].tolist() for record in build(source)["train"]]
@@ -219,7 +219,7 @@ def test_the_calibration_tells_the_image_size(source):
         records(source)
 
 
-def test_the_name_tells_the_image_size_where_nothing_else_does(archives, caplog):
+def test_the_name_decides_the_image_size_where_nothing_else_does(archives, caplog):
     caplog.set_level("WARNING", logger="absl")
     data = small.archive_test(("TS1", "TS6"))
     for value in data.values():
@@ -237,13 +237,13 @@ def test_a_calibration_is_not_needed(source):
     assert record["image_size"].tolist() == [2048, 2048]
 
 
-def test_a_lens_that_is_distorted_is_not_told_to_be_none(source):
+def test_the_distortion_of_a_distorted_lens_is_unknown(source):
     text = small.calibration({"radial": "0.1 0.01"})
     (source / "S1/Seq1/camera.calibration").write_text(text)
     assert np.isnan(build(source, "metric")["train"][0]["distortion"]).all()
 
 
-def test_a_stopped_preparation_goes_on_with_the_next_sequence(source, monkeypatch):
+def test_an_interrupted_preparation_resumes_with_the_next_sequence(source, monkeypatch):
     small.write_train(source, "S1/Seq2")
     original, read, stop = release.read_mat, [], {("Seq2", "annot2")}
 
@@ -268,20 +268,20 @@ def test_a_stopped_preparation_goes_on_with_the_next_sequence(source, monkeypatc
 
 
 def test_the_metric_ground_truth_is_not_in_the_archives(archives):
-    with pytest.raises(ValueError, match=r"data_train_3dhp.npz: holds the universal ground truth"):
+    with pytest.raises(ValueError, match=r"data_train_3dhp.npz: has the universal ground truth"):
         records(archives, "metric")
 
 
 def test_the_same_sequence_twice_is_refused(source, archives):
     small.write_test(source / "mpi_inf_3dhp_test_set")
-    with pytest.raises(ValueError, match=r"TS1/annot_data.mat is the same sequence, leave one"):
+    with pytest.raises(ValueError, match=r"TS1/annot_data.mat is the same sequence, keep one"):
         records(source)
     small.write_test(archives)
-    with pytest.raises(ValueError, match=r"annot_data.mat and .*npz both hold TS1, leave one"):
+    with pytest.raises(ValueError, match=r"annot_data.mat and .*npz both contain TS1, keep one"):
         records(archives)
 
 
-def test_a_source_without_the_data_says_what_to_do(tmp_path):
+def test_the_error_for_missing_data_has_instructions(tmp_path):
     with pytest.raises(
         FileNotFoundError, match=r"no such data in .* Give as the source the folder"
     ):
@@ -292,7 +292,7 @@ def test_a_source_without_the_data_says_what_to_do(tmp_path):
         Builder(data_dir=tmp_path).download_and_prepare()
 
 
-def test_without_h5py_it_says_how_to_install_it(source, monkeypatch):
+def test_the_error_without_h5py_has_instructions(source, monkeypatch):
     original = builtins.__import__
 
     def without(name, *args, **kwargs):
@@ -362,7 +362,7 @@ def _with(value: float, index: tuple[int, int]):
         (_cells("univ_annot3", lambda a: a / 1000), "half a leg has a median length of 0.*units"),
         (
             _cells("annot2", lambda a: np.roll(a, 16, axis=1)),
-            "camera 4: no camera of the data set projects the 3D joints to the 2D joints",
+            "camera 4: no camera of the dataset projects the 3D joints to the 2D joints",
         ),
         (_cells("annot2", lambda a: a * 0), "camera 4: .* focal lengths of 0 and 0 px"),
     ],

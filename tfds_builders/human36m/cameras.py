@@ -1,10 +1,10 @@
-"""The calibration of Human3.6M's four cameras, and how it becomes that of the records."""
+"""Calibration of Human3.6M's four cameras, and its conversion to that of the records."""
 
 import dataclasses
 
 import numpy as np
 
-# In the order in which published files list the cameras.
+# In the order of the cameras in the files of MotionBERT and VideoPose3D.
 NAMES = ("54138969", "55011271", "58860488", "60457274")
 IMAGE_SIZES = {
     "54138969": (1000, 1002),
@@ -34,7 +34,7 @@ _INTRINSICS = {
     ),
 }
 
-# By subject and in the order of `NAMES`: the quaternion (w, x, y, z) that turns from the camera to
+# By subject, in the order of `NAMES`: the quaternion (w, x, y, z) of the rotation from the camera to
 # the world, whose Z is up, and the position of the camera there, mm.
 _EXTRINSICS = {
     "S1": (
@@ -90,7 +90,7 @@ _Y_UP = np.array([[1, 0, 0], [0, 0, 1], [0, -1, 0]], np.float64)
 
 @dataclasses.dataclass(frozen=True)
 class Camera:
-    """A camera as it stood for one subject.
+    """A camera in its pose for one subject.
 
     Attributes:
         name: Its serial number.
@@ -109,17 +109,17 @@ class Camera:
     translation: np.ndarray
 
     def to_camera(self, positions: np.ndarray) -> np.ndarray:
-        """Brings `[..., 3]` from the world (Z up, mm) to the camera (mm)."""
+        """Transforms `[..., 3]` from the world (Z up, mm) to the camera (mm)."""
         return positions @ self.rotation.T + self.translation
 
     @property
     def rotation_y_up(self) -> np.ndarray:
-        """`[3, 3]`, from a world with Y up, which the records speak of."""
+        """`[3, 3]`, from a world with Y up, that of the records."""
         return self.rotation @ _Y_UP.T
 
 
 def camera(subject: str, name: str) -> Camera:
-    """Returns a camera as it stood for a subject.
+    """Returns a camera in its pose for a subject.
 
     Args:
         subject: One of `SUBJECTS`.
@@ -139,7 +139,7 @@ def camera(subject: str, name: str) -> Camera:
 
 
 def _matrix(quaternion: np.ndarray) -> np.ndarray:
-    """The rotation matrix of (w, x, y, z): v + 2 w (u x v) + 2 u x (u x v), u = (x, y, z)."""
+    """Returns the rotation of (w, x, y, z): v + 2 w (u x v) + 2 u x (u x v), u = (x, y, z)."""
     w, x, y, z = quaternion / np.linalg.norm(quaternion)
     cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
     return np.eye(3) + 2 * w * cross + 2 * cross @ cross

@@ -1,4 +1,4 @@
-"""Human3.6M, from the files in which researchers have it."""
+"""Human3.6M, from the files of MotionBERT or VideoPose3D."""
 
 import os
 import pathlib
@@ -19,17 +19,17 @@ _EXPECTED = (
 
 
 def choices(source: pathlib.Path) -> dict[str, tuple[pathlib.Path, ...]]:
-    """Finds what can be prepared from a file or folder.
+    """Finds the configs that can be prepared from a file or folder.
 
     Args:
-        source: A pickle, an archive of 2D joints whose 3D joints lie beside it, or a folder of such
+        source: A pickle, an archive of 2D joints with the 3D joints beside it, or a folder of such
             files.
 
     Returns:
         Names of configs and the files that each is read from.
 
     Raises:
-        FileNotFoundError: If there is nothing that can be prepared; says what is looked for.
+        FileNotFoundError: If nothing can be prepared; lists the expected files.
     """
     folder = source if source.is_dir() else source.parent
     positions = folder / videopose3d.FILE_3D
@@ -61,13 +61,13 @@ class Builder(RecordBuilder):
 
     Args:
         source: A file, or the folder of the files.
-        config: "2.5d" or "camera_NAME", where NAME is that of the 2D joints; may be left out where
-            the source allows for one only.
+        config: "2.5d" or "camera_NAME", where NAME is that of the 2D joints; optional where the
+            source has one only.
         **kwargs: As for any TFDS builder.
 
     Raises:
-        FileNotFoundError: If no config is given and the source holds nothing to prepare.
-        ValueError: If there is no such config, or the source allows for several and none is given.
+        FileNotFoundError: If no config is given and the source has nothing to prepare.
+        ValueError: If the config is unknown, or the source has several and none is given.
     """
 
     VERSION = tfds.core.Version("1.0.0")
@@ -106,7 +106,7 @@ class Builder(RecordBuilder):
 
     def _only_choice(self) -> str:
         if self._source is None:
-            raise ValueError("human36m: give a source, or the config of what is prepared already")
+            raise ValueError("human36m: give a source, or the config of a prepared dataset")
         found = list(choices(self._source))
         if len(found) > 1:
             raise ValueError(
@@ -132,7 +132,7 @@ class Builder(RecordBuilder):
         return " ".join((self.MANUAL_DOWNLOAD_INSTRUCTIONS or "").split())
 
     def source_files(self) -> Iterable[pathlib.Path]:
-        """Returns the files of the source that hold this config."""
+        """Returns the files of the source for this config."""
         return () if self._source is None else self._files()
 
     def _shards(self, dl_manager: tfds.download.DownloadManager) -> dict[str, list[Shard]]:
@@ -143,7 +143,7 @@ class Builder(RecordBuilder):
 
 
 def _by_subject(sequences: list[Sequence]) -> list[Shard]:
-    """A shard for each subject: what is gone on with after an interruption."""
+    """Returns a shard for each subject; an interrupted preparation resumes by shards."""
 
     def records(members: list[Sequence]) -> Iterator[dict[str, Any]]:
         return (sequence.record() for sequence in members)

@@ -34,7 +34,7 @@ _NEEDED = {
 
 
 def read(path: pathlib.Path) -> dict[str, list[Sequence]]:
-    """Reads the file; what it holds stays in memory, the records are made one by one.
+    """Reads the file into memory; the records are made one by one.
 
     Args:
         path: A pickle of {"train": ..., "test": ...} or of {"test": ...}, each of arrays and lists
@@ -45,7 +45,7 @@ def read(path: pathlib.Path) -> dict[str, list[Sequence]]:
 
     Raises:
         OSError: If the file cannot be read.
-        ValueError: If it is damaged or does not hold what it should; says what.
+        ValueError: If it is damaged or has unexpected content, which is named.
     """
     content = safe_pickle.load(path)
     if not isinstance(content, dict):
@@ -121,9 +121,9 @@ def _record(place: str, name: str, subject: str, data: dict[str, Any]) -> dict[s
     check_in_image(joints, f"{place}, joint3d_image")
     root = np.abs(joints[:, 0, 2]).max()
     if root > 1e-3:
-        # Evaluation subtracts the root anyway; the temporal loss would mean another thing.
+        # Evaluation subtracts the root anyway; the temporal loss would have another meaning.
         logging.warning(
-            "%s, joint3d_image: the root has depth %.6g px; the published labels are relative to "
+            "%s, joint3d_image: the root has depth %.6g px; MotionBERT's labels are relative to "
             "the root of each frame, so 0",
             place,
             root,
@@ -131,7 +131,7 @@ def _record(place: str, name: str, subject: str, data: dict[str, Any]) -> dict[s
     confidence = data.get("confidence")
     if confidence is None:
         confidence = np.ones((frames, len(JOINTS)))
-    # Heat maps overshoot: what the published detector gives need not end at 1.
+    # Heat maps overshoot: the confidences of the detector may exceed 1.
     check_range(confidence, f"{place}, confidence", -0.25, 1.25, "")
     if confidence.max() < 1e-3:
         raise ValueError(f"{place}, confidence: all are 0")
@@ -183,7 +183,7 @@ def _numbers(values: Any, key: str, frames: int, where: str) -> np.ndarray:
             f"{frames} frames"
         )
     if not values.flags.c_contiguous:
-        # A single wrong bit turns one order into the other, with numbers that look right.
+        # A single wrong bit changes one order to the other, with plausible numbers.
         raise ValueError(f"{where}, {key}: found an array in Fortran's order, expected C's")
     return values
 
@@ -217,5 +217,5 @@ def _constant(values: Any, where: str) -> str:
 
 
 def _listed(keys: Any) -> str:
-    """Names what was found, in short."""
+    """Returns the keys that were found, shortened."""
     return ", ".join(repr(key)[:40] for key in itertools.islice(keys, 12)) or "nothing"

@@ -1,4 +1,4 @@
-"""What the readers of Human3.6M's files share: sequences, subjects and plausible numbers."""
+"""Sequences, subjects and checks that the readers of Human3.6M's files share."""
 
 import dataclasses
 import pathlib
@@ -16,12 +16,12 @@ SPLITS = {"S1": "train", "S5": "train", "S6": "train", "S7": "train", "S8": "tra
 
 @dataclasses.dataclass(frozen=True)
 class Sequence:
-    """A sequence that is not a record yet.
+    """A sequence, from which a record can be made.
 
     Attributes:
         subject: One of `SPLITS`.
-        frames: How many it has.
-        record: Returns the record; raises ValueError naming the file and what is wrong in it.
+        frames: Number of frames.
+        record: Returns the record; raises ValueError with the file and its fault.
     """
 
     subject: str
@@ -30,7 +30,7 @@ class Sequence:
 
 
 def split_of(subject: str, where: str) -> str:
-    """Returns the split of a subject; raises ValueError, telling where, if there is none."""
+    """Returns the split of a subject; raises ValueError for an unknown one."""
     if subject not in SPLITS:
         raise ValueError(
             f"{where}: unknown subject {subject!r}; Human3.6M has 3D joints of {', '.join(SPLITS)}"
@@ -39,7 +39,7 @@ def split_of(subject: str, where: str) -> str:
 
 
 def check_range(values: np.ndarray, where: str, low: float, high: float, unit: str) -> None:
-    """Raises ValueError, telling where, unless all numbers are finite and within these bounds."""
+    """Raises ValueError unless all numbers are finite and within these bounds."""
     if values.size and (values.min() >= low) & (values.max() <= high):  # false for NaN
         return
     wrong = ~((values >= low) & (values <= high))
@@ -52,11 +52,11 @@ def check_range(values: np.ndarray, where: str, low: float, high: float, unit: s
 
 
 def check_in_image(points: np.ndarray, where: str) -> None:
-    """Raises ValueError, telling where, unless `[t, 17, 2 or 3]` may be a person in a video, px.
+    """Raises ValueError unless `[t, 17, 2 or 3]` may be a person in a video, px.
 
-    A point may lie outside of the image, but not ten images away; the person must be more than 10
-    px large, as normalised numbers are not, and must not jump in every frame, as numbers do that
-    are mixed up.
+    A point may lie outside of the image, but not ten images away; the person must be larger than
+    10 px, unlike normalised numbers, and must not jump in every frame, unlike numbers in a wrong
+    order.
     """
     check_range(points, where, -1e4, 1e4, "px")
     size = float(np.median(np.ptp(points[::10, :, :2], axis=1)))
@@ -73,5 +73,5 @@ def check_in_image(points: np.ndarray, where: str) -> None:
 
 
 def name_of(path: pathlib.Path, *keys: object) -> str:
-    """Names a place in a file for errors: "file.npz, positions_3d, S1, Walking"."""
+    """Returns a place in a file for errors: "file.npz, positions_3d, S1, Walking"."""
     return ", ".join([str(path), *(str(key) for key in keys)])

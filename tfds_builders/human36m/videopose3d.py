@@ -22,16 +22,16 @@ from tfds_builders.records import JOINTS, make_record
 FILE_3D = "data_3d_h36m.npz"
 PREFIX_2D = "data_2d_h36m_"
 
-# Those of the 32 joints that are not copies of others, nor tips of fingers and toes.
+# The joints of the 32 that are not copies of others, nor tips of fingers and toes.
 JOINTS_OF_32 = (0, 1, 2, 3, 6, 7, 8, 12, 13, 14, 15, 17, 18, 19, 25, 26, 27)
-# How the files tell that the 2D joints are Human3.6M's and not COCO's, which are 17 too.
+# Metadata of files whose 2D joints are Human3.6M's and not COCO's, which are 17 too.
 SYMMETRY = ([4, 5, 6, 11, 12, 13], [1, 2, 3, 14, 15, 16])
-# Left out by all who publish results: the video of this take is damaged.
+# Excluded in all published results: the video of this take is damaged.
 DROPPED = ("S11", "Directions")
 
 
 def read(path_3d: pathlib.Path, path_2d: pathlib.Path) -> dict[str, list[Sequence]]:
-    """Reads the two files; what they hold stays in memory, the records are made one by one.
+    """Reads the two files into memory; the records are made one by one.
 
     Args:
         path_3d: An archive with `positions_3d`: subject -> action -> `[t, 32, 3]`, metres, Z up.
@@ -43,8 +43,8 @@ def read(path_3d: pathlib.Path, path_2d: pathlib.Path) -> dict[str, list[Sequenc
 
     Raises:
         OSError: If a file cannot be read.
-        ValueError: If one is damaged or does not hold what it should, or the two do not fit; says
-            what.
+        ValueError: If one is damaged or has unexpected content, or the two do not fit; names the
+            fault.
     """
     positions = _dict(_member(path_3d, "positions_3d"), name_of(path_3d, "positions_3d"))
     archive_2d = safe_pickle.load_npz(path_2d)
@@ -76,7 +76,7 @@ def _take(
     world: Any,
     views: Any,
 ) -> Iterator[Sequence]:
-    """Checks the shapes of a take and yields what each camera sees of it."""
+    """Checks the shapes of a take and yields the sequence of each camera."""
     place_3d = name_of(path_3d, "positions_3d", subject, action)
     _check_array(world, (32, 3), place_3d)
     for name, keypoints in zip(cameras.NAMES, views, strict=True):
@@ -103,8 +103,8 @@ def _record(
     place_3d: str,
     place_2d: str,
 ) -> dict[str, Any]:
-    """Brings a take into a camera and makes the record."""
-    # Some videos are longer than what was captured; what is too much comes at their end.
+    """Transforms a take to a camera and makes the record."""
+    # Some videos are longer than the capture; the surplus is at their end.
     keypoints = keypoints[: len(world)]
     check_in_image(keypoints, place_2d)
     positions = world[:, JOINTS_OF_32].astype(np.float64)
@@ -137,11 +137,11 @@ def _views(path: pathlib.Path, keypoints: dict[Any, Any], subject: str, action: 
     """Returns the 2D joints of a take in each camera."""
     place = name_of(path, "positions_2d", subject)
     if subject not in keypoints:
-        raise ValueError(f"{place}: it is not there, though {FILE_3D} has this subject")
+        raise ValueError(f"{place}: missing, though {FILE_3D} has this subject")
     views = _dict(keypoints[subject], place).get(action)
     if views is None:
-        raise ValueError(f"{place}, {action}: it is not there, though {FILE_3D} has this action")
-    # An array of four where all have as many frames.
+        raise ValueError(f"{place}, {action}: missing, though {FILE_3D} has this action")
+    # An array of four where all have equally many frames.
     array = isinstance(views, np.ndarray) and views.ndim > 0
     listed = list(views) if array or isinstance(views, list | tuple) else None
     if listed is None or len(listed) != len(cameras.NAMES):
@@ -169,7 +169,7 @@ def _check_layout(path: pathlib.Path, metadata: Any) -> None:
 
 
 def _check_array(values: Any, tail: tuple[int, int], where: str) -> None:
-    """Checks that it is an array `[t, *tail]` of numbers."""
+    """Checks that the values are an array `[t, *tail]` of numbers."""
     if not isinstance(values, np.ndarray) or values.dtype.kind not in "iuf":
         found = getattr(values, "dtype", type(values).__name__)
         raise ValueError(f"{where}: found {found}, expected an array of numbers")

@@ -44,8 +44,8 @@ class Builder(RecordBuilder):
         "test": f"TS1 to TS6 of the release, or {ARCHIVES[1]} of P-STMO",
     }
     MANUAL_DOWNLOAD_INSTRUCTIONS = (
-        "Give as the source the folder that holds S1/Seq1/annot.mat, ..., and TS1/annot_data.mat, "
-        f"... of the release, or {' and '.join(ARCHIVES)} of P-STMO. The data set is at "
+        "Give as the source the folder with S1/Seq1/annot.mat, ..., and TS1/annot_data.mat, "
+        f"... of the release, or {' and '.join(ARCHIVES)} of P-STMO. The dataset is at "
         "https://vcai.mpi-inf.mpg.de/3dhp-dataset/."
     )
 
@@ -66,7 +66,7 @@ class Builder(RecordBuilder):
         found = [] if source.is_file() else release.sequences(source, config)
         if archives and config == "metric":
             raise ValueError(
-                f"{archives[0]}: holds the universal ground truth alone, expected the metric one: "
+                f"{archives[0]}: has the universal ground truth only, expected the metric one: "
                 "prepare it from the release, or the config universal from this file"
             )
         found += [sequence for path in archives for sequence in p_stmo.sequences(path)]
@@ -78,12 +78,12 @@ class Builder(RecordBuilder):
         for one, other in itertools.pairwise(found):
             if one.name == other.name:
                 raise ValueError(
-                    f"{one.sources[0]} and {other.sources[0]} both hold {one.name}, leave one"
+                    f"{one.sources[0]} and {other.sources[0]} both contain {one.name}, keep one"
                 )
         return found
 
     def source_files(self) -> Iterable[pathlib.Path]:
-        """Returns the files of the source that hold its sequences."""
+        """Returns the files of the sequences in the source."""
         if self._source is None:
             return ()
         return {path for sequence in self._sequences for path in sequence.sources}

@@ -1,6 +1,6 @@
 """Reads the archives of P-STMO, `data_train_3dhp.npz` and `data_test_3dhp.npz`.
 
-Each holds one dictionary, `data`, in the universal ground truth:
+Each contains one dictionary, `data`, with the universal ground truth:
 
     train: {"S1 Seq1": [{"0": {"data_2d": [t, 17, 2], "data_3d": [t, 17, 3]}, ...}, fps], ...}
     test: {"TS1": {"data_2d": [t, 17, 2], "data_3d": [t, 17, 3], "valid": [t]}, ...}
@@ -26,11 +26,11 @@ from tfds_builders.mpi_inf_3dhp.view import (
 
 
 def sequences(path: pathlib.Path) -> list[Sequence]:
-    """Returns the sequences of an archive, which is held in memory (up to 0.7 GB).
+    """Returns the sequences of an archive, which is read into memory (up to 0.7 GB).
 
     Raises:
-        OSError: If the archive is not there.
-        ValueError: If it is not such an archive, or damaged; names what is wrong.
+        OSError: If the archive is missing.
+        ValueError: If it is not such an archive, or damaged; names the fault.
     """
     data = _only(safe_pickle.load_npz(path), path)
     found = []
@@ -59,17 +59,19 @@ def sequences(path: pathlib.Path) -> list[Sequence]:
 
 
 def _only(arrays: dict[str, Any], path: pathlib.Path) -> dict[Any, Any]:
-    """The dictionary of sequences that the archive holds."""
+    """Returns the dictionary of sequences in the archive."""
     if "data" not in arrays:
         raise ValueError(f"{path}: found keys {sorted(arrays)}, expected 'data'")
     data = arrays["data"]
     if not isinstance(data, dict) or not data:
-        raise ValueError(f"{path}, 'data': found {_told(data)}, expected a dictionary of sequences")
+        raise ValueError(
+            f"{path}, 'data': found {_described(data)}, expected a dictionary of sequences"
+        )
     return data
 
 
-def _told(value: Any) -> str:
-    """What a value is, in short."""
+def _described(value: Any) -> str:
+    """Describes a value in short."""
     if isinstance(value, np.ndarray):
         return f"an array of {value.dtype} of shape {value.shape}"
     return f"{type(value).__name__} of {len(value)}" if hasattr(value, "__len__") else repr(value)
@@ -79,20 +81,22 @@ def _train(value: Any, where: str) -> tuple[dict[str, Any], float]:
     if isinstance(value, np.ndarray) and value.dtype == object:
         value = value.tolist()
     if not isinstance(value, list | tuple) or len(value) != 2:
-        raise ValueError(f"{where}: found {_told(value)}, expected [cameras, frames per second]")
+        raise ValueError(
+            f"{where}: found {_described(value)}, expected [cameras, frames per second]"
+        )
     cameras, fps = value
     if not isinstance(cameras, dict) or set(cameras) != set(CAMERAS):
-        found = sorted(map(str, cameras)) if isinstance(cameras, dict) else _told(cameras)
+        found = sorted(map(str, cameras)) if isinstance(cameras, dict) else _described(cameras)
         raise ValueError(f"{where}: found cameras {found}, expected {list(CAMERAS)}")
     if not isinstance(fps, int | float | np.integer | np.floating) or not 1 <= fps <= 1000:
-        raise ValueError(f"{where}: found {_told(fps)} frames per second, expected a number")
+        raise ValueError(f"{where}: found {_described(fps)} frames per second, expected a number")
     return cameras, float(fps)
 
 
 def _frames(arrays: Any, where: str, keys: tuple[str, ...]) -> int:
-    """Checks the arrays of a person; returns how many frames they have."""
+    """Checks the arrays of a person; returns their number of frames."""
     if not isinstance(arrays, dict) or not set(keys) <= set(arrays):
-        found = sorted(map(str, arrays)) if isinstance(arrays, dict) else _told(arrays)
+        found = sorted(map(str, arrays)) if isinstance(arrays, dict) else _described(arrays)
         raise ValueError(f"{where}: found {found}, expected {list(keys)}")
     shapes = {"data_2d": (None, 17, 2), "data_3d": (None, 17, 3), "valid": (None,)}
     for key in keys:
@@ -104,7 +108,7 @@ def _frames(arrays: Any, where: str, keys: tuple[str, ...]) -> int:
 
 
 def _joints(arrays: dict[str, np.ndarray], where: str) -> tuple[np.ndarray, np.ndarray]:
-    """The 2D and the 3D joints."""
+    """Returns the 2D and the 3D joints."""
     return (
         check_numbers(arrays["data_2d"], f"{where}, 'data_2d'", (None, 17, 2)),
         check_numbers(arrays["data_3d"], f"{where}, 'data_3d'", (None, 17, 3)),

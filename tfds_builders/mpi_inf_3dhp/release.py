@@ -28,7 +28,7 @@ GROUND_TRUTH = {"universal": "univ_annot3", "metric": "annot3"}
 
 _STUDIO_CAMERAS = 14
 _SEQUENCE_SECONDS = (200, 300)  # "each sequence is roughly 4 minutes", at 25 or 50 per second
-_MAX_APART = 20  # the median distance between the joints that two cameras see in the world, mm
+_MAX_APART = 20  # median distance in the world of the joints seen by two cameras, mm
 _CALIBRATION = "Skeletool Camera Calibration File"
 # Numbers of each field of a camera in camera.calibration; None: any.
 _FIELDS = {"sensor": 2, "size": 2, "animated": 1, "intrinsic": 16, "extrinsic": 16, "radial": None}
@@ -43,7 +43,7 @@ def sequences(source: pathlib.Path, config: str) -> list[Sequence]:
 
     Raises:
         OSError: If a file cannot be opened.
-        ValueError: If a file is missing, there twice, or damaged; names it.
+        ValueError: If a file is missing, duplicate, or damaged; names it.
     """
     found = []
     for pattern, name, read in (
@@ -59,7 +59,7 @@ def sequences(source: pathlib.Path, config: str) -> list[Sequence]:
             if not path.is_file():
                 raise ValueError(f"{folder}: found no {name}, expected it there")
             if key in folders:
-                raise ValueError(f"{path}: {folders[key] / name} is the same sequence, leave one")
+                raise ValueError(f"{path}: {folders[key] / name} is the same sequence, keep one")
             folders[key] = folder
         found += [read(folder, key, config) for key, folder in folders.items()]
     return found
@@ -83,10 +83,10 @@ def _train(folder: pathlib.Path, name: str, config: str) -> Sequence:
     clocks = {video: read_avi(video) for video in videos if video.stem[6:] in CAMERAS}
     rates = {video: fps for video, (fps, _) in clocks.items()}
     if len(set(rates.values())) > 1:
-        told = ", ".join(f"{video.name} {fps:g}" for video, fps in rates.items())
-        raise ValueError(f"{folder}: found frames per second {told}, expected one rate")
+        found = ", ".join(f"{video.name} {fps:g}" for video, fps in rates.items())
+        raise ValueError(f"{folder}: found frames per second {found}, expected one rate")
     # "It is possible that some sequences have a few frames missing at the end but annotations still
-    # available." The longest video tells, as a camera may have stopped early.
+    # available." The longest video counts, as a camera may have stopped early.
     longest = max((frames for _, frames in clocks.values()), default=0) or rows
     if longest < 0.95 * rows:
         raise ValueError(
@@ -155,7 +155,7 @@ def _train_views(
 
 
 def _in_world(joints: np.ndarray, camera: Calibration) -> np.ndarray:
-    """Joints in the camera's space `[t, j, 3]`, mm, in the world's."""
+    """Transforms joints `[t, j, 3]`, mm, from the camera to the world."""
     return (joints - camera.translation) @ camera.rotation
 
 
@@ -200,13 +200,13 @@ def _test_views(
 
 
 def _vector(value: np.ndarray, where: str, most: int) -> np.ndarray:
-    """A row or column of whole numbers below `most`."""
+    """Returns a row or column of whole numbers below `most`."""
     check_numbers(value.reshape(-1), where, (None,))
     return check_whole(value.reshape(-1), where, 0, most - 1)
 
 
 def _rate_of(frames: int) -> float:
-    """The frames per second at which so many frames are about four minutes; NaN where none."""
+    """Returns the rate at which so many frames last about four minutes; NaN where none does."""
     shortest, longest = _SEQUENCE_SECONDS
     return next((fps for fps in (25.0, 50.0) if shortest <= frames / fps <= longest), np.nan)
 
@@ -221,7 +221,7 @@ def read_mat(path: pathlib.Path, keys: tuple[str, ...]) -> dict[str, np.ndarray]
     _check_mat(path)
     try:
         arrays = scipy.io.loadmat(path, variable_names=keys)
-    except Exception as error:  # of many classes, whatever comes of reading damaged bytes
+    except Exception as error:  # of many classes, from reading damaged bytes
         raise ValueError(
             f"{path}: damaged, or cut short, while reading {', '.join(map(repr, keys))}: "
             f"{type(error).__name__}: {error}"
@@ -235,7 +235,7 @@ def read_mat(path: pathlib.Path, keys: tuple[str, ...]) -> dict[str, np.ndarray]
 
 
 def _check_mat(path: pathlib.Path) -> None:
-    """Checks the kind of a file, and that it ends where its last variable does."""
+    """Checks the kind of a file, and that it ends with its last variable."""
     with path.open("rb") as file:
         header = file.read(128)
         if header[:19] != b"MATLAB 5.0 MAT-file":
@@ -262,7 +262,7 @@ def read_hdf5(
         shapes: What to read, and of which shape; see `check_kind`.
 
     Raises:
-        ImportError: If h5py is not there.
+        ImportError: If h5py is not installed.
         OSError: If the file cannot be opened.
         ValueError: If it is no such file, damaged, or lacks an array.
     """
@@ -289,16 +289,18 @@ def read_hdf5(
                     raise ValueError(f"found {sorted(file)}, expected it as an array among them")
                 check_kind(data, where, shape)
                 arrays[key] = data[()]
-            except Exception as error:  # of many classes, whatever HDF5 makes of damaged bytes
-                told = str(error)
-                told = told if told.startswith(where) else f"{where}: missing or damaged: {told}"
-                raise ValueError(told) from error
+            except Exception as error:  # of many classes, from damaged bytes in HDF5
+                fault = str(error)
+                named = fault.startswith(where)
+                raise ValueError(
+                    fault if named else f"{where}: missing or damaged: {fault}"
+                ) from error
             check_numbers(arrays[key], where, shape)
     return arrays
 
 
 def read_avi(path: pathlib.Path) -> tuple[float, int]:
-    """Returns the frames per second of a video and how many frames it has; 0 where not known.
+    """Returns the frames per second and the number of frames of a video; 0 where unknown.
 
     Raises:
         OSError: If it cannot be opened.
@@ -333,7 +335,7 @@ def read_calibration(path: pathlib.Path) -> dict[str, Calibration]:
 
     Raises:
         OSError: If the file cannot be opened.
-        ValueError: If it is not such a file, or a camera is not complete; names the line.
+        ValueError: If it is not such a file, or a camera is incomplete; names the line.
     """
     lines = path.read_text(encoding="latin-1").splitlines()
     if not lines or not lines[0].startswith(_CALIBRATION):

@@ -1,4 +1,4 @@
-"""What all layouts of the data set are read into, and its check."""
+"""The common form of all layouts of the dataset, and its check."""
 
 import dataclasses
 import pathlib
@@ -13,22 +13,23 @@ from tfds_builders.records import make_record
 # The cameras of the release's chest-height set, on which the published results are trained.
 CAMERAS = ("0", "1", "2", "4", "5", "6", "7", "8")
 
-# Where the 17 joints of Human3.6M are in the order of MPI-INF-3DHP: head top, neck, right arm, left
-# arm, right leg, left leg, pelvis, spine, head. Its neck is the thorax there, its head the neck.
+# Indices of the 17 joints of Human3.6M in the order of MPI-INF-3DHP: head top, neck, right arm,
+# left arm, right leg, left leg, pelvis, spine, head. Its neck is the thorax there, its head the
+# neck.
 HUMAN36M = (14, 8, 9, 10, 11, 12, 13, 15, 1, 16, 0, 5, 6, 7, 2, 3, 4)
 
 # The sizes of the images of the release, px: of the studio's cameras and of the one outdoors.
 STUDIO, OUTDOORS = (2048, 2048), (1920, 1080)
 
-# What is possible at all; a file beyond is damaged, or in other units or coordinates.
+# Limits; a file beyond them is damaged, or in other units or coordinates.
 _MAX_PX = 20_000
 _MAX_MM = 20_000
 _LEG_MM = (200, 700)  # the median length of a thigh or shin
 _LEGS = ((1, 2), (2, 3), (4, 5), (5, 6))
-# How far 2D joints are from the projected 3D joints, px: of the universal ground truth with the
-# camera that fits best (5 in TS5 and TS6), and of the metric one with its own.
+# Largest distance of 2D joints from the projected 3D joints, px: for the universal ground truth
+# with the best fitting camera (5 in TS5 and TS6), for the metric one with its own camera.
 _MAX_RMS = 100
-_FOCAL_PX = (500, 5000)  # those of the data set are about 1500 and 1680
+_FOCAL_PX = (500, 5000)  # those of the dataset are about 1500 and 1680
 _MAX_REPROJECTION = 3
 
 
@@ -41,7 +42,7 @@ class Calibration:
         intrinsics: `[3, 3]`, px.
         rotation: `[3, 3]`, world (Y up) to camera.
         translation: `[3]`, mm.
-        distortion: `[5]`, k1 k2 p1 p2 k3; None where not known.
+        distortion: `[5]`, k1 k2 p1 p2 k3; None where unknown.
     """
 
     image_size: tuple[int, int]
@@ -53,20 +54,20 @@ class Calibration:
 
 @dataclasses.dataclass(frozen=True)
 class View:
-    """A person seen by one camera, as a file has it.
+    """A person seen by one camera, as in a file.
 
     Attributes:
-        where: The file and what of it, for errors.
+        where: The file and the part of it, for errors.
         name: Unique name.
-        subject: Who.
+        subject: Person.
         camera: Number of the camera.
         keypoints_2d: `[t, 17, 2]`, px, in the order of MPI-INF-3DHP.
         joints_3d: `[t, 17, 3]`, mm, camera space, in the same order.
-        fps: Frames per second; NaN where not known.
+        fps: Frames per second; NaN where unknown.
         valid: `[t]` of 1 where the protocol counts the frame, else 0; None for all.
-        activity: `[t]`, 1 to 7; None where not known.
-        image_size: Of the images, where they are there.
-        calibration: Of the camera, where it is there.
+        activity: `[t]`, 1 to 7; None where unknown.
+        image_size: Of the images, where present.
+        calibration: Of the camera, where present.
         metric: Whether the joints are in metric camera space, and not height-normalised.
     """
 
@@ -86,13 +87,13 @@ class View:
 
 @dataclasses.dataclass(frozen=True)
 class Sequence:
-    """A recording: a shard of the prepared data set.
+    """A recording: a shard of the prepared dataset.
 
     Attributes:
         split: "train" or "test".
         name: "S1/Seq1" or "TS1".
-        frames: How many, over all cameras.
-        sources: The files it is read from.
+        frames: Number of frames, over all cameras.
+        sources: The files that it is read from.
         views: Reads it.
     """
 
@@ -109,7 +110,7 @@ def check_kind(value: Any, where: str, shape: tuple[int | None, ...]) -> None:
     Args:
         value: Anything with a `dtype` and a `shape`.
         where: The file and the key, for errors.
-        shape: What it must be; None stands for the number of frames, which must not be 0.
+        shape: Expected shape; None stands for the number of frames, which must not be 0.
 
     Raises:
         ValueError: If it is not.
@@ -153,11 +154,11 @@ def check_whole(value: np.ndarray, where: str, low: int, high: int) -> np.ndarra
 def record_of(view: View) -> dict[str, Any]:
     """Returns the record of a view.
 
-    The 2D joints are the ground truth, so their confidence is 1. The camera is given where it is
-    true for the joints: the universal ground truth is not where the camera saw it.
+    The 2D joints are the ground truth, so their confidence is 1. The record has the camera where it
+    projects the joints: that of the universal ground truth does not.
 
     Raises:
-        ValueError: If the view holds what cannot be; names the file and the key.
+        ValueError: If the view has impossible values; names the file and the key.
     """
     keypoints, joints = view.keypoints_2d[:, HUMAN36M], view.joints_3d[:, HUMAN36M]
     counted = slice(None) if view.valid is None else view.valid == 1
@@ -198,7 +199,7 @@ def _check_ranges(view: View, keypoints: np.ndarray, joints: np.ndarray) -> None
 
 
 def _check_body(view: View, joints: np.ndarray) -> None:
-    """Checks the frames that count: in other frames of the test set nobody may be."""
+    """Checks the valid frames; other frames of the test set may be without a person."""
     if not len(joints):
         raise ValueError(f"{view.where}: no frame is valid, expected some")
     if joints[..., 2].min() <= 0:
@@ -227,7 +228,7 @@ def _check_projection(view: View, keypoints: np.ndarray, joints: np.ndarray) -> 
     rms = np.sqrt(np.mean((directions * focal + centre - keypoints) ** 2))
     if not rms <= _MAX_RMS or not _FOCAL_PX[0] <= focal.min() <= focal.max() <= _FOCAL_PX[1]:
         raise ValueError(
-            f"{view.where}: no camera of the data set projects the 3D joints to the 2D joints; the "
+            f"{view.where}: no camera of the dataset projects the 3D joints to the 2D joints; the "
             f"best has focal lengths of {focal[0]:.0f} and {focal[1]:.0f} px and is off by "
             f"{rms:.0f} px, expected {_FOCAL_PX[0]} to {_FOCAL_PX[1]} px and at most {_MAX_RMS} "
             "px: are they of different frames or cameras?"
@@ -246,7 +247,7 @@ def _check_projection(view: View, keypoints: np.ndarray, joints: np.ndarray) -> 
 
 
 def _image_size(view: View, centre: np.ndarray) -> tuple[int, int]:
-    """The size of the images: known, else from where the principal point is, else by name."""
+    """Returns the size of the images: known, else from the principal point, else by name."""
     known = view.image_size or (view.calibration and view.calibration.image_size)
     sizes = [known] if known else [STUDIO, OUTDOORS]
     distances = [np.linalg.norm(np.array(size) / 2 - centre) / size[0] for size in sizes]
