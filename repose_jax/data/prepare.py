@@ -13,6 +13,8 @@ from collections.abc import Iterable, Sequence
 from types import ModuleType
 from typing import Any
 
+from absl import logging
+
 from repose_jax.runtime import names
 
 SOURCE = "source.json"
@@ -81,7 +83,12 @@ def builder(
         options["source"] = source
     if data_dir is not None:
         data_dir = pathlib.Path(data_dir).expanduser()
-    return builder_class(data_dir=data_dir, **options)
+    verbosity = logging.get_verbosity()
+    logging.set_verbosity(logging.ERROR)  # TFDS warns of every config that is not its default
+    try:
+        return builder_class(data_dir=data_dir, **options)
+    finally:
+        logging.set_verbosity(verbosity)
 
 
 def split_source(name: str, split: str) -> str | None:
