@@ -1,7 +1,7 @@
 """CMU motion capture: some subjects train, others test.
 
     repose prepare cmu_mocap --source=allasfamc.zip
-    python main.py --config=configs/cmu_mocap.py --workdir=runs/cmu_mocap
+    repose train --config=cmu_mocap --workdir=runs/cmu_mocap
 
 The paper's model and recipe on 243 frames at 30 frames per second; `:small` and `:tiny` are less,
 `:baseline`, `:spatial` and `:temporal` ablate the relational losses.

@@ -1,7 +1,7 @@
 """Human3.6M as in the paper: 243 frames, 16.0 million parameters, AdamW, 100 epochs, flips.
 
     repose prepare human36m --source=h36m_sh_conf_cam_source_final.pkl
-    python main.py --config=configs/h36m.py --workdir=runs/h36m
+    repose train --config=h36m --workdir=runs/h36m
 
 Stacked-hourglass keypoints with their confidence, and 2.5D labels; evaluated by the protocol of
 MotionBERT, MotionAGFormer and RePOSE (`docs/protocols.md`).

@@ -2,7 +2,7 @@
 
     repose prepare cmu_mocap --source=allasfamc.zip
     repose prepare bandai_namco --source=data.zip
-    python main.py --config=configs/mocap.py --workdir=runs/mocap
+    repose train --config=mocap --workdir=runs/mocap
 
 Variants: the sizes and losses of `configs.common`; `bandai` trains on Bandai Namco alone, so the
 test is a person and a laboratory never seen; `budget` is the short training of the README's table

@@ -1,7 +1,7 @@
 """MPI-INF-3DHP as in the paper: 81 frames, ground-truth keypoints as input.
 
     repose prepare mpi_inf_3dhp --source=mpi_inf_3dhp
-    python main.py --config=configs/mpi_inf_3dhp.py --workdir=runs/mpi_inf_3dhp
+    repose train --config=mpi_inf_3dhp --workdir=runs/mpi_inf_3dhp
 
 The keypoints of the dataset are its ground truth in the image, so there is no variant for them.
 Evaluated on the valid frames by the dataset's own definitions (`docs/protocols.md`).

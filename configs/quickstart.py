@@ -1,6 +1,6 @@
 """A small model on embedded synthetic motion: a few minutes on two CPU cores.
 
-    python main.py --config=configs/quickstart.py --workdir=runs/quickstart
+    repose train --config=quickstart --workdir=runs/quickstart
 
 The dataset `synthetic_motion` is prepared on the first run; nothing is downloaded.
 """

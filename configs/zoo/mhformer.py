@@ -1,7 +1,7 @@
 """MHFormer on Human3.6M (Li et al., CVPR 2022): 351 frames, 31.5 million parameters.
 
     repose prepare human36m --source=data --config=camera_cpn_ft_h36m_dbb
-    python main.py --config=configs/zoo/mhformer.py --workdir=runs/mhformer
+    repose train --config=mhformer --workdir=runs/mhformer
 
 CPN keypoints, joints in camera space in metres; trained on every frame of its clips, evaluated on
 every frame of the videos as the centre of a clip. The published loss: MPJPE.

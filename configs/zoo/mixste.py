@@ -1,7 +1,7 @@
 """MixSTE on Human3.6M (Zhang et al., CVPR 2022): 243 frames, 33.8 million parameters.
 
     repose prepare human36m --source=data --config=camera_cpn_ft_h36m_dbb
-    python main.py --config=configs/zoo/mixste.py --workdir=runs/mixste
+    repose train --config=mixste --workdir=runs/mixste
 
 CPN keypoints, joints in camera space, every frame evaluated. The published losses: MPJPE with a
 weight for each joint + 0.5 temporal consistency + 2 velocity, in metres.

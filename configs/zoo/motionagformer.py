@@ -1,7 +1,7 @@
 """MotionAGFormer-B on Human3.6M (Mehraban et al., WACV 2024): 243 frames, 11.7 million parameters.
 
     repose prepare human36m --source=h36m_sh_conf_cam_source_final.pkl
-    python main.py --config=configs/zoo/motionagformer.py --workdir=runs/motionagformer
+    repose train --config=motionagformer --workdir=runs/motionagformer
 
 Stacked-hourglass keypoints with their confidence, 2.5D labels relative to the root, evaluated by
 MotionBERT's protocol, which this family shares. The published losses: MPJPE + 0.5 N-MPJPE + 20

@@ -1,7 +1,7 @@
 """MotionBERT on Human3.6M, from scratch (Zhu et al., ICCV 2023): 243 frames, 42.5M parameters.
 
     repose prepare human36m --source=h36m_sh_conf_cam_source_final.pkl
-    python main.py --config=configs/zoo/motionbert.py --workdir=runs/motionbert
+    repose train --config=motionbert --workdir=runs/motionbert
 
 Stacked-hourglass keypoints with their confidence, 2.5D labels relative to the root, evaluated by
 MotionBERT's own protocol. The published losses: MPJPE + 0.5 N-MPJPE + 20 velocity.

@@ -1,7 +1,7 @@
 """PoseFormer on Human3.6M (Zheng et al., ICCV 2021): 81 frames, 9.6 million parameters.
 
     repose prepare human36m --source=data --config=camera_cpn_ft_h36m_dbb
-    python main.py --config=configs/zoo/poseformer.py --workdir=runs/poseformer
+    repose train --config=poseformer --workdir=runs/poseformer
 
 CPN keypoints, joints in camera space in metres; single frames out of the 81 around them. The
 published loss: MPJPE.

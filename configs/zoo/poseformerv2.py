@@ -1,7 +1,7 @@
 """PoseFormerV2 on Human3.6M (Zhao et al., CVPR 2023): 243 frames, 14.4 million parameters.
 
     repose prepare human36m --source=data --config=camera_cpn_ft_h36m_dbb
-    python main.py --config=configs/zoo/poseformerv2.py --workdir=runs/poseformerv2
+    repose train --config=poseformerv2 --workdir=runs/poseformerv2
 
 CPN keypoints, joints in camera space in metres; single frames out of the 243 around them, of which
 27 are seen as they are and all by 27 coefficients. The published loss: MPJPE.

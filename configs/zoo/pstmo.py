@@ -1,15 +1,15 @@
 r"""P-STMO-S on Human3.6M (Shan et al., ECCV 2022): 243 frames, 6.5 million parameters.
 
     repose prepare human36m --source=data --config=camera_cpn_ft_h36m_dbb
-    python main.py --config=configs/zoo/pstmo.py --workdir=runs/pstmo
+    repose train --config=pstmo --workdir=runs/pstmo
 
 CPN keypoints, joints in camera space in metres; single frames out of the 243 around them. The
 published losses: MPJPE of every frame after the first transformer + MPJPE of the centre frame.
 
 The published training starts from the encoders of a first stage, which tell masked poses again:
 
-    repose pretrain --config=configs/zoo/pstmo.py:masked --workdir=runs/stage1
-    python main.py --config=configs/zoo/pstmo.py --workdir=runs/pstmo \
+    repose pretrain --config=pstmo:masked --workdir=runs/stage1
+    repose train --config=pstmo --workdir=runs/pstmo \
         --config.init_from=runs/stage1/lifter
 
 With `full` it hides other shares (`--hidden_frames=0.6 --hidden_joints=3`), with `gt2d` more joints

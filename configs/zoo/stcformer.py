@@ -1,7 +1,7 @@
 """STCFormer on Human3.6M (Tang et al., CVPR 2023): 243 frames, 4.7 million parameters.
 
     repose prepare human36m --source=data --config=camera_cpn_ft_h36m_dbb
-    python main.py --config=configs/zoo/stcformer.py --workdir=runs/stcformer
+    repose train --config=stcformer --workdir=runs/stcformer
 
 CPN keypoints, joints in camera space in metres; trained on every frame of its clips, evaluated on
 every frame of the videos as the centre of a clip. The published loss: MPJPE.

@@ -1,7 +1,7 @@
 """VideoPose3D on Human3.6M (Pavllo et al., CVPR 2019): 243 frames, 17.0 million parameters.
 
     repose prepare human36m --source=data --config=camera_cpn_ft_h36m_dbb
-    python main.py --config=configs/zoo/videopose3d.py --workdir=runs/videopose3d
+    repose train --config=videopose3d --workdir=runs/videopose3d
 
 CPN keypoints, joints in camera space in metres; single frames out of the 243 around them. The
 published loss: MPJPE. The momentum of the batch norms falls from 0.1 to 0.001.

@@ -1,7 +1,7 @@
 r"""Masked pre-training of P-STMO (stage I of Shan et al., ECCV 2022), from 2D joints alone.
 
-    repose pretrain --config=configs/zoo/pstmo.py:masked --workdir=runs/stage1
-    repose train --config=configs/zoo/pstmo.py --workdir=runs/pstmo \
+    repose pretrain --config=pstmo:masked --workdir=runs/stage1
+    repose train --config=pstmo --workdir=runs/pstmo \
         --config.init_from=runs/stage1/lifter
 
 The configuration is that of a lifter `pstmo`: its model, data, optimiser and training apply, its
