@@ -2,9 +2,9 @@
 
     python -m benchmarks.ablation --out=runs/ablation
 
-Trains `configs/mocap.py:tiny,budget` on CMU and Bandai Namco, and once more on Bandai Namco alone;
-tests on the CMU subjects of the test split. Every finished run is kept, so the same command goes
-on. Other flags, such as `--config.data.data_dir=DIR`, go to `main.py`.
+Trains `mocap:tiny,budget` on CMU and Bandai Namco, and once more on Bandai Namco alone; tests on
+the CMU subjects of the test split. Every finished run is kept, so the same command resumes. Other
+flags, such as `--config.data.data_dir=DIR`, go to `repose train`.
 """
 
 import argparse
@@ -27,16 +27,12 @@ def main() -> None:
     tables = {}
     for data, data_variant in TRAINING.items():
         settings = {
-            name: (
-                "configs/mocap.py:" + ",".join(filter(None, [args.sizes, data_variant, variant])),
-                [],
-            )
+            name: ("mocap:" + ",".join(filter(None, [args.sizes, data_variant, variant])), [])
             for name, variant in LOSSES.items()
         }
         folder = args.out / (data_variant or "both")
         tables[data] = runs.sweep(settings, seeds=args.seeds, out=folder, extra=extra)
-        print(f"\nTrained on {data}, {args.seeds} seeds, mean ± standard deviation\n")
-        print(runs.markdown(tables[data]))
+        print(f"\nTrained on {data}\n\n{runs.report(tables[data])}")
     if args.json:
         values = {data: runs.values(results) for data, results in tables.items()}
         runs.save(args.json, seeds=args.seeds, results=values)

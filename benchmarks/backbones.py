@@ -1,17 +1,16 @@
-"""The backbones side by side: what they cost, and what the relational losses do for each.
+"""The backbones side by side: their costs, and the effect of the relational losses on each.
 
     python -m benchmarks.backbones cost --json=benchmarks/results/backbones_cost.json
     python -m benchmarks.backbones ablation --out=runs/backbones
 
-`cost` counts parameters and multiply-adds of the published sizes, and times the lifting of one test
-clip of each recipe on this machine. `ablation` trains small models (`:mocap,tiny,budget` of
-`configs/zoo`) with and without the relational losses, with the same clips and steps for all; what
-is finished in `--out` is not trained again. Other flags go to `main.py`.
+`cost` counts parameters and multiply-adds of the authors' sizes, and times the lifting of one test
+clip of each recipe on this machine. `ablation` trains small models (`:mocap,tiny,budget` of the
+zoo) with and without the relational losses, with the same clips and steps for all; finished runs
+in `--out` are not trained again. Other flags go to `repose train`.
 """
 
 import argparse
 import functools
-import importlib
 import pathlib
 import statistics
 import time
@@ -21,26 +20,25 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
+import configs
 from benchmarks import runs
 from repose_jax import config, models
+from repose_jax.evaluation import tables
 from repose_jax.models import complexity
 
 LOSSES = {"none": "", "spatial": "spatial", "temporal": "temporal", "both": "relational"}
 KINDS = "stcformer", "mixste", "videopose3d", "motionagformer"  # 2 transformers, convolution, graph
 STEPS = 500  # of 8 clips of 27 frames, in the 10 epochs of the schedule
-PUBLISHED = {
-    name: "configs.h36m" if name == "repose" else f"configs.zoo.{name}" for name in models.MODELS
-}
 
 
 def cost(name: str, repeats: int) -> dict[str, Any]:
-    """Counts and times one published model.
+    """Counts and times a model of its authors' sizes.
 
     Returns:
-        Parameters; frames that it sees; multiply-adds for the clip that it is published with (one
+        Parameters; frames that it sees; multiply-adds for a training clip of its authors (one
         frame out, of lifters of the centre); seconds to lift a test clip, and its poses.
     """
-    values: Any = importlib.import_module(PUBLISHED[name]).get_config()
+    values = configs.load("h36m" if name == "repose" else name)
     experiment = config.from_mapping(values.to_dict())
     counted = complexity.of_model(**experiment.model, clip_frames=experiment.data.frames)
     model: Any = nnx.jit(functools.partial(models.create, **experiment.model))()
@@ -68,7 +66,9 @@ def main() -> None:
     """Runs one part and prints its table."""
     parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
     parser.add_argument("part", choices=["cost", "ablation"])
-    parser.add_argument("--models", nargs="+", choices=PUBLISHED, help="default: all that apply")
+    parser.add_argument(
+        "--models", nargs="+", choices=models.MODELS, help="default: all that apply"
+    )
     parser.add_argument("--repeats", type=int, default=5, help="of a timing")
     parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("runs/backbones"))
     parser.add_argument("--seeds", type=int, default=3)
@@ -76,29 +76,22 @@ def main() -> None:
     args, extra = parser.parse_known_args()
     if args.part == "cost":
         results: dict[str, Any] = {}
-        for name in args.models or PUBLISHED:
-            results[name] = found = cost(name, args.repeats)
-            print(
-                f"{name:15} {found['parameters']:>12,} {found['frames']:>4} frames "
-                f"{found['macs'] / 1e9:7.1f} GMACs {found['poses_per_s']:8.1f} poses/s",
-                flush=True,
-            )
+        for name in args.models or models.MODELS:
+            results[name] = cost(name, args.repeats)
+        columns = ("parameters", "frames", "MACs", "poses/s")
+        keys = ("parameters", "frames", "macs", "poses_per_s")
+        rows = {name: [found[key] for key in keys] for name, found in results.items()}
+        print(tables.text(tables.Table("", columns, rows, ("{:,}", 0, "{:,}", 1))))
     else:
         results = {}
         for name in args.models or KINDS:
-            variants = {
-                loss: ",".join(filter(None, ["mocap,tiny,budget", variant]))
-                for loss, variant in LOSSES.items()
-            }
             settings = {
-                loss: (f"configs/zoo/{name}.py:{variant}", ()) for loss, variant in variants.items()
+                loss: (f"{name}:{','.join(filter(None, ['mocap,tiny,budget', variant]))}", ())
+                for loss, variant in LOSSES.items()
             }
             budget = [f"--config.train.epoch_steps={STEPS // 10}", *extra]
             found = runs.sweep(settings, seeds=args.seeds, out=args.out / name, extra=budget)
-            print(f"\n{name}, {args.seeds} seeds, mean ± standard deviation\n")
-            print(runs.markdown(found))
-            print("\nthe change for each seed, against none\n")
-            print(runs.markdown(found, against="none"))
+            print(f"\n{name}\n\n{runs.report(found, against='none')}")
             results[name] = runs.values(found)
     if args.json:
         runs.save(args.json, seeds=args.seeds, results=results)

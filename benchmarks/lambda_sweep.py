@@ -1,10 +1,10 @@
 """Chooses lambda_S and lambda_T, which the paper leaves open.
 
-    python -m benchmarks.lambda_sweep --config=configs/h36m.py --out=runs/lambda
+    python -m benchmarks.lambda_sweep --config=h36m --out=runs/lambda
 
 Trains the configuration once for every weight of the spatial loss with the temporal one at its
 default, then the other way round, and prints a table. Every finished run is kept. Other flags go
-to `main.py`.
+to `repose train`.
 """
 
 import argparse
@@ -27,7 +27,7 @@ def main() -> None:
         for weight in args.values
     }
     results = runs.sweep(settings, seeds=args.seeds, out=args.out, extra=extra)
-    print(runs.markdown(results))
+    print(runs.report(results))
 
 
 if __name__ == "__main__":

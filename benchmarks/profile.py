@@ -2,24 +2,26 @@
 
     python -m benchmarks.profile training_2x243 --repeats=3
 
-JAX's profiler tells when every kernel of the compiled program started and ended; the program keeps
-of each the names (`jax.named_scope`) that the code gave. A kernel that XLA made of several
+JAX's profiler records when every kernel of the compiled program started and ended; the program
+keeps the names (`jax.named_scope`) of the code for each. A kernel that XLA made of several
 operations counts for the part of its matrix product, or else of its result. Kernels that run at
 the same time share it, so the parts add up to the time of the step.
 """
 
 import argparse
 import collections
+import math
 import pathlib
 import re
 import sys
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jax
 
 from benchmarks import cases, runs
+from repose_jax.evaluation import tables
 
 PARTS = (
     "linear",
@@ -155,15 +157,16 @@ def by_part(ran: Sequence[Kernel], program: str) -> dict[str, tuple[float, float
     return dict(sorted(((k, (f, b)) for k, (f, b) in found.items()), key=lambda x: -sum(x[1])))
 
 
-def rows(parts: dict[str, tuple[float, float]], repeats: int) -> Iterable[str]:
-    """Formats the parts as a table in Markdown, in seconds of one run."""
-    yield "| part | forward, s | backward, s | share |"
-    yield "|---|---|---|---|"
+def table(parts: dict[str, tuple[float, float]], repeats: int) -> tables.Table:
+    """Makes a table of the parts, in seconds of one run."""
     whole = sum(map(sum, parts.values()))
-    for part, both in parts.items():
-        forward, backward = (f"{time / repeats / 1e9:.3g}" if time else "" for time in both)
-        yield f"| {part} | {forward} | {backward} | {sum(both) / whole:.1%} |"
-    yield f"| **all** | {whole / repeats / 1e9:.3g} | | |"
+    seconds = {
+        part: [time / repeats / 1e9 or math.nan for time in both] for part, both in parts.items()
+    }
+    rows = {part: [*both, sum(parts[part]) / whole] for part, both in seconds.items()}
+    rows["all"] = [whole / repeats / 1e9, math.nan, math.nan]
+    columns = ("forward, s", "backward, s", "share")
+    return tables.Table("", columns, rows, ("{:.3g}", "{:.3g}", "{:.1%}"), corner="part")
 
 
 def trace(case: cases.Case, module: str, repeats: int) -> list[Kernel]:
@@ -196,7 +199,7 @@ def main() -> None:
         parts = by_part(trace(case, program.split()[1].rstrip(","), args.repeats), program)
     except ValueError as error:
         sys.exit(f"error: {error}")
-    print("\n".join(rows(parts, args.repeats)))
+    print(tables.markdown(table(parts, args.repeats)))
     if args.json:
         runs.save(args.json, case=args.case, repeats=args.repeats, ns=parts)
 

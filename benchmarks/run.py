@@ -1,19 +1,21 @@
-"""How fast it is: every case several times, in turn with the others, on this machine.
+"""Times every case several times, alternating with the others, on this machine.
 
     python -m benchmarks.run                                  # everything that a CPU can do
     python -m benchmarks.run training relational --repeats=7  # some of it
     python -m benchmarks.run accelerator                      # bfloat16 and whole batches
     python -m benchmarks.run inference --beside "other=python other.py"
 
-Each case is a process of its own (`benchmarks.cases`), which compiles, warms up, and waits. Beside
-it wait other implementations of the case and a plain matrix product of its type. They run once, in
-turn, and again: a machine that gets slower does so for all of them. `--beside NAME=COMMAND` adds an
-implementation: `COMMAND CASE` has to speak as `benchmarks.cases` does, and leaves out a case by
-ending at once. The table has medians, and ratios of medians.
+Each case is a process of its own (`benchmarks.cases`), which compiles, warms up, and waits. So do
+other implementations of the case and a plain matrix product of its type. They run once each, one
+after the other, and again: a machine that gets slower does so for all of them.
+`--beside NAME=COMMAND` adds an implementation: `COMMAND CASE` reads and writes the same lines as
+`benchmarks.cases`, and leaves out a case by ending at once. The table has medians, and ratios of
+medians.
 """
 
 import argparse
 import json
+import math
 import pathlib
 import shlex
 import statistics
@@ -22,6 +24,7 @@ import sys
 from typing import Any
 
 from benchmarks import runs
+from repose_jax.evaluation import tables
 
 GROUPS = {
     "inference": ("inference_1x243", "inference_8x243"),
@@ -38,10 +41,19 @@ GROUPS = {
     ),
 }
 OURS = "repose_jax"
+COLUMNS = (
+    "median, s",
+    "least, s",
+    "most, s",
+    "time / ours",
+    "of the matmul peak",
+    "peak memory, GB",
+    "compile, s",
+)
 
 
 class Worker:
-    """A process that runs one case whenever it is told to."""
+    """A process that runs one case on request."""
 
     def __init__(self, command: list[str]):
         self.process = subprocess.Popen(
@@ -72,7 +84,7 @@ class Worker:
 
 
 def measure(case: str, beside: dict[str, list[str]], repeats: int) -> dict[str, dict[str, Any]]:
-    """Times a case, ours and others, in turn, and a matrix product with them.
+    """Times a case, ours and others, and a matrix product, alternating.
 
     Returns:
         For each implementation, and for "matmul", its `Worker.end`.
@@ -93,34 +105,29 @@ def measure(case: str, beside: dict[str, list[str]], repeats: int) -> dict[str, 
     return {name: worker.end() for name, worker in workers.items()}
 
 
-def rows(case: str, found: dict[str, dict[str, Any]]) -> list[str]:
-    """Formats a case as lines of a table in Markdown."""
-    lines = []
-    median = {name: statistics.median(one["seconds"]) for name, one in found.items()}
-    for name, one in found.items():
-        if name == "matmul":
-            continue
-        share = ""
-        if one["flops"]:
-            speed = one["flops"] / median[name]
-            share = f"{speed / (found['matmul']['flops'] / median['matmul']):.0%}"
-        cells = [
-            case,
-            name,
-            f"{median[name]:.4g}",
-            f"{min(one['seconds']):.4g} to {max(one['seconds']):.4g}",
-            f"{median[name] / median[OURS]:.2f}",
-            share,
-            f"{one['peak_bytes'] / 1e9:.2f}",
-            "" if one["compile_s"] is None else f"{one['compile_s']:.1f}",
-        ]
-        lines.append(f"| {' | '.join(cells)} |")
-    return lines
-
-
-HEAD = """\
-| case | | median, s | range, s | time / ours | of the matmul peak | peak memory, GB | compile, s |
-|---|---|---|---|---|---|---|---|"""
+def table(results: dict[str, dict[str, dict[str, Any]]]) -> tables.Table:
+    """Makes a table of the cases, as `measure` returns them."""
+    rows = {}
+    for case, found in results.items():
+        median = {name: statistics.median(one["seconds"]) for name, one in found.items()}
+        for name, one in found.items():
+            if name == "matmul":
+                continue
+            share = math.nan
+            if one["flops"]:
+                peak = found["matmul"]["flops"] / median["matmul"]
+                share = one["flops"] / median[name] / peak
+            rows[f"{case}, {name}"] = [
+                median[name],
+                min(one["seconds"]),
+                max(one["seconds"]),
+                median[name] / median[OURS],
+                share,
+                one["peak_bytes"] / 1e9,
+                math.nan if one["compile_s"] is None else one["compile_s"],
+            ]
+    seconds = "{:.4g}"
+    return tables.Table("", COLUMNS, rows, (seconds, seconds, seconds, 2, "{:.0%}", 2, 1), "case")
 
 
 def main() -> None:
@@ -160,11 +167,11 @@ def main() -> None:
         if not given:
             parser.error(f"--beside takes NAME=COMMAND, found {pair!r}")
         beside[name] = shlex.split(command)
-    print(HEAD, flush=True)
     results = {}
     for case in cases:
+        print(f"{case} ...", file=sys.stderr)
         results[case] = measure(case, beside, args.repeats)
-        print("\n".join(rows(case, results[case])), flush=True)
+    print(tables.markdown(table(results)))
     if args.json:
         runs.save(args.json, repeats=args.repeats, results=results)
 

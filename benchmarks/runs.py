@@ -1,9 +1,8 @@
-"""Runs `main.py` for many settings, one after the other, and puts the results in one table."""
+"""Trains many settings with several seeds, one after the other, and puts the results in tables."""
 
 import json
 import pathlib
 import platform
-import statistics
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -11,28 +10,11 @@ from typing import Any
 
 import jax
 
-# Metric, group of joints, column head. Lower is better for mm, higher for %.
-COLUMNS = (
-    ("mpjpe", "all", "MPJPE"),
-    ("mpjpe", "occluded", "occluded"),
-    ("pa_mpjpe", "all", "PA-MPJPE"),
-    ("pa_mpjpe", "occluded", "occluded"),
-    ("mpjve", "all", "MPJVE"),
-    ("mpjve", "occluded", "occluded"),
-    ("spatial_depth_order", "all", "Order-S %"),
-    ("spatial_depth_order", "occluded", "occluded"),
-    ("temporal_depth_order", "all", "Order-T %"),
-    ("temporal_depth_order", "occluded", "occluded"),
-)
+from repose_jax.cli import arguments
+from repose_jax.evaluation import compare
+from repose_jax.evaluation.tables import markdown
 
-
-def train(config: str, workdir: pathlib.Path, overrides: Sequence[str]) -> dict[str, Any]:
-    """Trains one setting with `main.py`, unless its result is there, and returns its evaluation."""
-    result = workdir / "evaluation.json"
-    if not result.exists():
-        command = [sys.executable, "main.py", f"--config={config}", f"--workdir={workdir}"]
-        subprocess.run([*command, "--config.eval.pictures=0", *overrides], check=True)
-    return json.loads(result.read_text())
+Results = Mapping[str, Sequence[compare.Run]]
 
 
 def sweep(
@@ -41,8 +23,11 @@ def sweep(
     seeds: int,
     out: pathlib.Path,
     extra: Sequence[str],
-) -> dict[str, list[dict[str, Any]]]:
+) -> dict[str, list[compare.Run]]:
     """Trains every setting with several seeds; what is finished in `out` is not trained again.
+
+    All settings are checked before the first one is trained. A wrong one, and a finished run of
+    another configuration in `out`, end the program with one line and status 2.
 
     Args:
         settings: name to (config with variants, overrides).
@@ -51,55 +36,70 @@ def sweep(
         extra: overrides for all.
 
     Returns:
-        For each setting the evaluations of its seeds.
+        For each setting the runs of its seeds.
     """
-    results: dict[str, list[dict[str, Any]]] = {name: [] for name in settings}
-    for seed in range(seeds):
-        for name, (config, overrides) in settings.items():
-            workdir = out / f"{name.replace(' ', '_')}_seed{seed}"
-            results[name].append(
-                train(config, workdir, [*overrides, *extra, f"--config.train.seed={seed}"])
-            )
-    return results
+    jobs = {
+        out / f"{name.replace(' ', '_')}_seed{seed}": [
+            f"--config={config}", *overrides, *extra, f"--config.train.seed={seed}"
+        ]
+        for seed in range(seeds)
+        for name, (config, overrides) in settings.items()
+    }  # fmt: skip
+    unfinished = [workdir for workdir, flags in jobs.items() if not _is_finished(workdir, flags)]
+    for workdir in unfinished:
+        command = [sys.executable, "-m", "repose_jax", "train", f"--workdir={workdir}"]
+        subprocess.run([*command, "--config.eval.pictures=0", *jobs[workdir]], check=True)
+    found = [compare.read(workdir) for workdir in jobs]
+    return {name: found[i :: len(settings)] for i, name in enumerate(settings)}
 
 
-def value(evaluation: Mapping[str, Any], metric: str, group: str) -> float:
-    """Returns one mean of an evaluation, over all joints or those of one visibility."""
-    rows = evaluation["results"]
-    return (rows["all"]["all"] if group == "all" else rows["visibility"][group])[metric]
+def _is_finished(workdir: pathlib.Path, flags: Sequence[str]) -> bool:
+    parser = arguments.Parser(prog="repose train")
+    parser.add_config()
+    wanted = compare.settings(arguments.parse(parser, flags).experiment.to_dict())
+    if not (workdir / "evaluation.json").exists():
+        return False
+    found = {k: v for k, v in compare.read(workdir).settings.items() if k != "checkpoint"}
+    changed = [
+        f"config.{key} is {found.get(key)!r} there and {wanted.get(key)!r} now"
+        for key in compare.differing([found, wanted])
+    ]
+    if changed:
+        parser.error(
+            f"{workdir} has results of another configuration: {'; '.join(changed)}. "
+            "Give another --out."
+        )
+    return True
 
 
-def values(
-    results: Mapping[str, Sequence[Mapping[str, Any]]],
-) -> dict[str, list[dict[str, float]]]:
-    """Returns the columns of every evaluation, as JSON."""
-    return {
-        name: [{f"{m}/{g}": value(e, m, g) for m, g, _ in COLUMNS} for e in evaluations]
-        for name, evaluations in results.items()
-    }
+def visibilities(results: Results) -> tuple[str | None, ...]:
+    """Returns None, for all joints, and "occluded" where every run knows which those are."""
+    rows = [run.evaluation["results"]["visibility"] for runs in results.values() for run in runs]
+    return (None, "occluded") if all("occluded" in row for row in rows) else (None,)
 
 
-def markdown(results: Mapping[str, Sequence[Mapping[str, Any]]], against: str | None = None) -> str:
-    """Formats mean and standard deviation over the seeds.
+def report(results: Results, against: str | None = None) -> str:
+    """Formats the tables of `repose compare` as Markdown.
 
     Args:
-        results: for each setting the evaluations of its seeds.
-        against: a setting from which the others are told, as the change for each seed.
+        results: for each setting the runs of its seeds.
+        against: a setting from which to show the differences too.
     """
-    lines = ["| | " + " | ".join(head for *_, head in COLUMNS) + " |", "|---" * 11 + "|"]
-    for name, evaluations in results.items():
-        if name == against:
-            continue
-        cells = []
-        for metric, group, _ in COLUMNS:
-            values = [value(e, metric, group) for e in evaluations]
-            if against:
-                base = [value(e, metric, group) for e in results[against]]
-                values = [new - old for new, old in zip(values, base, strict=True)]
-            spread = statistics.stdev(values) if len(values) > 1 else 0.0
-            cells.append(f"{statistics.mean(values):{'+' if against else ''}.2f} ± {spread:.2f}")
-        lines.append(f"| {name} | " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+    parts = []
+    for visibility in visibilities(results):
+        parts.append(compare.means(results, compare.DEFAULT, visibility))
+        if against:
+            parts.append(compare.differences(results, against, compare.DEFAULT, visibility))
+    return "\n".join(map(markdown, parts))
+
+
+def values(results: Results) -> dict[str, list[dict[str, float]]]:
+    """Returns the metrics of every run, as JSON: "mpjpe/all", "mpjpe/occluded", ..."""
+    columns = [(metric, v) for metric in compare.DEFAULT for v in visibilities(results)]
+    return {
+        name: [{f"{m}/{v or 'all'}": run.value(m, v) for m, v in columns} for run in runs]
+        for name, runs in results.items()
+    }
 
 
 def environment() -> dict[str, Any]:
