@@ -199,7 +199,7 @@ def main() -> None:
         parts = by_part(trace(case, program.split()[1].rstrip(","), args.repeats), program)
     except ValueError as error:
         sys.exit(f"error: {error}")
-    print(tables.markdown(table(parts, args.repeats)))
+    print(tables.markdown(table(parts, args.repeats)).strip())
     if args.json:
         runs.save(args.json, case=args.case, repeats=args.repeats, ns=parts)
 

@@ -171,7 +171,7 @@ def main() -> None:
     for case in cases:
         print(f"{case} ...", file=sys.stderr)
         results[case] = measure(case, beside, args.repeats)
-    print(tables.markdown(table(results)))
+    print(tables.markdown(table(results)).strip())
     if args.json:
         runs.save(args.json, repeats=args.repeats, results=results)
 
