@@ -244,7 +244,7 @@ class TrainConfig:
             see `setup.microbatches_of`.
         steps_per_call: steps in one call of the device. It saves time where steps are short; a run
             stops for a signal only between two calls. None for 1; on CPU for up to 8 short ones,
-            see `setup.steps_per_call_of`. Pre-training takes one.
+            see `setup.steps_per_call_of`.
         seed: seed of the initialisation, the order of clips, flips and dropout.
         eval_every: epochs between two evaluations, each with a checkpoint.
         log_every: steps between two records of the training metrics.

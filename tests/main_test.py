@@ -46,7 +46,7 @@ def test_a_run_that_is_told_to_stop_saves_and_the_same_command_finishes_it(
         "--config.train.eval_every=20",
     )
     process = processes.start(*flags)
-    while " 6/40 [" not in process.printed():  # the bar, before the first step is compiled
+    while "train: step 6 of 40" not in process.printed():  # before the first step is compiled
         time.sleep(0.02)
         assert not process.has_ended(), processes.finish(process)
     process.process.send_signal(signal.SIGTERM)

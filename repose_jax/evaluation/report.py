@@ -93,8 +93,8 @@ def write(
         },
         "results": clean,
     }
-    json_path.write_text(json.dumps(content, indent=2) + "\n")
-    with csv_path.open("w", newline="") as file:
+    json_path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    with csv_path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(["group", "name", *METRICS])
         for group, rows in clean.items():

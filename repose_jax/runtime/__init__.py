@@ -1,1 +1,1 @@
-"""What every room runs on: devices, checkpoints, logs, signals."""
+"""Machinery of every room: devices, checkpoints, logs, signals."""

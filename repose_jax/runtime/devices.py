@@ -15,12 +15,12 @@ def data_mesh() -> Mesh:
 
 
 def replicated(mesh: Mesh) -> NamedSharding:
-    """Returns the sharding of what every device holds whole."""
+    """Returns the sharding of arrays that every device holds whole."""
     return NamedSharding(mesh, PartitionSpec())
 
 
 def split(mesh: Mesh, axis: int = 0) -> NamedSharding:
-    """Returns the sharding of what is split along an axis, by default the first."""
+    """Returns the sharding of arrays that are split along an axis, by default the first."""
     return NamedSharding(mesh, PartitionSpec(*[None] * axis, "data"))
 
 
@@ -28,7 +28,7 @@ def process_rows(batch_size: int) -> slice:
     """Returns the rows of a batch that this process feeds.
 
     Raises:
-        ValueError: the batch cannot be split evenly over the devices.
+        ValueError: the batch does not split evenly over the devices.
     """
     if batch_size % jax.device_count():
         raise ValueError(
@@ -45,7 +45,7 @@ def put_rows(rows: T, mesh: Mesh, axis: int = 0) -> T:
     Args:
         rows: a pytree of arrays.
         mesh: the devices.
-        axis: of the arrays, along which the rows lie.
+        axis: axis of the rows.
     """
     return jax.tree.map(
         lambda x: jax.make_array_from_process_local_data(split(mesh, axis), np.asarray(x)), rows

@@ -24,7 +24,7 @@ class Progress:
         label: name of the work.
         initial: units done before.
         unit: name of a unit.
-        keep: leave the full bar on the terminal.
+        keep: leave the full bar on the terminal, and begin with a line elsewhere.
     """
 
     def __init__(
@@ -43,6 +43,8 @@ class Progress:
             dynamic_ncols=True,
             disable=not self._first or self._lines,
         )
+        if self._lines and keep:
+            self._print(self._start[0])
 
     def __enter__(self) -> "Progress":
         return self
@@ -58,7 +60,7 @@ class Progress:
         enough = self.done - done >= _SHARE * self.total
         if self._lines and now - last >= (_SECONDS if enough else _LONGEST):
             self._last = now, self.done
-            print(self._line(now), file=sys.stderr, flush=True)
+            self._print(now)
 
     def show(self, status: str) -> None:
         """Shows a text beside the progress, such as the loss."""
@@ -71,13 +73,14 @@ class Progress:
             self._bar.write(line)
             sys.stdout.flush()
 
-    def _line(self, now: float) -> str:
+    def _print(self, now: float) -> None:
+        share = f"{self.unit} {self.done} of {self.total} ({self.done / self.total:.0%})"
+        parts = [f"{self.label}: {share}", self.status]
         begun, initial = self._start
-        left = (now - begun) / (self.done - initial) * (self.total - self.done)
-        share = (
-            f"{self.label}: {self.unit} {self.done} of {self.total} ({self.done / self.total:.0%})"
-        )
-        return ", ".join(filter(None, [share, self.status, f"{tqdm.format_interval(left)} left"]))
+        if self.done > initial:
+            left = (now - begun) / (self.done - initial) * (self.total - self.done)
+            parts.append(f"{tqdm.format_interval(left)} left")
+        print(", ".join(filter(None, parts)), file=sys.stderr, flush=True)
 
 
 def track(items: Iterable[T], *, total: int, label: str, unit: str = "batch") -> Iterator[T]:

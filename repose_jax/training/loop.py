@@ -156,11 +156,11 @@ def train(
     """
     step, last = int(train_state.step), run.last_step
     lowest, calls, pending = best.get(task.score, math.inf), 0, None
+    stop.saves_after = "step"
     with Progress(last, "train", initial=step) as progress, _precision(run):
         log = _TrainLog(run, task, checkpoints, writer, progress)
         while step < last:
             # 5. Dispatch a few steps, and look at the metrics of those before.
-            stop.saves_after = "step"
             steps = _next_steps(run, step)
             train_state, metrics = task.update(train_state, task.batches(steps))
             log.look(pending, step)
@@ -191,6 +191,7 @@ def train(
             if signum := signum or stop.agreed(calls):
                 raise Interrupted(signum, _stopped(signum, step, last, checkpoints))
             log.restart(step)
+            stop.saves_after = "step"
     stop.saves_after = ""
     return train_state
 

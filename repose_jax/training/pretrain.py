@@ -131,7 +131,7 @@ def masked_config(
     """Returns the sizes of the masked model that prepares an experiment's lifter.
 
     Raises:
-        ValueError: it is not of `pstmo`, or not on single windows, or sizes that cannot be.
+        ValueError: it is not of `pstmo`, or not on single windows, or has invalid sizes.
     """
     lifter: Any = nnx.eval_shape(functools.partial(models.create, **config.model))
     if not isinstance(lifter, Pstmo):
@@ -152,10 +152,10 @@ def masked_config(
 
 
 def from_torch(state_dict: Mapping[str, Any], **config: Any) -> MaskedPoseModel:
-    """Builds the masked model from the tensors of a published checkpoint of stage I.
+    """Builds the masked model from the tensors of a checkpoint of stage I of the authors' code.
 
     Args:
-        state_dict: published parameter name (with or without the prefix `module.`) to tensor or
+        state_dict: its parameter name (with or without the prefix `module.`) to tensor or
             array, as from `convert.read_torch`.
         **config: fields of `MaskedPoseConfig`.
 

@@ -141,7 +141,7 @@ def microbatches_of(config: Experiment, train_state: state.TrainState) -> int:
     (`docs/performance.md`).
 
     Raises:
-        ValueError: a batch cannot be split so.
+        ValueError: a batch does not split so.
     """
     batch, wanted = config.train.batch_size, config.train.microbatch_size
     norms = bool(jax.tree.leaves(train_state.stats))

@@ -1,4 +1,4 @@
-"""What training changes: one pytree, made in one place."""
+"""The state of training: one pytree, made in one place."""
 
 import dataclasses
 from typing import Any
@@ -21,7 +21,7 @@ class TrainState:
         params: the model's parameters and the learned loss weights, float32.
         stats: the running statistics of the model's batch norms; empty where it has none.
         opt_state: state of the optimiser.
-        ema: moving average of the model's parameters; None where none is kept.
+        ema: moving average of the model's parameters, or None.
     """
 
     step: Any  # an array; but like every leaf, whatever a tree map or Orbax puts in its place
@@ -31,8 +31,8 @@ class TrainState:
     ema: Any
 
     @property
-    def variables(self) -> tuple[Any, Any]:
-        """What to evaluate with: the parameters (their moving average, if kept), and `stats`.
+    def variables(self) -> tuple[nnx.State, nnx.State]:
+        """The variables for evaluation: the parameters, or their moving average, and `stats`.
 
         `nnx.merge(graphdef, *variables)` is the model.
         """
@@ -45,7 +45,7 @@ def create(
     optimizer: optax.GradientTransformation,
     *,
     ema: bool,
-) -> tuple[Any, TrainState]:
+) -> tuple[nnx.GraphDef, TrainState]:
     """Returns (the model's static half for `nnx.merge`, the state before the first step)."""
     graphdef, params, stats = nnx.split(model, nnx.Param, nnx.BatchStat)
     params = {"model": params, "log_variances": log_variances}
@@ -54,7 +54,7 @@ def create(
         params=params,
         stats=stats,
         opt_state=optimizer.init(params),
-        # A copy: the state is donated, and one buffer cannot be donated twice.
+        # A copy: the state is donated, and no buffer is donated twice.
         ema=jax.tree.map(jnp.copy, params["model"]) if ema else None,
     )
     return graphdef, state

@@ -1,4 +1,4 @@
-"""One update, and several: pure functions of the state and the batch."""
+"""The update of a step, and of several: pure functions of the state and the batches."""
 
 import functools
 from typing import Any
@@ -20,7 +20,7 @@ def train_step(
     train_state: state.TrainState,
     batch: dict[str, jax.Array],
     *,
-    graphdef: Any,
+    graphdef: nnx.GraphDef,
     objective: objective.Objective,
     optimizer: optax.GradientTransformation,
     momentum: optax.Schedule,
@@ -34,11 +34,11 @@ def train_step(
         train_state: the state before.
         batch: `inputs`, `targets` and `mask`, as from `clips.train_batch`.
         graphdef: the model's static half.
-        objective: what is minimised.
+        objective: the function to minimise.
         optimizer: the update rule.
         momentum: step to the weight of a batch in the running statistics of batch norms.
         ema: decay of the moving average, where the state keeps one.
-        seed: seed of the drops.
+        seed: seed of dropout and stochastic depth.
         microbatches: parts of the batch that go through the model one after the other.
 
     Returns:
@@ -46,11 +46,11 @@ def train_step(
         Of a model with several outputs the loss is the sum over them, the parts are of the last.
     """
     key = jax.random.fold_in(jax.random.key(seed), train_state.step)
-    # Of joints instead of whole frames, as losses count them.
+    # A mask of joints instead of frames, as losses count them.
     batch = batch | {"mask": jnp.broadcast_to(batch["mask"], batch["targets"].shape[:-1])}
 
     def loss_fn(params, rows, key):
-        # Variables made anew here, inside of the differentiation, can be written to in it.
+        # Variables that are made inside of the differentiation are writable in it.
         stats = jax.tree.map(lambda x: x, train_state.stats)
         model = nnx.merge(graphdef, params["model"], stats)
         first, _ = model.context
@@ -68,18 +68,18 @@ def train_step(
     if microbatches == 1:
         found = differentiate(train_state.params, batch, key)
     else:
-        # Rows take turns, so that each device keeps its own.
+        # Parts interleave rows, so that each device keeps its own.
         rows = jax.tree.map(
             lambda x: x.reshape(-1, microbatches, *x.shape[1:]).swapaxes(0, 1), batch
         )
-        turns = rows, jax.random.split(key, microbatches)
+        microbatch_inputs = rows, jax.random.split(key, microbatches)
 
-        def add(total, turn):
-            seen, grads = differentiate(train_state.params, *turn)
+        def add(total, inputs):
+            seen, grads = differentiate(train_state.params, *inputs)
             return jax.tree.map(jnp.add, total, grads), seen
 
         zero = optax.tree.zeros_like(train_state.params)
-        grads, seen = jax.lax.scan(add, zero, turns)
+        grads, seen = jax.lax.scan(add, zero, microbatch_inputs)
         found = jax.tree.map(lambda x: x.sum(0), seen), grads
     (loss, (parts, batch_stats)), grads = found
     with jax.named_scope("update"):
@@ -87,7 +87,7 @@ def train_step(
         params: Any = optax.apply_updates(train_state.params, updates)
         average = train_state.ema
         if average is not None:
-            # Early on the average follows faster, so that it does not remember the initialisation.
+            # At first the average follows faster, so that it forgets the initialisation.
             decay = jnp.minimum(ema, (1.0 + train_state.step) / (10.0 + train_state.step))
             average = optax.incremental_update(params["model"], average, 1.0 - decay)
         stats = optax.incremental_update(batch_stats, train_state.stats, momentum(train_state.step))
@@ -97,7 +97,7 @@ def train_step(
     return new_state, metrics
 
 
-def jit_step(run: Run):
+def jit_step(run: Run) -> jax.stages.Wrapped:
     """Returns the compiled `train_step` of a run, (state, batch) -> (state, metrics).
 
     The state is donated.
@@ -115,10 +115,10 @@ def jit_step(run: Run):
     return jax.jit(step, donate_argnums=0)
 
 
-def jit_steps(run: Run):
+def jit_steps(run: Run) -> jax.stages.Wrapped:
     """Returns the compiled updates of several steps, (state, batches) -> (state, metrics).
 
-    The state is donated. The arrays of `batches` and the metrics have an axis of steps in front.
+    The state is donated. The arrays of `batches` and the metrics have a first axis of steps.
     Batches come split over the devices, so that the only communication is the reduction of the
     gradients, once for every pass, and that of the statistics of batch norms, which are of all
     clips.

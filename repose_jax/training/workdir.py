@@ -237,6 +237,6 @@ def start_from(workdir: pathlib.Path, train_state: state.TrainState) -> state.Tr
         train_state,
         params={**train_state.params, "model": params},
         stats=stats,
-        # A copy: the state is donated, and one buffer cannot be donated twice.
+        # A copy: the state is donated, and no buffer is donated twice.
         ema=None if train_state.ema is None else jax.tree.map(jnp.copy, params),
     )

@@ -42,21 +42,22 @@ def test_a_terminal_gets_a_bar(monkeypatch):
 def test_a_file_gets_a_line_every_5_percent_of_slow_work(monkeypatch, seconds):
     seconds(3)
     lines = errors(monkeypatch, io.StringIO()).splitlines()
-    assert lines[0] == "train: step 5 of 100 (5%), loss 0.5, 04:45 left"
-    assert len(lines) == 20
+    assert lines[0] == "train: step 0 of 100 (0%)"
+    assert lines[1] == "train: step 5 of 100 (5%), loss 0.5, 04:45 left"
+    assert len(lines) == 21
 
 
 def test_a_file_gets_a_line_a_minute_of_very_slow_work(monkeypatch, seconds):
     seconds(20)
     lines = errors(monkeypatch, io.StringIO(), 1000).splitlines()
-    assert lines[0].startswith("train: step 3 of 1000 (0%)")
-    assert len(lines) == 333
+    assert lines[1].startswith("train: step 3 of 1000 (0%)")
+    assert len(lines) == 334
 
 
 def test_a_file_gets_a_line_every_10_seconds_of_quick_work(monkeypatch, seconds):
     seconds(0.5)
     lines = errors(monkeypatch, io.StringIO()).splitlines()
-    assert [line.split()[2] for line in lines] == ["20", "40", "60", "80", "100"]
+    assert [line.split()[2] for line in lines] == ["0", "20", "40", "60", "80", "100"]
 
 
 def test_other_processes_show_nothing(monkeypatch, seconds, capsys):

@@ -20,7 +20,7 @@ GRADS = {
 
 
 def updates(steps: int = 1, **options):
-    """What is added to the parameters at the last of some steps with the same gradient."""
+    """The update of the parameters at the last of some steps with the same gradient."""
     optimizer = optim.optimizer(optim.OptimConfig(**options), steps_per_epoch=10)
     state = optimizer.init(PARAMS)
     update = None
@@ -60,7 +60,7 @@ def test_the_momentum_of_batch_norms_falls_exponentially_over_the_epochs():
     np.testing.assert_allclose(found, [0.1] * 3 + [0.01] * 3 + [0.001], rtol=1e-5)
 
 
-def test_the_momentum_of_batch_norms_is_pytorchs_unless_told_otherwise():
+def test_the_momentum_of_batch_norms_is_pytorchs_by_default():
     momentum = optim.batch_norm_momentum(optim.OptimConfig(), steps_per_epoch=3, epochs=2)
     np.testing.assert_allclose([momentum(step) for step in range(7)], 0.1, rtol=1e-6)
 

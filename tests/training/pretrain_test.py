@@ -39,7 +39,7 @@ def pretrained(data_dir, tmp_path_factory):
     return config, workdir, pretrain.pretrain(config, workdir)
 
 
-def test_learns_to_tell_what_is_hidden(pretrained):
+def test_the_model_learns_to_predict_hidden_joints(pretrained):
     _, workdir, best = pretrained
     records = metrics(workdir)
     losses = [record["loss"] for record in records if record["split"] == "train"]
@@ -87,8 +87,8 @@ def test_only_p_stmo_on_single_windows_has_this_stage(data_dir, tmp_path):
     assert not any(tmp_path.iterdir())
 
 
-def published_names() -> dict[str, np.ndarray]:
-    """A checkpoint of stage I as published, of `MODEL`'s sizes."""
+def authors_names() -> dict[str, np.ndarray]:
+    """A checkpoint of stage I with the names of the authors' code, of `MODEL`'s sizes."""
     shapes: dict[str, tuple[int, ...]] = {
         "encoder.fc_1.weight": (32, 34, 1),
         "encoder.fc_2.weight": (16, 32, 1),
@@ -128,8 +128,8 @@ def published_names() -> dict[str, np.ndarray]:
     return {f"module.{name}": rng.standard_normal(shape) for name, shape in shapes.items()}
 
 
-def test_reads_the_names_of_published_checkpoints():
-    weights = published_names()
+def test_checkpoints_of_the_authors_code_are_read():
+    weights = authors_names()
     sizes = {name: size for name, size in MODEL.items() if name != "name"}
     masked = pretrain.from_torch(weights, **sizes)  # every tensor is used, every parameter filled
     query = masked.decoder.blocks[0].attention.query.kernel[...]
