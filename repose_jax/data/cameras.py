@@ -1,4 +1,4 @@
-"""From camera space to the image: the pinhole camera with the distortion of its lens."""
+"""Projection from camera space to the image: a pinhole camera with lens distortion."""
 
 import numpy as np
 from jaxtyping import Float

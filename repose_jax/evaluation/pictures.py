@@ -38,7 +38,7 @@ _MAX_FPS = 30  # viewers slow down animations that are faster than about 50
 
 @dataclass(frozen=True, eq=False)
 class Clip:
-    """What a picture of a result shows: the input, the prediction and, if known, the truth.
+    """Content of a picture of a result: the input, the prediction and, if known, the truth.
 
     Shapes are checked here, with a message, rather than by the annotations.
 
@@ -48,7 +48,7 @@ class Clip:
         prediction: `[t, j, 3]` camera space, mm; only root-relative positions matter.
         image_size: width and height, px.
         target: `[t, j, 3]` ground truth, as `prediction`; None if there is none.
-        visibility: `[t, j]` 1 visible, 0 occluded, -1 not known; None if not known at all.
+        visibility: `[t, j]` 1 visible, 0 occluded, -1 unknown; None if all are unknown.
         skeleton: joint order of all of these; it must have a root.
 
     Raises:
@@ -116,7 +116,7 @@ def still(path: str | Path, clip: Clip, *, frames: Sequence[int] | None = None, 
 
     Args:
         path: file to write; the suffix chooses the format.
-        clip: what to show.
+        clip: content of the picture.
         frames: which frames; None takes five, evenly spaced.
         title: heading; may be empty.
 
@@ -157,7 +157,7 @@ def animation(path: str | Path, clip: Clip, *, fps: float | int, title: str = ""
 
     Args:
         path: file to write, "....gif".
-        clip: what to show.
+        clip: content of the picture.
         fps: frames per second of the clip.
         title: heading; may be empty.
 
@@ -186,7 +186,7 @@ def animation(path: str | Path, clip: Clip, *, fps: float | int, title: str = ""
     _note(panels[0, 1], f"grid {_GRID_MM / 1000:g} m")
     _note(panels[0, 2], "◂ camera")
 
-    # What does not move is drawn once.
+    # Artists that do not move are drawn once.
     moving = [
         caption,
         *(artist for panel in (given, front, side, circling) for artist in panel.artists),

@@ -6,7 +6,6 @@ import pytest
 import small_data
 
 from repose_jax.data import clips as clips_lib
-from repose_jax.data.normalise import to_image_frame
 from repose_jax.skeleton import HUMAN36M
 
 FRAMES = 9
@@ -81,7 +80,7 @@ def test_every_frame_is_covered_and_new_in_exactly_one_clip(frames, stride):
     np.testing.assert_array_equal(new, 1)
 
 
-def test_a_tail_gets_a_last_window_that_ends_with_the_sequence():
+def test_the_last_frames_are_covered_by_a_window_that_ends_with_the_sequence():
     windows = clips_lib.windows(np.array([0, 10, 14]), frames=4, stride=4)
     assert windows.sequence.tolist() == [0, 0, 0, 1]
     assert windows.start.tolist() == [0, 4, 6, 10]
@@ -96,7 +95,7 @@ def test_a_sequence_shorter_than_a_clip_gives_one_window():
     assert windows.new.tolist() == [3, 1]
 
 
-def test_tails_can_be_dropped_as_the_published_clips_do():
+def test_partial_clips_can_be_dropped_as_in_the_authors_clips():
     windows = clips_lib.windows(np.array([0, 10, 14, 17]), frames=4, stride=4, partial_clips="drop")
     assert windows.sequence.tolist() == [0, 0, 1, 2]
     assert windows.start.tolist() == [0, 4, 10, 14]
@@ -118,12 +117,6 @@ def test_a_stride_that_skips_frames_or_stands_still_is_refused(stride):
 
 
 # Arrays
-
-
-def test_the_width_of_the_image_spans_minus_one_to_one_and_the_aspect_is_kept():
-    corners = np.float32([[0, 0], [1000, 500], [500, 250], [1000, 0]])
-    found = to_image_frame(corners, np.array([1000, 500]))
-    np.testing.assert_allclose(found, [[-1, -0.5], [1, 0.5], [0, 0], [1, -0.5]])
 
 
 def test_each_sequence_is_normalised_by_its_own_image():
@@ -219,14 +212,14 @@ def test_the_ground_truth_in_the_image_is_the_label():
     np.testing.assert_array_equal(clips.inputs[..., :2], clips.joints[..., :2])
 
 
-def test_what_labels_do_not_know_is_refused():
+def test_options_that_the_labels_exclude_are_refused():
     with pytest.raises(ValueError, match="depth relative to the root of each frame only"):
         clips_lib.make(IN_IMAGE, frames=9, stride=9, depth_reference="first_frame")
     with pytest.raises(ValueError, match="root_relative=False needs 2.5D labels"):
         make(root_relative=False)
 
 
-def test_a_short_clip_repeats_its_last_frame_which_the_mask_tells():
+def test_a_short_clip_repeats_its_last_frame_which_the_mask_excludes():
     clips = make()
     (clip,) = np.flatnonzero(clips.windows.length == 5)
     batch = clips_lib.gather(clips, np.array([clip]))
@@ -290,7 +283,7 @@ def test_an_epoch_visits_each_clip_at_most_once():
         assert set(order.tolist()) <= set(range(20))
         orders.append(order.tolist())
     assert orders[0] != orders[1] != orders[2]
-    # What is left out differs, so nothing is left out for good.
+    # Other clips are left out in other epochs.
     assert set().union(*map(set, orders)) == set(range(20))
 
 

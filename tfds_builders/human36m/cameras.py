@@ -34,8 +34,8 @@ _INTRINSICS = {
     ),
 }
 
-# By subject, in the order of `NAMES`: the quaternion (w, x, y, z) of the rotation from the camera to
-# the world, whose Z is up, and the position of the camera there, mm.
+# By subject, in the order of `NAMES`: the quaternion (w, x, y, z) of the rotation from the camera
+# to the world, whose Z is up, and the position of the camera there, mm.
 _EXTRINSICS = {
     "S1": (
         (0.14070565, -0.15007018, -0.7552408, 0.62232804, 1841.107, 4955.2847, 1563.4454),

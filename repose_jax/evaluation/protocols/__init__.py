@@ -1,7 +1,7 @@
 """Protocols: the frames, joints and averages of the field's benchmarks.
 
-A protocol turns the tally of an evaluation into the numbers of the papers' tables. `config.eval.protocol`
-names it.
+A protocol turns the tally of an evaluation into the numbers of the papers' tables.
+`config.eval.protocol` names it.
 """
 
 from collections.abc import Mapping
