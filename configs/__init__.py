@@ -11,6 +11,7 @@ import importlib.util
 import inspect
 import pathlib
 import pkgutil
+import traceback
 from types import ModuleType
 from typing import Any
 
@@ -69,7 +70,12 @@ def load(name: str) -> ConfigDict:
         raise ValueError(f"{name} has no function get_config, so it is not a configuration.")
     if words and not inspect.signature(make).parameters:
         raise ValueError(f"{name} has no variants; found {words!r} after the colon.")
-    config = make(words) if words else make()
+    try:
+        config = make(words) if words else make()
+    except (AttributeError, LookupError, NameError, TypeError) as error:
+        frames = traceback.extract_tb(error.__traceback__)
+        lines = [frame.lineno for frame in frames if frame.filename == inspect.getfile(make)]
+        raise ValueError(f"{name}, line {lines[-1]}: {type(error).__name__}: {error}") from error
     if not isinstance(config, ConfigDict):
         raise ValueError(
             f"{name}: get_config returns {type(config).__name__}; it must return a ConfigDict."

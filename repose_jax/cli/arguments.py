@@ -94,6 +94,7 @@ def parse(parser: Parser, argv: Sequence[str]) -> argparse.Namespace:
         return parser.parse_args(argv)
     try:
         config = configs().load(found.config)
+        config.unlock()
         _complete(config)
         unused = _override(config, rest)
         experiment = config_lib.from_mapping(config.to_dict())
@@ -109,6 +110,7 @@ def _complete(config: Any) -> None:
     """Adds the defaults of the settings that a configuration leaves out, to be overridden."""
     configs()
     defaults = importlib.import_module("configs.common").base()
+    del defaults.model  # which has no default
     for name in defaults:
         if name not in config:
             config[name] = defaults.get_ref(name)
@@ -119,7 +121,7 @@ def _complete(config: Any) -> None:
 
 
 def _override(config: ConfigDict, argv: Sequence[str]) -> list[str]:
-    """Sets the values that `--config.KEY=VALUE` gives; returns the arguments that are none.
+    """Sets the values that `--config.KEY=VALUE` gives; returns the other arguments.
 
     Raises:
         ValueError: a key that does not exist, with the nearest one that does.
@@ -136,6 +138,7 @@ def _override(config: ConfigDict, argv: Sequence[str]) -> list[str]:
 
 
 def _check_key(config: ConfigDict, path: list[str]) -> None:
+    """Refuses a key that does not exist; adds the weight of a loss that has none yet."""
     section: Any = config
     for depth, key in enumerate(path):
         where = ".".join(["config", *path[:depth]])
