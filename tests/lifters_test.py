@@ -40,7 +40,7 @@ def finished(config, tmp_path_factory):
     """A finished run, and its last state."""
     workdir = tmp_path_factory.mktemp("pstmo")
     tally = train.train_and_evaluate(config, workdir)
-    return workdir, tally, restore(workdir, run.setup(config, workdir)[1])
+    return workdir, tally, restore(workdir, run.setup(config)[1])
 
 
 def test_a_lifter_of_centre_frames_is_trained_and_evaluated_on_every_frame(config, finished):
@@ -67,7 +67,7 @@ def test_a_resumed_run_goes_on_with_its_statistics(config, finished, tmp_path):
 
 
 def one_step(config, tmp_path):
-    made, before = run.setup(config, tmp_path)
+    made, before = run.setup(config)
     batch = clips_lib.train_batch(made.train, config.train.batch_size, seed=0, step=0)
     batch = jax.tree.map(jnp.asarray, batch)
     kept = jax.tree.map(jnp.copy, before)  # the step takes the memory of its state
@@ -118,8 +118,8 @@ def test_a_run_starts_from_the_weights_of_another(config, finished, tmp_path):
     (initial,) = records(tmp_path, "initial")
     best = {r["step"]: r for r in records(workdir, "test")}
     assert initial["mpjpe"] == pytest.approx(min(r["mpjpe"] for r in best.values()), rel=1e-5)
-    restored = restore(tmp_path, run.setup(tuned, tmp_path)[1])
-    started = start_from(workdir, run.setup(tuned, tmp_path)[1])
+    restored = restore(tmp_path, run.setup(tuned)[1])
+    started = start_from(workdir, run.setup(tuned)[1])
     # A learning rate that moves nothing.
     assert_close(restored.params["model"], started.params["model"], rtol=0, atol=1e-25)
     assert int(started.step) == 0
@@ -171,7 +171,7 @@ def test_a_model_of_every_frame_may_be_read_at_the_centre(config):
 
 
 def test_a_state_without_batch_norms_has_no_statistics(trained):
-    _, train_state = run.setup(trained.config, trained.workdir)
+    _, train_state = run.setup(trained.config)
     assert jax.tree.leaves(train_state.stats) == []
     assert isinstance(train_state, state.TrainState)
 
