@@ -8,13 +8,12 @@ from ml_collections import ConfigDict
 from configs import quickstart
 from repose_jax import models
 from repose_jax.models import layers
-from repose_jax.models.lifter import Lifter, check
+from repose_jax.models.lifter import Lifter, LifterConfig, check_clips
 
 
 @dataclasses.dataclass(frozen=True)
-class MixerConfig:
+class MixerConfig(LifterConfig):
     frames: int = 27
-    joints: int = 17
     in_channels: int = 3
     width: int = 64
     depth: int = 3
@@ -43,7 +42,7 @@ class Mixer(Lifter):
         self.head = nnx.Linear(config.width, 3, rngs=rngs)
 
     def __call__(self, x, key=None):
-        check(x, self.config, least=self.config.frames, most=self.config.frames)
+        check_clips(x, self.config, least=self.config.frames, most=self.config.frames)
         x = self.embed(x)
         for block in self.blocks:
             x = block(x)

@@ -1,15 +1,14 @@
-"""Lifters by name. A model knows its sizes and nothing of configs, data or training."""
+"""Lifters by name. A model knows its sizes, and neither configurations nor data nor training."""
 
 import dataclasses
-import difflib
 from collections.abc import Callable
 from typing import Any
 
 import jax
 from flax import nnx
 
-from repose_jax.models.layers import Draws
-from repose_jax.models.lifter import Lifter
+from repose_jax.models.layers import KeySequence
+from repose_jax.models.lifter import Lifter, LifterConfig
 from repose_jax.models.mhformer import MHFormer, MHFormerConfig
 from repose_jax.models.mixste import Mixste, MixsteConfig
 from repose_jax.models.motionagformer import MotionAGFormer, MotionAGFormerConfig
@@ -20,8 +19,9 @@ from repose_jax.models.pstmo import Pstmo, PstmoConfig
 from repose_jax.models.repose import Repose, ReposeConfig
 from repose_jax.models.stcformer import Stcformer, StcformerConfig
 from repose_jax.models.videopose3d import VideoPose3D, VideoPose3DConfig
+from repose_jax.runtime.names import unknown
 
-MODELS: dict[str, tuple[Callable[..., Lifter], type]] = {
+MODELS: dict[str, tuple[Callable[..., Lifter], type[LifterConfig]]] = {
     "repose": (Repose, ReposeConfig),
     "motionbert": (Repose, MotionBertConfig),
     "pstmo": (Pstmo, PstmoConfig),
@@ -41,25 +41,26 @@ def create(name: str, *, seed: int = 0, **config: Any) -> Lifter:
     Args:
         name: a key of `MODELS`.
         seed: of the initialisation.
-        **config: fields of the model's config class; what is not given has the published value.
+        **config: fields of the model's config class; others have the values of the authors' model.
+            Lists, as in a JSON file, become tuples.
 
     Returns:
         The model, with freshly initialised float32 parameters.
 
     Raises:
-        ValueError: an unknown model or field, naming the known ones.
+        ValueError: an unknown model or field, naming the known ones; or a wrong value.
     """
     if name not in MODELS:
-        raise ValueError(f"There is no model {name!r}; the models are {', '.join(MODELS)}.")
+        raise ValueError(unknown("model", name, MODELS))
     model, config_class = MODELS[name]
-    fields = [field.name for field in dataclasses.fields(config_class)]
+    fields = [field.name for field in dataclasses.fields(config_class) if field.init]
     for key in config:
         if key not in fields:
-            close = difflib.get_close_matches(key, fields, n=1)
-            hint = f" Did you mean {close[0]!r}?" if close else ""
-            raise ValueError(f"Model {name!r} has no {key!r}.{hint} It has {', '.join(fields)}.")
-    sizes = {key: tuple(v) if isinstance(v, list) else v for key, v in config.items()}  # of JSON
-    return model(config_class(**sizes), rngs=Draws(seed))
+            raise ValueError(unknown(f"size of model {name!r} called", key, fields))
+    sizes: dict[str, Any] = {
+        key: tuple(value) if isinstance(value, list) else value for key, value in config.items()
+    }
+    return model(config_class(**sizes), rngs=KeySequence(seed))
 
 
 def parameter_count(model: nnx.Module) -> int:

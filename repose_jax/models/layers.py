@@ -1,4 +1,4 @@
-"""Layers that the lifters share: linear maps, norms, attention along one axis, MLP, drops."""
+"""Layers that the lifters share: linear maps, norms, attention along one axis, MLP, blocks."""
 
 import functools
 import math
@@ -10,178 +10,118 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float, PRNGKeyArray
 
-# The published initialisation draws weights with standard deviation 0.02, cut only at +-2 (100
-# deviations).
-INIT = nnx.initializers.normal(0.02)
+from repose_jax.models import kernels
+from repose_jax.models.dropout import dropout, split_key, stochastic_depth
 
+# The authors' initialisation truncates at +-2, which is 100 standard deviations.
+INIT = nnx.initializers.normal(0.02)
 FLOAT32 = jnp.dtype(jnp.float32)
 
 
-class Draws(nnx.Rngs):
-    """The keys of `nnx.Rngs(seed)`, counted by Python: a ninth of the time to trace a deep model.
+class KeySequence(nnx.Rngs):
+    """The keys of `nnx.Rngs(seed)`, counted in Python: a deep model is traced in 1/9 of the time.
 
-    While JAX traces, each write to a Variable, such as the counter of `nnx.Rngs`, searches the
-    whole trace.
+    In a trace, each update of a Variable, such as the counter of `nnx.Rngs`, searches all of it.
     """
 
     def __init__(self, seed: int):
-        self.seed, self.drawn = seed, 0
+        self.seed, self.count = seed, 0
 
     def params(self) -> PRNGKeyArray:
         """Returns the next key."""
-        key = jax.random.fold_in(jax.random.key(self.seed), self.drawn)
-        self.drawn += 1
+        key = jax.random.fold_in(jax.random.key(self.seed), self.count)
+        self.count += 1
         return key
 
 
-def linear(
-    inputs: int, outputs: int, *, bias: bool = True, dtype: jnp.dtype, rngs: nnx.Rngs
-) -> nnx.Linear:
-    """Returns a linear map with float32 parameters that computes in `dtype`; zero bias."""
-    return nnx.Linear(inputs, outputs, use_bias=bias, dtype=dtype, kernel_init=INIT, rngs=rngs)
-
-
 def uniform(inputs: int) -> Callable[..., Array]:
-    """Returns an initialisation within 1 / sqrt(inputs) of 0, PyTorch's for linear maps."""
+    """Returns PyTorch's initialiser of linear maps, uniform within +-1 / sqrt(inputs)."""
 
-    def draw(key: PRNGKeyArray, shape: tuple[int, ...], dtype: jax.typing.DTypeLike) -> Array:
+    def init(key: PRNGKeyArray, shape: tuple[int, ...], dtype: Any = jnp.float32) -> Array:
         return jax.random.uniform(key, shape, dtype, -(inputs**-0.5), inputs**-0.5)
 
-    return draw
+    return init
 
 
-def uniform_linear(
-    inputs: int, outputs: int, *, bias: bool = True, dtype: jnp.dtype, rngs: nnx.Rngs
-) -> nnx.Linear:
-    """Returns a linear map like `linear`, but with PyTorch's initialisation of kernel and bias."""
-    init = uniform(inputs)
-    return nnx.Linear(
-        inputs, outputs, use_bias=bias, dtype=dtype, kernel_init=init, bias_init=init, rngs=rngs
-    )
+def initialise_uniformly(model: nnx.Module, *, rngs: nnx.Rngs) -> None:
+    """Initialises all linear maps and convolutions, with their biases, as PyTorch does."""
+    modules: list[Any] = [m for _, m in nnx.iter_modules(model) if hasattr(m, "kernel")]
+    module_keys = jax.random.split(rngs.params(), (len(modules), 2))
+    for module, keys in zip(modules, module_keys, strict=True):
+        init = uniform(math.prod(module.kernel.shape[:-1]))
+        for param, key in zip((module.kernel, getattr(module, "bias", None)), keys, strict=True):
+            if param is not None:  # in a trace `set_value` is faster than `param[...] =`
+                param.set_value(init(key, param.shape, param.dtype))
 
 
-def fusion(width: int, *, rngs: nnx.Rngs) -> nnx.Linear:
-    """Returns the map that weighs two streams; the weights start equal."""
-    return nnx.Linear(
-        2 * width,
-        2,
-        kernel_init=nnx.initializers.zeros,
-        bias_init=nnx.initializers.constant(0.5),
-        rngs=rngs,
-    )
-
-
-@jax.named_scope("fusion")
-def fuse(
-    weigh: nnx.Linear, a: Float[Array, "*b c"], b: Float[Array, "*b c"]
-) -> Float[Array, "*b c"]:
-    """Adds two streams by softmax weights learned per token, in float32."""
-    weight = jax.nn.softmax(weigh(jnp.concatenate([a, b], axis=-1)), axis=-1)
-    return (a * weight[..., :1] + b * weight[..., 1:]).astype(a.dtype)
-
-
-def layer_norm(width: int, *, rngs: nnx.Rngs, epsilon: float = 1e-6) -> nnx.LayerNorm:
-    """Returns a LayerNorm in float32 with the two-pass variance of the published models."""
+def layer_norm(width: int, *, epsilon: float = 1e-6, rngs: nnx.Rngs) -> nnx.LayerNorm:
+    """Returns a LayerNorm in float32, with the variance in two passes as in PyTorch."""
     return nnx.LayerNorm(
         width, epsilon=epsilon, dtype=jnp.float32, use_fast_variance=False, rngs=rngs
     )
 
 
-@functools.partial(jax.custom_vjp, nondiff_argnums=(1, 2))
-def standardised(x: Float[Array, "*b c"], epsilon: float, dtype: jnp.dtype) -> Float[Array, "*b c"]:
-    """Takes each token's mean off and divides by its standard deviation; from float32 to `dtype`.
+class Linear(nnx.Module):
+    """A linear map that computes in `dtype`; its parameters are float32.
 
-    The derivative is told by the result, so the backward pass keeps nothing else of its size.
+    The kernel is normal with deviation 0.02 and the bias 0 at first; with `torch_init` both are
+    uniform as in PyTorch.
     """
-    return _standardised_forward(x, epsilon, dtype)[0]
+
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        *,
+        bias: bool = True,
+        torch_init: bool = False,
+        dtype: jnp.dtype = FLOAT32,
+        rngs: nnx.Rngs,
+    ):
+        self.dtype = dtype
+        kernel_init = uniform(inputs) if torch_init else INIT
+        bias_init = uniform(inputs) if torch_init else nnx.initializers.zeros
+        self.kernel = nnx.Param(kernel_init(rngs.params(), (inputs, outputs)))
+        self.bias = nnx.Param(bias_init(rngs.params(), (outputs,))) if bias else None
+
+    def __call__(self, x: Float[Array, "*b i"]) -> Float[Array, "*b o"]:
+        """Maps every token."""
+        bias = None if self.bias is None else self.bias[...]
+        return kernels.linear(x, self.kernel[...], bias, dtype=self.dtype)
 
 
-def _standardised_forward(x: Array, epsilon: float, dtype: jnp.dtype):
-    centred = x - x.mean(-1, keepdims=True)
-    scale = jax.lax.rsqrt(jnp.square(centred).mean(-1, keepdims=True) + epsilon)
-    out = (centred * scale).astype(dtype)
-    return out, (out, scale)
+class NormLinear(Linear):
+    """A LayerNorm of its own, then a linear map; options are those of `Linear`."""
 
+    def __init__(
+        self, inputs: int, outputs: int, *, epsilon: float = 1e-6, rngs: nnx.Rngs, **options: Any
+    ):
+        self.norm = layer_norm(inputs, epsilon=epsilon, rngs=rngs)
+        super().__init__(inputs, outputs, rngs=rngs, **options)
 
-def _standardised_backward(
-    epsilon: float, dtype: jnp.dtype, kept: tuple[Array, Array], grad: Array
-):
-    del epsilon, dtype
-    grad, (out, scale) = grad.astype(jnp.float32), kept
-    along = (grad * out).mean(-1, keepdims=True)
-    return ((grad - grad.mean(-1, keepdims=True) - out * along) * scale,)
-
-
-standardised.defvjp(_standardised_forward, _standardised_backward)
-
-
-@jax.custom_vjp
-def product(x: Float[Array, "n i"], kernel: Float[Array, "i o"]) -> Float[Array, "n o"]:
-    """A matrix product whose derivative by the kernel is computed in its wider form.
-
-    On CPU, [1024, 256] from 8,262 tokens takes 26 ms as `x.T @ grad`, and 17 as `(grad.T @ x).T`.
-    """
-    return x @ kernel
-
-
-def _product_backward(kept: tuple[Array, Array], grad: Array):
-    x, kernel = kept
-    if kernel.shape[0] < kernel.shape[1]:
-        by_kernel = x.T @ grad
-    else:  # without the barrier XLA would turn it back
-        by_kernel = jax.lax.optimization_barrier(grad.T @ x).T
-    return grad @ kernel.T, by_kernel
-
-
-product.defvjp(lambda x, kernel: (x @ kernel, (x, kernel)), _product_backward)
-
-
-def mapped(
-    linear: nnx.Linear, x: Float[Array, "*b i"], norm: nnx.LayerNorm | None = None
-) -> Float[Array, "*b o"]:
-    """Maps every token by a linear map, after a LayerNorm if one is given.
-
-    The norm's scale and bias become part of the map, which saves an array of the size of the
-    tokens forward and one backward. Products are of flat tokens: half the time of a backward pass
-    on CPU.
-    """
-    kernel, dtype = linear.kernel[...], linear.dtype
-    offset = jnp.zeros(()) if linear.bias is None else linear.bias[...]
-    if norm is not None:
-        assert norm.scale is not None  # as `layer_norm` makes them
-        assert norm.bias is not None
-        with jax.named_scope("norm"):
-            x = standardised(x.astype(jnp.float32), norm.epsilon, dtype)
-            offset += norm.bias[...] @ kernel
-            kernel = norm.scale[...][:, None] * kernel
-    with jax.named_scope("linear"):
-        flat = x.reshape(-1, x.shape[-1]).astype(dtype)
-        out = product(flat, kernel.astype(dtype)) + offset.astype(dtype)
-    return out.reshape(*x.shape[:-1], -1)
-
-
-def draw_uniformly(model: nnx.Module, *, rngs: nnx.Rngs) -> None:
-    """Draws all linear maps and convolutions anew, uniformly within +-1 / sqrt(inputs).
-
-    It is PyTorch's way, to which many authors leave their models; biases are drawn too.
-    """
-    modules: list[Any] = [m for _, m in nnx.iter_modules(model) if hasattr(m, "kernel")]
-    draws = jax.random.split(rngs.params(), (len(modules), 2))
-    for module, both in zip(modules, draws, strict=True):
-        bound = math.prod(module.kernel.shape[:-1]) ** -0.5
-        for param, key in zip((module.kernel, getattr(module, "bias", None)), both, strict=True):
-            if param is not None:
-                value = jax.random.uniform(key, param.shape, param.dtype, -bound, bound)
-                param.set_value(value)  # while JAX traces, `param[...] =` takes its time
+    def __call__(self, x: Float[Array, "*b i"]) -> Float[Array, "*b o"]:
+        """Normalises and maps every token."""
+        scale, shift = self.norm.scale, self.norm.bias
+        assert scale is not None  # as `layer_norm` makes them
+        assert shift is not None
+        return kernels.norm_linear(
+            x,
+            scale[...],
+            shift[...],
+            self.kernel[...],
+            None if self.bias is None else self.bias[...],
+            epsilon=self.norm.epsilon,
+            dtype=self.dtype,
+        )
 
 
 class BatchNorm(nnx.Module):
     """Batch norm over all axes but one, in float32, as PyTorch computes it.
 
-    The axis that has its own statistics is told by its place from the end, by default the last.
+    `axis` is the one with statistics of its own, counted from the end; by default the last.
 
-    In training it leaves the mean and the unbiased variance of the batch in `mean` and `var`; who
-    trains mixes them into the running ones (`repose_jax.train`), with whatever momentum.
+    In training, `mean` and the unbiased `var` become those of the batch; the train step
+    (`repose_jax.training.step`) mixes them into the running statistics.
     """
 
     def __init__(self, width: int, *, axis: int = -1, epsilon: float = 1e-5):
@@ -192,14 +132,14 @@ class BatchNorm(nnx.Module):
         self.var = nnx.BatchStat(jnp.ones(width))
 
     def __call__(self, x: Float[Array, "*b c"], training: bool) -> Float[Array, "*b c"]:
-        """Normalises along the axis: by the batch in training, else by the running statistics."""
+        """Normalises by the statistics of the batch in training, else by the running ones."""
         dtype, x = x.dtype, x.astype(jnp.float32)
         mean, var = self.mean[...], self.var[...]
         if training:
             axes = tuple(axis for axis in range(x.ndim) if axis != x.ndim + self.axis)
             count = x.size // x.shape[self.axis]
             mean, var = x.mean(axes), x.var(axes)
-            # `set_value` and not `[...] =`, which searches the whole trace for how it came about.
+            # In a trace `set_value` is faster than `[...] =`.
             self.mean.set_value(jax.lax.stop_gradient(mean))
             self.var.set_value(jax.lax.stop_gradient(var) * (count / max(count - 1, 1)))
         scale = self.scale[...] * jax.lax.rsqrt(var + self.epsilon)
@@ -210,83 +150,22 @@ class BatchNorm(nnx.Module):
         return ((x - mean) * scale + bias).astype(dtype)
 
 
-@jax.named_scope("gelu")
-def gelu(x: Float[Array, "..."]) -> Float[Array, "..."]:
-    """The exact GELU by the error function, which is faster on CPU than JAX's by its complement."""
-    return 0.5 * x * (1.0 + jax.lax.erf(x * 0.5**0.5))
+class Fusion(nnx.Module):
+    """A weighted sum of two streams by softmax weights learned per token, equal at first."""
+
+    def __init__(self, width: int, *, rngs: nnx.Rngs):
+        self.kernel = nnx.Param(nnx.initializers.zeros(rngs.params(), (2 * width, 2)))
+        self.bias = nnx.Param(nnx.initializers.constant(0.5)(rngs.params(), (2,)))
+
+    @jax.named_scope("fusion")
+    def __call__(self, a: Float[Array, "*b c"], b: Float[Array, "*b c"]) -> Float[Array, "*b c"]:
+        """Returns the sum, computed in float32."""
+        logits = jnp.concatenate([a, b], axis=-1) @ self.kernel[...] + self.bias[...]
+        weight = jax.nn.softmax(logits, axis=-1)
+        return (a * weight[..., :1] + b * weight[..., 1:]).astype(a.dtype)
 
 
-def dropout(x: Float[Array, "..."], rate: float, key: PRNGKeyArray | None) -> Float[Array, "..."]:
-    """Zeroes a share `rate` of the elements and rescales the rest; the identity without a key."""
-    if key is None or rate == 0.0:
-        return x
-    keep = jax.random.bernoulli(key, 1.0 - rate, x.shape)
-    return jnp.where(keep, x / (1.0 - rate), 0).astype(x.dtype)
-
-
-def drop_path(
-    x: Float[Array, "b ..."],
-    rate: float,
-    key: PRNGKeyArray | None,
-    whole: tuple[int, ...] | None = None,
-) -> Float[Array, "b ..."]:
-    """Stochastic depth: drops a residual branch (Huang et al., ECCV 2016).
-
-    `whole` has the axes that are dropped or kept whole; without it all but the first: whole clips.
-    """
-    if key is None or rate == 0.0:
-        return x
-    whole = tuple(range(1, x.ndim)) if whole is None else whole
-    shape = tuple(1 if axis in whole else size for axis, size in enumerate(x.shape))
-    keep = jax.random.bernoulli(key, 1.0 - rate, shape)
-    return jnp.where(keep, x / (1.0 - rate), 0).astype(x.dtype)
-
-
-def path_drops(rate: float, depth: int) -> list[float]:
-    """Returns the rate of stochastic depth of each layer: it grows linearly from 0 to `rate`."""
-    return [rate * layer / max(depth - 1, 1) for layer in range(depth)]
-
-
-def repeated(call: Callable[..., Any], *, remat: bool) -> Callable[..., Any]:
-    """Returns a layer's method for calling several layers: those that are alike are traced once.
-
-    With `remat` a layer is computed again in the backward pass instead of storing its activations.
-    """
-    return nnx.jit(nnx.remat(call) if remat else call)
-
-
-def keys(key: PRNGKeyArray | None, count: int) -> list[PRNGKeyArray | None]:
-    """Splits a key into `count` keys, or gives as many times None."""
-    return [None] * count if key is None else list(jax.random.split(key, count))
-
-
-def attend(
-    query: Float[Array, "*b n d"],
-    key: Float[Array, "*b n d"],
-    value: Float[Array, "*b n d"],
-    drop: float = 0.0,
-    drop_key: PRNGKeyArray | None = None,
-    scale: float | None = None,
-) -> Float[Array, "*b n d"]:
-    """Scaled dot-product attention over the axis `n`, with logits and softmax in float32.
-
-    The products of queries and keys are scaled by `scale`, 1 / sqrt(d) if it is not given.
-    """
-    # Not the logits, which are many more.
-    query *= query.shape[-1] ** -0.5 if scale is None else scale
-    logits = jnp.matmul(query, jnp.swapaxes(key, -1, -2), preferred_element_type=jnp.float32)
-    # The softmax divides last: `d` numbers for each row instead of `n`, and a shorter derivative.
-    weights = jnp.exp(logits - jax.lax.stop_gradient(logits.max(-1, keepdims=True)))
-    total = weights.sum(-1, keepdims=True)
-    kept = dropout(weights.astype(value.dtype), drop, drop_key)
-    # Values that lie transposed: less than half the time of their derivative on CPU.
-    value = jnp.swapaxes(jax.lax.optimization_barrier(jnp.swapaxes(value, -1, -2)), -1, -2)
-    mixed = jnp.matmul(kept, value, preferred_element_type=jnp.float32)
-    return (mixed / total).astype(value.dtype)
-
-
-# From [b, t, j, h, d] to [b, rest, h, n, d] and back: the axis that is attended over comes next to
-# last, so that both products are plain batched matrix products.
+# From [b, t, j, h, d] to [b, rest, h, n, d] and back, where `n` is the axis that is attended over.
 _ORDERS = {
     "joints": ((0, 1, 3, 2, 4), (0, 1, 3, 2, 4)),
     "frames": ((0, 2, 3, 1, 4), (0, 3, 1, 2, 4)),
@@ -298,56 +177,40 @@ def attend_over(
     query: Float[Array, "b t j h d"],
     key: Float[Array, "b t j h d"],
     value: Float[Array, "b t j h d"],
-    drop: float = 0.0,
-    drop_key: PRNGKeyArray | None = None,
+    dropout_rate: float = 0.0,
+    dropout_key: PRNGKeyArray | None = None,
     scale: float | None = None,
 ) -> Float[Array, "b t j h d"]:
     """Attention of each of the `h` heads over the "joints" of a frame or the "frames" of a joint.
 
-    See `attend`.
+    See `kernels.plain_attention` for the other arguments.
     """
     order, back = _ORDERS[over]
     with jax.named_scope(f"attention_over_{over}"):
         query, key, value = (jnp.transpose(part, order) for part in (query, key, value))
-        return jnp.transpose(attend(query, key, value, drop, drop_key, scale), back)
+        mixed = kernels.attention(query, key, value, dropout_rate, dropout_key, scale)
+        return jnp.transpose(mixed, back)
 
 
-def attend_fused(
+def attend_over_by_cudnn(
     over: str,
     query: Float[Array, "b t j h d"],
     key: Float[Array, "b t j h d"],
     value: Float[Array, "b t j h d"],
 ) -> Float[Array, "b t j h d"]:
-    """`attend_over` by cuDNN, for bfloat16: the weights of the softmax are never in memory.
-
-    Raises:
-        ValueError: there is no GPU.
-    """
-    if jax.default_backend() != "gpu":
-        raise ValueError(
-            "fused attention is cuDNN's, for NVIDIA GPUs from compute capability 8.0 on; found "
-            f"{jax.default_backend()!r}. Leave config.model.fused_attention empty: ()."
-        )
+    """`attend_over` by `kernels.cudnn_attention`, without dropout."""
     order = {"joints": (0, 1, 2, 3, 4), "frames": (0, 2, 1, 3, 4)}[over]  # to [b, rest, n, h, d]
-    *batch, tokens, heads, width = (query.shape[axis] for axis in order)
-    flat = (-1, tokens, heads, width)
-    # cuDNN has no derivative for odd numbers of tokens; one more that counts for nothing.
-    padding = ((0, 0), (0, tokens % 2), (0, 0), (0, 0))
-    lengths = jnp.full(math.prod(batch), tokens, jnp.int32)
     with jax.named_scope(f"attention_over_{over}"):
-        mixed = jax.nn.dot_product_attention(
-            *(jnp.pad(jnp.transpose(x, order).reshape(flat), padding) for x in (query, key, value)),
-            query_seq_lengths=lengths,
-            key_value_seq_lengths=lengths,
-            implementation="cudnn",
-        )
-        return jnp.transpose(mixed[:, :tokens].reshape(*batch, tokens, heads, width), order)
+        parts = [jnp.transpose(part, order) for part in (query, key, value)]
+        shape = parts[0].shape
+        mixed = kernels.cudnn_attention(*(part.reshape(-1, *shape[2:]) for part in parts))
+        return jnp.transpose(mixed.reshape(shape), order)
 
 
 class Attention(nnx.Module):
     """Multi-head self-attention along one axis of `[b, t, j, c]`: over "joints" or "frames".
 
-    `fused` takes `attend_fused`, which knows no dropout of weights.
+    With `norm_epsilon` a LayerNorm comes first. `fused` uses cuDNN, without dropout of weights.
     """
 
     def __init__(
@@ -356,72 +219,71 @@ class Attention(nnx.Module):
         heads: int,
         *,
         over: str,
+        norm_epsilon: float | None = None,
         qkv_bias: bool = True,
-        drop: float = 0.0,
+        dropout: float = 0.0,
         fused: bool = False,
-        linear: Callable[..., nnx.Linear] = linear,
-        dtype: jnp.dtype,
+        torch_init: bool = False,
+        dtype: jnp.dtype = FLOAT32,
         rngs: nnx.Rngs,
     ):
-        self.heads, self.over, self.drop, self.fused = heads, over, drop, fused
-        self.qkv = linear(width, 3 * width, bias=qkv_bias, dtype=dtype, rngs=rngs)
-        self.out = linear(width, width, dtype=dtype, rngs=rngs)
+        self.heads, self.over, self.dropout, self.fused = heads, over, dropout, fused
+        options: dict[str, Any] = dict(torch_init=torch_init, dtype=dtype, rngs=rngs)
+        self.qkv = _first_linear(norm_epsilon)(width, 3 * width, bias=qkv_bias, **options)
+        self.out = Linear(width, width, **options)
 
     def __call__(
-        self,
-        x: Float[Array, "b t j c"],
-        key: PRNGKeyArray | None = None,
-        norm: nnx.LayerNorm | None = None,
+        self, x: Float[Array, "b t j c"], key: PRNGKeyArray | None = None
     ) -> Float[Array, "b t j c"]:
-        """Mixes the tokens along the axis, after a norm if one is given."""
-        # A split before the transposition: half the time of the backward pass on CPU, where the
-        # other order pads and copies all three gradients.
+        """Mixes the tokens along the axis."""
         heads = (*x.shape[:-1], self.heads, x.shape[-1] // self.heads)
-        query, keys_, value = (
-            part.reshape(heads) for part in jnp.split(mapped(self.qkv, x, norm), 3, axis=-1)
-        )
+        query, key_, value = (part.reshape(heads) for part in jnp.split(self.qkv(x), 3, axis=-1))
         if self.fused:
-            mixed = attend_fused(self.over, query, keys_, value)
+            mixed = attend_over_by_cudnn(self.over, query, key_, value)
         else:
-            mixed = attend_over(self.over, query, keys_, value, self.drop, key)
-        return mapped(self.out, mixed.reshape(x.shape))
+            mixed = attend_over(self.over, query, key_, value, self.dropout, key)
+        return self.out(mixed.reshape(x.shape))
 
 
 class MLP(nnx.Module):
-    """Two linear maps with an exact GELU between them."""
+    """Two linear maps with a GELU between them; with `norm_epsilon` a LayerNorm comes first."""
 
     def __init__(
         self,
         width: int,
         hidden: int,
         *,
-        drop: float = 0.0,
-        linear: Callable[..., nnx.Linear] = linear,
+        norm_epsilon: float | None = None,
+        dropout: float = 0.0,
+        torch_init: bool = False,
+        bias: bool = True,
         dtype: jnp.dtype = FLOAT32,
         rngs: nnx.Rngs,
     ):
-        self.drop = drop
-        self.fc1 = linear(width, hidden, dtype=dtype, rngs=rngs)
-        self.fc2 = linear(hidden, width, dtype=dtype, rngs=rngs)
+        self.dropout = dropout
+        options: dict[str, Any] = dict(torch_init=torch_init, bias=bias, dtype=dtype, rngs=rngs)
+        self.fc1 = _first_linear(norm_epsilon)(width, hidden, **options)
+        self.fc2 = Linear(hidden, width, **options)
 
     def __call__(
-        self,
-        x: Float[Array, "*b c"],
-        key: PRNGKeyArray | None = None,
-        norm: nnx.LayerNorm | None = None,
+        self, x: Float[Array, "*b c"], key: PRNGKeyArray | None = None
     ) -> Float[Array, "*b c"]:
-        """Maps every token by itself, after a norm if one is given."""
-        first, second = keys(key, 2)
-        hidden = gelu(mapped(self.fc1, x, norm))
-        return dropout(mapped(self.fc2, dropout(hidden, self.drop, first)), self.drop, second)
+        """Maps every token."""
+        key_1, key_2 = split_key(key, 2)
+        hidden = dropout(kernels.gelu(self.fc1(x)), self.dropout, key_1)
+        return dropout(self.fc2(hidden), self.dropout, key_2)
+
+
+def _first_linear(norm_epsilon: float | None) -> Callable[..., Linear]:
+    return Linear if norm_epsilon is None else functools.partial(NormLinear, epsilon=norm_epsilon)
 
 
 class Block(nnx.Module):
     """Pre-norm attention along one axis, then a pre-norm MLP, each with a residual connection.
 
-    Stochastic depth drops the branches of each sequence that is attended over by itself: of a frame
-    for attention over its joints, of a joint for attention over its frames. With `drop_clips` it
-    drops those of whole clips.
+    Stochastic depth drops the branches of single sequences: of a frame in attention over its
+    joints, of a joint in attention over its frames. With `drop_clips` it drops those of whole
+    clips.
     """
 
     def __init__(
@@ -431,38 +293,43 @@ class Block(nnx.Module):
         hidden: int,
         *,
         over: str,
-        drop: float = 0.0,
-        attention_drop: float = 0.0,
-        path_drop: float = 0.0,
+        dropout: float = 0.0,
+        attention_dropout: float = 0.0,
+        stochastic_depth: float = 0.0,
         drop_clips: bool = False,
         fused: bool = False,
-        linear: Callable[..., nnx.Linear] = linear,
-        dtype: jnp.dtype,
+        torch_init: bool = False,
+        dtype: jnp.dtype = FLOAT32,
         rngs: nnx.Rngs,
     ):
-        self.drop, self.path_drop = drop, path_drop
-        self.whole = None if drop_clips else {"joints": (2, 3), "frames": (1, 3)}[over]
-        self.norm_attention = layer_norm(width, rngs=rngs)
+        self.dropout, self.stochastic_depth = dropout, stochastic_depth
+        self.shared_axes = None if drop_clips else {"joints": (2, 3), "frames": (1, 3)}[over]
+        options: dict[str, Any] = dict(torch_init=torch_init, dtype=dtype, rngs=rngs)
         self.attention = Attention(
             width,
             heads,
             over=over,
-            drop=attention_drop,
+            norm_epsilon=1e-6,
+            dropout=attention_dropout,
             fused=fused,
-            linear=linear,
-            dtype=dtype,
-            rngs=rngs,
+            **options,
         )
-        self.norm_mlp = layer_norm(width, rngs=rngs)
-        self.mlp = MLP(width, hidden, drop=drop, linear=linear, dtype=dtype, rngs=rngs)
+        self.mlp = MLP(width, hidden, norm_epsilon=1e-6, dropout=dropout, **options)
 
     def __call__(
         self, x: Float[Array, "b t j c"], key: PRNGKeyArray | None = None
     ) -> Float[Array, "b t j c"]:
         """Returns the tokens after both residual branches."""
-        weights, projection, path_1, hidden, path_2 = keys(key, 5)
-        branch = self.attention(x, weights, self.norm_attention)
-        branch = dropout(branch, self.drop, projection)
-        x = x + drop_path(branch, self.path_drop, path_1, self.whole)
-        branch = self.mlp(x, hidden, self.norm_mlp)
-        return x + drop_path(branch, self.path_drop, path_2, self.whole)
+        weights_key, out_key, depth_key_1, mlp_key, depth_key_2 = split_key(key, 5)
+        branch = dropout(self.attention(x, weights_key), self.dropout, out_key)
+        x = x + stochastic_depth(branch, self.stochastic_depth, depth_key_1, self.shared_axes)
+        branch = self.mlp(x, mlp_key)
+        return x + stochastic_depth(branch, self.stochastic_depth, depth_key_2, self.shared_axes)
+
+
+def jit_layer(call: Callable[..., Any], *, remat: bool) -> Callable[..., Any]:
+    """Returns a layer's method compiled, so that layers that are alike are traced once.
+
+    With `remat` the backward pass computes a layer again instead of storing its activations.
+    """
+    return nnx.jit(nnx.remat(call) if remat else call)

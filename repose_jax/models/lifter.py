@@ -1,35 +1,89 @@
-"""What every lifter states of itself: what it takes, and what it gives.
+"""The interface of all lifters, and the sizes that they share.
 
-Some lifters give a frame for every frame of a clip. Others give the centre frame of a window: for
-each frame that is asked for they need others around it, their context.
+Some lifters return a pose for every frame of a clip. Others return the pose of the centre frame of
+a window: for each frame they need others around it, their context.
 """
 
 import abc
+import dataclasses
 from collections.abc import Callable
-from typing import Any
+from typing import Generic
 
 import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float, PRNGKeyArray
+from typing_extensions import TypeVar
 
 
-class Lifter(nnx.Module):
-    """A network from 2D to 3D joints; called with clips, it gives poses.
+@dataclasses.dataclass(frozen=True)
+class LifterConfig:
+    """Sizes that every lifter has; a model adds its own as fields of a frozen subclass.
+
+    Every field is checked by its type: an `int` is at least 1 (or its metadata's "least"), a
+    `float` is a rate in [0, 1), and the width is a multiple of the heads.
 
     Attributes:
-        config: its sizes, among them `frames`, `joints`, `in_channels` (2: x and y; 3: and
-            confidence) and `dtype`.
-        fixed_length: whether it takes clips of `config.frames` frames only, rather than of up to
-            as many. Irrelevant for one with context, which takes any clip in which a frame has its
-            context.
+        frames: frames of a clip, or of the window of one pose.
+        joints: joints per frame.
+        in_channels: channels of a 2D joint. 2: x and y; 3: and confidence.
+        dtype: compute type, "float32" or "bfloat16"; parameters, norms, softmax and output stay
+            float32.
+
+    Raises:
+        ValueError: names a wrong field, its value and what is allowed.
     """
 
-    config: Any
+    frames: int = 243
+    joints: int = 17
+    in_channels: int = 2
+    dtype: str = "float32"
+
+    def __post_init__(self):
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            kind, least = type(value), field.metadata.get("least", 1)
+            if field.type is int and not (kind is int and value >= least):
+                raise self.refusal(field.name, f"a whole number of at least {least}")
+            if field.type is float and not (kind in (int, float) and 0 <= value < 1):
+                raise self.refusal(field.name, "a number of at least 0 and below 1")
+            if field.type is bool and kind is not bool:
+                raise self.refusal(field.name, "True or False")
+        self.check_multiple("width", "heads")
+        if self.dtype not in ("float32", "bfloat16"):
+            raise self.refusal("dtype", "'float32' or 'bfloat16'")
+
+    def check_multiple(self, field: str, of: str, times: int = 1) -> None:
+        """Refuses a field that is not a multiple of another, times a number; if it has both."""
+        if hasattr(self, field) and hasattr(self, of):
+            divisor = times * getattr(self, of)
+            if getattr(self, field) % divisor:
+                name = f"{of}, {divisor}" if times == 1 else f"{times} x {of}, {divisor}"
+                raise self.refusal(field, f"a multiple of {name}")
+
+    def refusal(self, field: str, allowed: str) -> ValueError:
+        """Returns the error for a wrong field."""
+        return ValueError(f"{field} is {getattr(self, field)!r}; give {allowed}.")
+
+
+Config = TypeVar("Config", bound=LifterConfig, default=LifterConfig, covariant=True)
+
+
+class Lifter(nnx.Module, Generic[Config]):
+    """A network from 2D joints to 3D joints.
+
+    Attributes:
+        config: its sizes.
+        fixed_length: whether it takes clips of `config.frames` frames only, rather than of up to
+            as many. Irrelevant for a model with context, which takes any clip in which a frame has
+            its context.
+    """
+
+    config: Config
     fixed_length: bool = False
 
     @property
     def context(self) -> tuple[int, int]:
-        """How many frames before and after a frame it needs beyond the clip.
+        """How many frames before and after a frame the model needs beyond the clip.
 
         A clip of t frames gives t - before - after poses: those of the frames that have theirs.
         """
@@ -44,8 +98,8 @@ class Lifter(nnx.Module):
         Args:
             x: `[b, t, j, 2 or 3]` image coordinates normalised to the width of the image, and
                 confidence where `config.in_channels` is 3.
-            key: random key of the drops, and the sign of training: batch norms use the statistics
-                of the batch. Without it the network is deterministic.
+            key: random key of dropout and stochastic depth, given in training only: with it, batch
+                norms use the statistics of the batch. Without it the network is deterministic.
 
         Returns:
             `[b, t - before - after, j, 3]` positions in float32, in the units of the training
@@ -59,14 +113,14 @@ class Lifter(nnx.Module):
     def outputs(
         self, x: Float[Array, "b t j cin"], key: PRNGKeyArray | None = None
     ) -> tuple[Float[Array, "b _ j 3"], ...]:
-        """Returns everything that is trained, of which the last is what the lifter answers.
+        """Returns all poses that training compares with the targets; the last are the prediction.
 
         Each has a pose for every frame of `x`, or for every frame that has its context.
         """
         return (self(x, key),)
 
 
-class CentreLifter(Lifter):
+class CentreLifter(Lifter[Config]):
     """A lifter of the centre frame of a window of `config.frames` frames."""
 
     @property
@@ -97,8 +151,8 @@ def slide(
     return out.reshape(clips, count, *out.shape[1:])
 
 
-def check(
-    x: Float[Array, "b t j c"], config: Any, *, least: int = 1, most: int | None = None
+def check_clips(
+    x: Float[Array, "b t j c"], config: LifterConfig, *, least: int = 1, most: int | None = None
 ) -> None:
     """Refuses clips that a model does not take.
 
@@ -120,13 +174,3 @@ def check(
         raise ValueError(
             f"The model takes clips [b, {length}, {taken[0]}, {taken[1]}], got {list(x.shape)}."
         )
-
-
-def check_dtype(dtype: str) -> None:
-    """Refuses a compute type that there is not.
-
-    Raises:
-        ValueError: neither "float32" nor "bfloat16".
-    """
-    if dtype not in ("float32", "bfloat16"):
-        raise ValueError(f'dtype is {dtype!r}; choose "float32" or "bfloat16".')

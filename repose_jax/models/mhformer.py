@@ -2,10 +2,10 @@
 
 Three encoders, each on top of the one before, generate three hypotheses of what the 2D joints show
 (section 3.3): their tokens are the coordinates, one for every x or y of a joint, with the frames as
-channels. From there a token is a frame. Each hypothesis is refined by itself (3.4), then they
-attend to each other (3.5), and one pose for every frame is read from all three.
+channels. From there a token is a frame. Each hypothesis is refined (3.4), then they attend to each
+other (3.5), and one pose for every frame is predicted from all three.
 
-The published test lifts every frame as the centre of its own window and reads that one alone.
+The authors' test lifts every frame as the centre of its own window and keeps that pose alone.
 """
 
 import dataclasses
@@ -15,21 +15,25 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from repose_jax.models import layers
-from repose_jax.models.lifter import Lifter, check, check_dtype
+from repose_jax.models import kernels, layers
+from repose_jax.models.dropout import (
+    dropout,
+    split_key,
+    stochastic_depth,
+    stochastic_depth_rates,
+)
+from repose_jax.models.lifter import Lifter, LifterConfig, check_clips
 
 HYPOTHESES = 3
 
 
 @dataclasses.dataclass(frozen=True)
-class MHFormerConfig:
+class MHFormerConfig(LifterConfig):
     """Sizes of the network; the defaults are the 351-frame model's (31,516,125 parameters).
 
     Attributes:
         frames: frames of a clip, which is the width of the generating encoders. For up to 27 the
-            published network has batch norm, ReLU and dropout where the hypotheses become frames.
-        joints: joints per frame.
-        in_channels: channels of a 2D joint: x and y.
+            authors' network has batch norm, ReLU and dropout where the hypotheses become frames.
         out_channels: channels of a 3D joint.
         width: width of a frame's token in a hypothesis.
         depth: blocks over the hypotheses: the last one mixes them, the others refine each.
@@ -41,13 +45,9 @@ class MHFormerConfig:
             training.
         stochastic_depth: rate at which the last block's residual branches are dropped, in training;
             grows linearly from 0 at the first block, in the encoders and over the hypotheses.
-        dtype: compute type, "float32" or "bfloat16"; parameters, norms, softmax and output stay
-            float32.
     """
 
     frames: int = 351
-    joints: int = 17
-    in_channels: int = 2
     out_channels: int = 3
     width: int = 512
     depth: int = 3
@@ -57,27 +57,18 @@ class MHFormerConfig:
     generator_heads: int = 9
     dropout: float = 0.1
     stochastic_depth: float = 0.2
-    dtype: str = "float32"
 
     def __post_init__(self):
-        if self.width % self.heads:
-            raise ValueError(f"width {self.width} is not a multiple of heads {self.heads}.")
-        if self.frames % self.generator_heads:
-            raise ValueError(
-                f"frames {self.frames} is not a multiple of generator_heads "
-                f"{self.generator_heads}, which attend over tokens of the frames' width."
-            )
-        if self.depth < 1:
-            raise ValueError(f"depth is {self.depth}; the hypotheses need 1 block or more.")
-        check_dtype(self.dtype)
+        super().__post_init__()
+        self.check_multiple("frames", "generator_heads")  # frames are the width of these tokens
 
 
 class Generator(nnx.Module):
     """Multi-hypothesis generation: an encoder over the coordinates, with a residual connection."""
 
     def __init__(self, config: MHFormerConfig, *, rngs: nnx.Rngs):
-        self.drop = config.dropout
-        self.norm_in = layers.layer_norm(config.frames, rngs=rngs, epsilon=1e-5)
+        self.dropout = config.dropout
+        self.norm_in = layers.layer_norm(config.frames, epsilon=1e-5, rngs=rngs)
         self.embedding = nnx.Param(jnp.zeros((config.joints * config.in_channels, config.frames)))
         self.blocks = nnx.List(
             layers.Block(
@@ -85,12 +76,12 @@ class Generator(nnx.Module):
                 config.generator_heads,
                 2 * config.frames,
                 over="joints",
-                drop=config.dropout,
-                path_drop=rate,
+                dropout=config.dropout,
+                stochastic_depth=rate,
                 dtype=jnp.dtype(config.dtype),
                 rngs=rngs,
             )
-            for rate in layers.path_drops(config.stochastic_depth, config.generator_depth)
+            for rate in stochastic_depth_rates(config.stochastic_depth, config.generator_depth)
         )
         self.norm_out = layers.layer_norm(config.frames, rngs=rngs)
 
@@ -98,9 +89,9 @@ class Generator(nnx.Module):
         self, x: Float[Array, "b 1 jc t"], key: PRNGKeyArray | None
     ) -> Float[Array, "b 1 jc t"]:
         """Returns the coordinates of the next hypothesis, in float32."""
-        drop, *keys = layers.keys(key, 1 + len(self.blocks))
-        hidden = layers.dropout(self.norm_in(x) + self.embedding[...], self.drop, drop)
-        for block, block_key in zip(self.blocks, keys, strict=True):
+        embedding_key, *block_keys = split_key(key, 1 + len(self.blocks))
+        hidden = dropout(self.norm_in(x) + self.embedding[...], self.dropout, embedding_key)
+        for block, block_key in zip(self.blocks, block_keys, strict=True):
             hidden = block(hidden, block_key)
         return x + self.norm_out(hidden)
 
@@ -109,32 +100,33 @@ class FrameEmbedding(nnx.Module):
     """Turns the coordinates of a hypothesis into one token for each frame."""
 
     def __init__(self, config: MHFormerConfig, *, rngs: nnx.Rngs):
-        self.drop, self.dtype = config.dropout, jnp.dtype(config.dtype)
+        self.dropout, self.dtype = config.dropout, jnp.dtype(config.dtype)
         inputs = config.joints * config.in_channels
-        self.linear = layers.linear(inputs, config.width, dtype=self.dtype, rngs=rngs)
+        self.linear = layers.Linear(inputs, config.width, dtype=self.dtype, rngs=rngs)
         self.norm = layers.BatchNorm(config.width) if config.frames <= 27 else None
         self.embedding = nnx.Param(jnp.zeros((config.frames, config.width)))
 
     def __call__(
         self, x: Float[Array, "b 1 t jc"], key: PRNGKeyArray | None
     ) -> Float[Array, "b 1 t c"]:
-        """Returns the tokens, with what is learned of their frames."""
-        first, second = layers.keys(key, 2)
+        """Returns the tokens with the embedding of their frames."""
+        relu_key, embedding_key = split_key(key, 2)
         x = self.linear(x)
         if self.norm is not None:
             x = jax.nn.relu(self.norm(x, training=key is not None))
-            x = layers.dropout(x, 0.25, first)
-        return layers.dropout((x + self.embedding[...]).astype(self.dtype), self.drop, second)
+            x = dropout(x, 0.25, relu_key)
+        return dropout((x + self.embedding[...]).astype(self.dtype), self.dropout, embedding_key)
 
 
 class CrossAttention(nnx.Module):
-    """Multi-head attention over the frames, with queries, keys and values of three hypotheses."""
+    """Pre-norm multi-head attention over the frames; queries, keys, values of three inputs."""
 
     def __init__(self, width: int, heads: int, *, dtype: jnp.dtype, rngs: nnx.Rngs):
         self.heads = heads
-        self.query, self.key, self.value, self.out = (
-            layers.linear(width, width, dtype=dtype, rngs=rngs) for _ in range(4)
+        self.query, self.key, self.value = (
+            layers.NormLinear(width, width, dtype=dtype, rngs=rngs) for _ in range(3)
         )
+        self.out = layers.Linear(width, width, dtype=dtype, rngs=rngs)
 
     def __call__(
         self,
@@ -149,7 +141,7 @@ class CrossAttention(nnx.Module):
             jnp.swapaxes(linear(tokens).reshape(heads), -2, -3)  # [b, 1, h, t, d]
             for linear, tokens in ((self.query, query), (self.key, key), (self.value, value))
         )
-        mixed = layers.attend(query, key, value)
+        mixed = kernels.attention(query, key, value)
         return self.out(jnp.swapaxes(mixed, -2, -3).reshape(shape))
 
 
@@ -157,11 +149,15 @@ class Refinement(nnx.Module):
     """Self-hypothesis refinement: in each hypothesis the frames attend to each other."""
 
     def __init__(self, config: MHFormerConfig, *, rngs: nnx.Rngs):
-        dtype = jnp.dtype(config.dtype)
-        self.dtype = dtype
-        self.norms = nnx.List(layers.layer_norm(config.width, rngs=rngs) for _ in range(HYPOTHESES))
         self.attentions = nnx.List(
-            layers.Attention(config.width, config.heads, over="joints", dtype=dtype, rngs=rngs)
+            layers.Attention(
+                config.width,
+                config.heads,
+                over="joints",
+                norm_epsilon=1e-6,
+                dtype=jnp.dtype(config.dtype),
+                rngs=rngs,
+            )
             for _ in range(HYPOTHESES)
         )
 
@@ -169,8 +165,7 @@ class Refinement(nnx.Module):
         self, hypotheses: list[Float[Array, "b 1 t c"]], index: int
     ) -> Float[Array, "b 1 t c"]:
         """Returns what is added to the hypothesis of this index."""
-        normed = self.norms[index](hypotheses[index]).astype(self.dtype)
-        return self.attentions[index](normed)
+        return self.attentions[index](hypotheses[index])
 
 
 class Interaction(nnx.Module):
@@ -180,11 +175,6 @@ class Interaction(nnx.Module):
 
     def __init__(self, config: MHFormerConfig, *, rngs: nnx.Rngs):
         dtype = jnp.dtype(config.dtype)
-        self.dtype = dtype
-        self.norms = nnx.List(
-            nnx.List(layers.layer_norm(config.width, rngs=rngs) for _ in range(3))
-            for _ in range(HYPOTHESES)
-        )
         self.attentions = nnx.List(
             CrossAttention(config.width, config.heads, dtype=dtype, rngs=rngs)
             for _ in range(HYPOTHESES)
@@ -195,11 +185,7 @@ class Interaction(nnx.Module):
     ) -> Float[Array, "b 1 t c"]:
         """Returns what is added to the hypothesis of this index."""
         sources = (*self.OTHERS[index], index)
-        normed = (
-            norm(hypotheses[source]).astype(self.dtype)
-            for norm, source in zip(self.norms[index], sources, strict=True)
-        )
-        return self.attentions[index](*normed)
+        return self.attentions[index](*(hypotheses[source] for source in sources))
 
 
 class Block(nnx.Module):
@@ -210,33 +196,36 @@ class Block(nnx.Module):
         attention: Refinement | Interaction,
         config: MHFormerConfig,
         *,
-        path_drop: float,
+        stochastic_depth: float,
         rngs: nnx.Rngs,
     ):
-        dtype = jnp.dtype(config.dtype)
-        self.drop, self.path_drop = config.dropout, path_drop
+        self.dropout, self.stochastic_depth = config.dropout, stochastic_depth
         self.attention = attention
-        width = HYPOTHESES * config.width
-        self.norm_mlp = layers.layer_norm(width, rngs=rngs)
-        self.mlp = layers.MLP(width, config.hidden, drop=config.dropout, dtype=dtype, rngs=rngs)
+        self.mlp = layers.MLP(
+            HYPOTHESES * config.width,
+            config.hidden,
+            norm_epsilon=1e-6,
+            dropout=config.dropout,
+            dtype=jnp.dtype(config.dtype),
+            rngs=rngs,
+        )
 
     def __call__(
         self, x: Float[Array, "b 1 t hc"], key: PRNGKeyArray | None
     ) -> Float[Array, "b 1 t hc"]:
-        """Returns the hypotheses, concatenated as they came."""
-        hidden, path, *keys = layers.keys(key, 2 + 2 * HYPOTHESES)
+        """Returns the hypotheses, concatenated like the inputs."""
+        mlp_key, depth_key, *keys = split_key(key, 2 + 2 * HYPOTHESES)
         hypotheses = jnp.split(x, HYPOTHESES, axis=-1)
-        for index in range(HYPOTHESES):  # the later ones see the earlier ones as changed
+        for index in range(HYPOTHESES):  # the later ones see the results of the earlier ones
             branch = self.attention(hypotheses, index)
-            branch = layers.dropout(branch, self.drop, keys[2 * index])
-            branch = layers.drop_path(branch, self.path_drop, keys[2 * index + 1])
+            branch = dropout(branch, self.dropout, keys[2 * index])
+            branch = stochastic_depth(branch, self.stochastic_depth, keys[2 * index + 1])
             hypotheses[index] = hypotheses[index] + branch
         x = jnp.concatenate(hypotheses, axis=-1)
-        branch = self.mlp(x, hidden, self.norm_mlp)
-        return x + layers.drop_path(branch, self.path_drop, path)
+        return x + stochastic_depth(self.mlp(x, mlp_key), self.stochastic_depth, depth_key)
 
 
-class MHFormer(Lifter):
+class MHFormer(Lifter[MHFormerConfig]):
     """Lifts clips of `config.frames` frames by three hypotheses, frame for frame."""
 
     fixed_length = True
@@ -245,29 +234,28 @@ class MHFormer(Lifter):
         self.config = config
         self.generators = nnx.List(Generator(config, rngs=rngs) for _ in range(HYPOTHESES))
         self.embeddings = nnx.List(FrameEmbedding(config, rngs=rngs) for _ in range(HYPOTHESES))
-        *rates, last = layers.path_drops(config.stochastic_depth, config.depth)
+        *rates, last = stochastic_depth_rates(config.stochastic_depth, config.depth)
         self.refinements = nnx.List(
-            Block(Refinement(config, rngs=rngs), config, path_drop=rate, rngs=rngs)
+            Block(Refinement(config, rngs=rngs), config, stochastic_depth=rate, rngs=rngs)
             for rate in rates
         )
-        self.interaction = Block(Interaction(config, rngs=rngs), config, path_drop=last, rngs=rngs)
+        self.interaction = Block(
+            Interaction(config, rngs=rngs), config, stochastic_depth=last, rngs=rngs
+        )
         width = HYPOTHESES * config.width
         self.norm = layers.layer_norm(width, rngs=rngs)
         self.norm_batch = layers.BatchNorm(width)
-        self.head = layers.linear(
-            width, config.joints * config.out_channels, dtype=jnp.dtype(jnp.float32), rngs=rngs
-        )
-        layers.draw_uniformly(self, rngs=rngs)
+        self.head = layers.Linear(width, config.joints * config.out_channels, rngs=rngs)
+        layers.initialise_uniformly(self, rngs=rngs)
 
     def __call__(
         self, x: Float[Array, "b t j cin"], key: PRNGKeyArray | None = None
     ) -> Float[Array, "b t j cout"]:
         """Lifts every frame of clips of `config.frames` frames; see `Lifter`."""
         config = self.config
-        check(x, config, least=config.frames, most=config.frames)
-        keys = iter(layers.keys(key, 2 * HYPOTHESES + config.depth))
-        # Tokens are [b, 1, n, c]: `layers.Attention` is for tokens of two axes, of which one is
-        # not needed.
+        check_clips(x, config, least=config.frames, most=config.frames)
+        keys = iter(split_key(key, 2 * HYPOTHESES + config.depth))
+        # Tokens are [b, 1, n, c], as `layers.Attention` expects two axes of tokens.
         coordinates = jnp.swapaxes(x.reshape(x.shape[0], 1, config.frames, -1), -1, -2)
         hypotheses = []
         for generate, embed in zip(self.generators, self.embeddings, strict=True):

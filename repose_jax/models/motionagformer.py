@@ -3,12 +3,11 @@
 In every layer two streams read the same tokens `[b, t, j, c]`, each first over the joints and then
 over the frames: one by attention, the other by graph convolutions, which see only a joint's
 neighbours in the skeleton and a frame's most similar frames. Weights learned per token fuse the
-two, as in MotionBERT. The defaults are those of the base model; the other published sizes are xs
+two, as in MotionBERT. The defaults are those of the base model; the paper's other sizes are xs
 (`frames=27, depth=12, width=64`), s (`frames=81, depth=26, width=64`) and l (`depth=26`).
 """
 
 import dataclasses
-from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
@@ -16,28 +15,28 @@ import numpy as np
 from flax import nnx
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from repose_jax.models import layers
-from repose_jax.models.lifter import Lifter, check, check_dtype
+from repose_jax.models import kernels, layers
+from repose_jax.models.dropout import dropout, split_key, stochastic_depth
+from repose_jax.models.lifter import Lifter, LifterConfig, check_clips
 from repose_jax.skeleton import HUMAN36M
 
-LAYER_SCALE = 1e-5  # to which every residual branch is scaled at first
+LAYER_SCALE = 1e-5  # initial scale of every residual branch
 
 
 @dataclasses.dataclass(frozen=True)
-class MotionAGFormerConfig:
+class MotionAGFormerConfig(LifterConfig):
     """Sizes of the network; the defaults are those of the base model (11,723,811 parameters).
 
     Attributes:
         frames: length of the clips, of which each frame has its own batch norm.
-        joints: joints per frame, 17: the skeleton is part of the network.
-        in_channels: channels of a 2D joint: x, y and confidence.
+        joints: 17, as the skeleton is part of the network.
         out_channels: channels of a 3D joint.
         width: width of a token.
         depth: number of dual-stream layers.
         heads: attention heads; must divide the width.
         mlp_ratio: hidden width of the MLPs relative to `width`.
-        neighbours: how many frames, among them mostly itself, a frame listens to in a temporal
-            graph convolution; at most `frames`.
+        neighbours: how many frames, usually with itself among them, a frame is connected to in a
+            temporal graph convolution; at most `frames`.
         representation: width of the tanh representation before the head.
         dropout: rate after the attention's output projections and in the MLPs, in training.
         attention_dropout: rate on the attention weights, in training.
@@ -45,12 +44,9 @@ class MotionAGFormerConfig:
             every layer.
         remat: recompute each layer in the backward pass instead of storing its activations; on
             accelerators, as XLA undoes it on a CPU.
-        dtype: compute type, "float32" or "bfloat16"; parameters, norms, softmax, the choice of
-            neighbours and output stay float32.
+        dtype: compute type, "float32" or "bfloat16"; the choice of neighbours stays float32 too.
     """
 
-    frames: int = 243
-    joints: int = 17
     in_channels: int = 3
     out_channels: int = 3
     width: int = 128
@@ -63,62 +59,47 @@ class MotionAGFormerConfig:
     attention_dropout: float = 0.0
     stochastic_depth: float = 0.0
     remat: bool = False
-    dtype: str = "float32"
 
     def __post_init__(self):
+        super().__post_init__()
         if self.joints != HUMAN36M.size:
-            raise ValueError(
-                f"joints is {self.joints}; the network's skeleton is Human3.6M's: give "
-                f"{HUMAN36M.size}."
-            )
-        if self.width % self.heads:
-            raise ValueError(f"width {self.width} is not a multiple of heads {self.heads}.")
-        if not 1 <= self.neighbours <= self.frames:
-            raise ValueError(
-                f"neighbours is {self.neighbours}; choose from 1 to the {self.frames} frames."
-            )
-        check_dtype(self.dtype)
+            raise self.refusal("joints", f"{HUMAN36M.size}, the joints of the network's skeleton")
+        if self.neighbours > self.frames:
+            raise self.refusal("neighbours", f"1 to {self.frames}, the frames")
 
 
 def skeleton_graph() -> np.ndarray:
-    """Returns `[17, 17]`, 1 where a joint listens to another, as published.
+    """Returns `[17, 17]`, 1 where a joint is connected to another, as in the authors' code.
 
-    Neighbours in the skeleton listen to each other, with three exceptions: the pelvis does not
-    listen to the left hip, nor the thorax to the shoulders. The published table of connections
-    leaves these out, and so the published weights were trained.
+    Neighbours in the skeleton are connected in both directions, except that the pelvis is not
+    connected to the left hip, nor the thorax to the shoulders: the authors' table lacks these, and
+    their weights were trained with it.
     """
     graph = np.zeros((HUMAN36M.size, HUMAN36M.size), np.float32)
     for joint, parent in enumerate(HUMAN36M.parents):
         if parent >= 0:
             graph[joint, parent] = graph[parent, joint] = 1
-    left_out = (("pelvis", "left_hip"), ("thorax", "left_shoulder"), ("thorax", "right_shoulder"))
-    for joint, other in left_out:
+    lacking = (("pelvis", "left_hip"), ("thorax", "left_shoulder"), ("thorax", "right_shoulder"))
+    for joint, other in lacking:
         graph[HUMAN36M.joints.index(joint), HUMAN36M.joints.index(other)] = 0
     return graph
 
 
 def similar_frames(x: Float[Array, "b t j c"], count: int) -> Float[Array, "b j t t"]:
-    """Returns 1 where a frame of a joint listens to another: to the `count` that are most like it.
+    """Returns 1 where a frame of a joint is connected to another: to the `count` most similar.
 
-    Likeness is the inner product. Frames that are as like as the last of them are listened to as
-    well, as published: a clip that repeats a frame to its length has many. The choice has no
+    Similarity is the inner product. As in the authors' code, ties with the last of them are
+    connected too, of which a clip padded with copies of a frame has many. The choice has no
     gradient.
     """
     x = jax.lax.stop_gradient(x)
-    # In full precision: other roundings are other choices.
-    likeness = jnp.einsum("btjc,bsjc->bjts", x, x, precision="highest")
-    # Descending from the greatest value until it and those above are `count`: on CPU 20 to 30 times
-    # faster than `top_k`, which sorts.
-    last = likeness.max(-1, keepdims=True)
-    for _ in range(count - 1):
-        enough = (likeness >= last).sum(-1, keepdims=True) >= count
-        below = jnp.where(likeness < last, likeness, -jnp.inf).max(-1, keepdims=True)
-        last = jnp.where(enough, last, below)
-    return (likeness >= last).astype(jnp.float32)
+    # In full precision, as other roundings give other choices.
+    similarity = jnp.einsum("btjc,bsjc->bjts", x, x, precision="highest")
+    return (similarity >= kernels.kth_largest(similarity, count)).astype(jnp.float32)
 
 
 def normalise(graph: Float[Array, "*b n n"]) -> Float[Array, "*b n n"]:
-    """Returns D^-1/2 A D^-1/2, where D is how many each node of the graph A listens to."""
+    """Returns D^-1/2 A D^-1/2, where D has the number of connections of each node of graph A."""
     degree = graph.sum(-1)
     return graph * jax.lax.rsqrt(degree[..., :, None] * degree[..., None, :])
 
@@ -126,8 +107,8 @@ def normalise(graph: Float[Array, "*b n n"]) -> Float[Array, "*b n n"]:
 class GraphConvolution(nnx.Module):
     """Graph convolution along one axis of `[b, t, j, c]`: over "joints" or "frames".
 
-    It answers relu(x + norm(D^-1/2 A D^-1/2 x V + x U)) with the graph A and the number D of those
-    that a node listens to. The batch norm has statistics for each node.
+    It computes relu(x + norm(D^-1/2 A D^-1/2 x V + x U)) with the graph A and the number D of each
+    node's connections. The batch norm has statistics for each node.
     """
 
     def __init__(self, config: MotionAGFormerConfig, *, over: str, rngs: nnx.Rngs):
@@ -148,16 +129,9 @@ class GraphConvolution(nnx.Module):
         self.norm = layers.BatchNorm(nodes, axis=axis)
 
     def __call__(
-        self,
-        x: Float[Array, "b t j c"],
-        key: PRNGKeyArray | None,
-        norm: Callable[[Array], Array],
+        self, x: Float[Array, "b t j c"], key: PRNGKeyArray | None
     ) -> Float[Array, "b t j c"]:
-        """Mixes each node with those that it listens to, after a norm.
-
-        The key tells training, and no more.
-        """
-        x = norm(x)
+        """Mixes each node with those that it is connected to; a key indicates training."""
         tokens = x.astype(self.dtype)
         others = self.others(tokens)
         if self.over == "joints":
@@ -170,7 +144,7 @@ class GraphConvolution(nnx.Module):
 
 
 class Attention(layers.Attention):
-    """Multi-head self-attention along one axis, with dropout of what it answers."""
+    """Multi-head self-attention along one axis, with dropout of the result."""
 
     def __init__(self, config: MotionAGFormerConfig, *, over: str, rngs: nnx.Rngs):
         super().__init__(
@@ -178,38 +152,35 @@ class Attention(layers.Attention):
             config.heads,
             over=over,
             qkv_bias=False,
-            drop=config.attention_dropout,
-            linear=layers.uniform_linear,
+            dropout=config.attention_dropout,
+            torch_init=True,
             dtype=jnp.dtype(config.dtype),
             rngs=rngs,
         )
-        self.out_drop = config.dropout
+        self.out_dropout = config.dropout
 
     def __call__(
-        self,
-        x: Float[Array, "b t j c"],
-        key: PRNGKeyArray | None = None,
-        norm: nnx.LayerNorm | None = None,
+        self, x: Float[Array, "b t j c"], key: PRNGKeyArray | None = None
     ) -> Float[Array, "b t j c"]:
-        """Mixes the tokens along the axis, after a norm if one is given."""
-        weights, out = layers.keys(key, 2)
-        return layers.dropout(super().__call__(x, weights, norm), self.out_drop, out)
+        """Mixes the tokens along the axis."""
+        weights_key, out_key = split_key(key, 2)
+        return dropout(super().__call__(x, weights_key), self.out_dropout, out_key)
 
 
 class Block(nnx.Module):
     """A pre-norm mixer of tokens, then a pre-norm MLP, each with a scaled residual connection."""
 
     def __init__(self, config: MotionAGFormerConfig, mixer: nnx.Module, *, rngs: nnx.Rngs):
-        self.path_drop = config.stochastic_depth
+        self.stochastic_depth = config.stochastic_depth
         self.norm_mixer = layers.layer_norm(config.width, epsilon=1e-5, rngs=rngs)
         self.mixer = mixer
         self.scale_mixer = nnx.Param(jnp.full(config.width, LAYER_SCALE))
-        self.norm_mlp = layers.layer_norm(config.width, epsilon=1e-5, rngs=rngs)
         self.mlp = layers.MLP(
             config.width,
             config.width * config.mlp_ratio,
-            drop=config.dropout,
-            linear=layers.uniform_linear,
+            norm_epsilon=1e-5,
+            dropout=config.dropout,
+            torch_init=True,
             dtype=jnp.dtype(config.dtype),
             rngs=rngs,
         )
@@ -219,11 +190,11 @@ class Block(nnx.Module):
         self, x: Float[Array, "b t j c"], key: PRNGKeyArray | None
     ) -> Float[Array, "b t j c"]:
         """Returns the tokens after both residual branches."""
-        mixing, path_1, hidden, path_2 = layers.keys(key, 4)
-        branch = self.mixer(x, mixing, self.norm_mixer) * self.scale_mixer[...]
-        x = x + layers.drop_path(branch.astype(x.dtype), self.path_drop, path_1)
-        branch = self.mlp(x, hidden, self.norm_mlp) * self.scale_mlp[...]
-        return x + layers.drop_path(branch.astype(x.dtype), self.path_drop, path_2)
+        mixer_key, depth_key_1, mlp_key, depth_key_2 = split_key(key, 4)
+        branch = self.mixer(self.norm_mixer(x), mixer_key) * self.scale_mixer[...]
+        x = x + stochastic_depth(branch.astype(x.dtype), self.stochastic_depth, depth_key_1)
+        branch = self.mlp(x, mlp_key) * self.scale_mlp[...]
+        return x + stochastic_depth(branch.astype(x.dtype), self.stochastic_depth, depth_key_2)
 
 
 class DualStreamLayer(nnx.Module):
@@ -238,38 +209,39 @@ class DualStreamLayer(nnx.Module):
             Block(config, GraphConvolution(config, over=over, rngs=rngs), rngs=rngs)
             for over in axes
         )
-        self.fusion = layers.fusion(config.width, rngs=rngs)
+        self.fusion = layers.Fusion(config.width, rngs=rngs)
 
     def __call__(
         self, x: Float[Array, "b t j c"], key: PRNGKeyArray | None
     ) -> Float[Array, "b t j c"]:
         """Returns the fused tokens of the two streams."""
         attended, convolved = x, x
-        key_a, key_b, key_c, key_d = layers.keys(key, 4)
+        key_a, key_b, key_c, key_d = split_key(key, 4)
         for block, block_key in zip(self.attention, (key_a, key_b), strict=True):
             attended = block(attended, block_key)
         for block, block_key in zip(self.graph, (key_c, key_d), strict=True):
             convolved = block(convolved, block_key)
-        return layers.fuse(self.fusion, attended, convolved)
+        return self.fusion(attended, convolved)
 
 
-class MotionAGFormer(Lifter):
+class MotionAGFormer(Lifter[MotionAGFormerConfig]):
     """Lifts 2D joints with confidence to 3D joints, frame for frame."""
 
     fixed_length = True
 
     def __init__(self, config: MotionAGFormerConfig, *, rngs: nnx.Rngs):
         self.config = config
-        dtype = jnp.dtype(config.dtype)
-        self.embed = layers.uniform_linear(config.in_channels, config.width, dtype=dtype, rngs=rngs)
-        self.joint_embedding = nnx.Param(jnp.zeros((config.joints, config.width)))
-        self.layers = nnx.List(DualStreamLayer(config, rngs=rngs) for _ in range(config.depth))
-        self.norm = layers.layer_norm(config.width, epsilon=1e-5, rngs=rngs)
-        self.representation = layers.uniform_linear(
-            config.width, config.representation, dtype=dtype, rngs=rngs
+        width, dtype = config.width, jnp.dtype(config.dtype)
+        self.embed = layers.Linear(
+            config.in_channels, width, torch_init=True, dtype=dtype, rngs=rngs
         )
-        self.head = layers.uniform_linear(
-            config.representation, config.out_channels, dtype=jnp.dtype(jnp.float32), rngs=rngs
+        self.joint_embedding = nnx.Param(jnp.zeros((config.joints, width)))
+        self.layers = nnx.List(DualStreamLayer(config, rngs=rngs) for _ in range(config.depth))
+        self.representation = layers.NormLinear(
+            width, config.representation, epsilon=1e-5, torch_init=True, dtype=dtype, rngs=rngs
+        )
+        self.head = layers.Linear(
+            config.representation, config.out_channels, torch_init=True, rngs=rngs
         )
 
     def __call__(
@@ -277,11 +249,9 @@ class MotionAGFormer(Lifter):
     ) -> Float[Array, "b t j cout"]:
         """Lifts every frame of clips of `config.frames` frames; see `Lifter`."""
         config = self.config
-        check(x, config, least=config.frames, most=config.frames)
-        dtype = jnp.dtype(config.dtype)
-        x = (self.embed(x) + self.joint_embedding[...]).astype(dtype)
-        call = layers.repeated(DualStreamLayer.__call__, remat=config.remat)
-        for layer, layer_key in zip(self.layers, layers.keys(key, config.depth), strict=True):
-            x = call(layer, x, layer_key)
-        x = jnp.tanh(self.representation(self.norm(x).astype(dtype)))
-        return self.head(x)
+        check_clips(x, config, least=config.frames, most=config.frames)
+        x = (self.embed(x) + self.joint_embedding[...]).astype(config.dtype)
+        layer_call = layers.jit_layer(DualStreamLayer.__call__, remat=config.remat)
+        for layer, layer_key in zip(self.layers, split_key(key, config.depth), strict=True):
+            x = layer_call(layer, x, layer_key)
+        return self.head(jnp.tanh(self.representation(x)))

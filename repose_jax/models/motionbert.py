@@ -1,6 +1,6 @@
 """MotionBERT's DSTformer (Zhu et al., ICCV 2023; section 3.2): the network of RePOSE, wider.
 
-The published models are "base", which the defaults here are, and "lite", which has RePOSE's sizes
+The authors' models are "base", which the defaults here are, and "lite", which has RePOSE's sizes
 (`width=256`, `mlp_ratio=4`).
 """
 

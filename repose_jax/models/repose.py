@@ -13,17 +13,16 @@ from flax import nnx
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from repose_jax.models import layers
-from repose_jax.models.lifter import Lifter, check, check_dtype
+from repose_jax.models.dropout import split_key, stochastic_depth_rates
+from repose_jax.models.lifter import Lifter, LifterConfig, check_clips
 
 
 @dataclasses.dataclass(frozen=True)
-class ReposeConfig:
+class ReposeConfig(LifterConfig):
     """Sizes of the network; the defaults are the paper's (16,001,549 parameters).
 
     Attributes:
         frames: the longest clip that the frame embedding covers; shorter clips are accepted.
-        joints: joints per frame.
-        in_channels: channels of a 2D joint: x, y and confidence.
         out_channels: channels of a 3D joint.
         width: width of a token.
         depth: number of dual-stream layers.
@@ -37,13 +36,9 @@ class ReposeConfig:
         remat: recompute each layer in the backward pass instead of storing its activations; on
             accelerators, as XLA undoes it on a CPU.
         fused_attention: axes, "joints" and "frames", over which attention is cuDNN's; on NVIDIA
-            GPUs in bfloat16. It was not run on one yet.
-        dtype: compute type, "float32" or "bfloat16"; parameters, norms, softmax and output stay
-            float32.
+            GPUs in bfloat16. Not run on a GPU yet.
     """
 
-    frames: int = 243
-    joints: int = 17
     in_channels: int = 3
     out_channels: int = 3
     width: int = 256
@@ -56,95 +51,82 @@ class ReposeConfig:
     stochastic_depth: float = 0.0
     remat: bool = False
     fused_attention: tuple[str, ...] = ()
-    dtype: str = "float32"
 
     def __post_init__(self):
-        if self.width % self.heads:
-            raise ValueError(f"width {self.width} is not a multiple of heads {self.heads}.")
-        check_dtype(self.dtype)
+        super().__post_init__()
         if not set(self.fused_attention) <= {"joints", "frames"}:
-            raise ValueError(
-                f"fused_attention names axes, 'joints' or 'frames'; found {self.fused_attention}."
-            )
-        if self.fused_attention and (self.dtype != "bfloat16" or self.attention_dropout):
-            raise ValueError(
-                "fused_attention takes dtype 'bfloat16' and attention_dropout 0; found "
-                f"{self.dtype!r} and {self.attention_dropout}."
-            )
+            raise self.refusal("fused_attention", "a tuple of 'joints', 'frames' or both")
+        if self.fused_attention and self.dtype != "bfloat16":
+            raise self.refusal("dtype", "'bfloat16' for fused_attention")
+        if self.fused_attention and self.attention_dropout:
+            raise self.refusal("attention_dropout", "0 for fused_attention")
 
 
 class DualStreamLayer(nnx.Module):
     """Joints-then-frames beside frames-then-joints, fused by softmax weights learned per token."""
 
-    def __init__(self, config: ReposeConfig, *, path_drop: float, rngs: nnx.Rngs):
-        def stream(first: str, second: str):
+    def __init__(self, config: ReposeConfig, *, stochastic_depth: float, rngs: nnx.Rngs):
+        def stream(*axes: str):
             return nnx.List(
                 layers.Block(
                     config.width,
                     config.heads,
                     config.width * config.mlp_ratio,
                     over=axis,
-                    drop=config.dropout,
-                    attention_drop=config.attention_dropout,
-                    path_drop=path_drop,
+                    dropout=config.dropout,
+                    attention_dropout=config.attention_dropout,
+                    stochastic_depth=stochastic_depth,
                     drop_clips=True,
                     fused=axis in config.fused_attention,
                     dtype=jnp.dtype(config.dtype),
                     rngs=rngs,
                 )
-                for axis in (first, second)
+                for axis in axes
             )
 
         self.joints_first = stream("joints", "frames")
         self.frames_first = stream("frames", "joints")
-        self.fusion = layers.fusion(config.width, rngs=rngs)
+        self.fusion = layers.Fusion(config.width, rngs=rngs)
 
     def __call__(
         self, x: Float[Array, "b t j c"], key: PRNGKeyArray | None
     ) -> Float[Array, "b t j c"]:
         """Returns the fused tokens of the two streams."""
-        key_a, key_b, key_c, key_d = layers.keys(key, 4)
+        key_a, key_b, key_c, key_d = split_key(key, 4)
         first, second = self.joints_first
         a = second(first(x, key_a), key_b)
         first, second = self.frames_first
         b = second(first(x, key_c), key_d)
-        return layers.fuse(self.fusion, a, b)
+        return self.fusion(a, b)
 
 
-class Repose(Lifter):
+class Repose(Lifter[ReposeConfig]):
     """Lifts 2D joints with confidence to 3D joints, frame for frame."""
 
     def __init__(self, config: ReposeConfig, *, rngs: nnx.Rngs):
         self.config = config
-        dtype = jnp.dtype(config.dtype)
-        self.embed = layers.linear(config.in_channels, config.width, dtype=dtype, rngs=rngs)
-        self.joint_embedding = nnx.Param(
-            layers.INIT(rngs.params(), (config.joints, config.width), jnp.float32)
+        width, dtype = config.width, jnp.dtype(config.dtype)
+        self.embed = layers.Linear(config.in_channels, width, dtype=dtype, rngs=rngs)
+        self.joint_embedding = nnx.Param(layers.INIT(rngs.params(), (config.joints, width)))
+        self.frame_embedding = nnx.Param(layers.INIT(rngs.params(), (config.frames, 1, width)))
+        self.layers = nnx.List(
+            DualStreamLayer(config, stochastic_depth=rate, rngs=rngs)
+            for rate in stochastic_depth_rates(config.stochastic_depth, config.depth)
         )
-        self.frame_embedding = nnx.Param(
-            layers.INIT(rngs.params(), (config.frames, 1, config.width), jnp.float32)
+        self.representation = layers.NormLinear(
+            width, config.representation, dtype=dtype, rngs=rngs
         )
-        rates = layers.path_drops(config.stochastic_depth, config.depth)
-        self.layers = nnx.List(DualStreamLayer(config, path_drop=rate, rngs=rngs) for rate in rates)
-        self.norm = layers.layer_norm(config.width, rngs=rngs)
-        self.representation = layers.linear(
-            config.width, config.representation, dtype=dtype, rngs=rngs
-        )
-        self.head = layers.linear(
-            config.representation, config.out_channels, dtype=jnp.dtype(jnp.float32), rngs=rngs
-        )
+        self.head = layers.Linear(config.representation, config.out_channels, rngs=rngs)
 
     def __call__(
         self, x: Float[Array, "b t j cin"], key: PRNGKeyArray | None = None
     ) -> Float[Array, "b t j cout"]:
         """Lifts every frame of clips of up to `config.frames` frames; see `Lifter`."""
         config = self.config
-        check(x, config, most=config.frames)
-        dtype = jnp.dtype(config.dtype)
+        check_clips(x, config, most=config.frames)
         x = self.embed(x) + self.joint_embedding[...] + self.frame_embedding[...][: x.shape[1]]
-        x = x.astype(dtype)
-        call = layers.repeated(DualStreamLayer.__call__, remat=config.remat)
-        for layer, layer_key in zip(self.layers, layers.keys(key, config.depth), strict=True):
-            x = call(layer, x, layer_key)
-        x = jnp.tanh(self.representation(self.norm(x).astype(dtype)))
-        return self.head(x)
+        x = x.astype(config.dtype)
+        layer_call = layers.jit_layer(DualStreamLayer.__call__, remat=config.remat)
+        for layer, layer_key in zip(self.layers, split_key(key, config.depth), strict=True):
+            x = layer_call(layer, x, layer_key)
+        return self.head(jnp.tanh(self.representation(x)))

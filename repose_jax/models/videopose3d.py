@@ -2,12 +2,11 @@
 
 The joints of a frame are one vector. Convolutions over the frames, each with a wider dilation than
 the last, turn a window of 243 frames into the pose of one: that in the centre, or the last one in
-the causal form. The published models of 27 and 81 frames have three and four filters of width 3.
+the causal form. The authors' models of 27 and 81 frames have three and four filters of width 3.
 """
 
 import dataclasses
 import math
-from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
@@ -15,59 +14,48 @@ from flax import nnx
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from repose_jax.models import layers
-from repose_jax.models.lifter import Lifter, check, check_dtype
+from repose_jax.models.dropout import dropout, split_key
+from repose_jax.models.lifter import Lifter, LifterConfig, check_clips
 
 
 @dataclasses.dataclass(frozen=True)
-class VideoPose3DConfig:
-    """Sizes of the network; the defaults are the published model's (16,952,371 parameters).
+class VideoPose3DConfig(LifterConfig):
+    """Sizes of the network; the defaults are the authors' model's (16,952,371 parameters).
 
     Attributes:
         filter_widths: frames that each convolution reads, odd numbers; one residual block for every
-            width after the first. Their product is the window of an output, `frames`.
+            width after the first.
+        frames: the window of an output, which is the product of the filter widths; not a parameter.
         causal: read the frames up to the one that is lifted, instead of as many on both sides.
-        joints: joints per frame.
-        in_channels: channels of a 2D joint: x and y.
         out_channels: channels of a 3D joint.
         width: channels of the convolutions.
         dropout: rate after every convolution, in training.
-        dtype: compute type, "float32" or "bfloat16"; parameters, norms and output stay float32.
     """
 
-    filter_widths: Sequence[int] = (3, 3, 3, 3, 3)
+    frames: int = dataclasses.field(init=False, default=243)
+    filter_widths: tuple[int, ...] = (3, 3, 3, 3, 3)
     causal: bool = False
-    joints: int = 17
-    in_channels: int = 2
     out_channels: int = 3
     width: int = 1024
     dropout: float = 0.25
-    dtype: str = "float32"
 
     def __post_init__(self):
-        # A run's configuration that was read from a file has a list.
-        object.__setattr__(self, "filter_widths", tuple(self.filter_widths))
+        super().__post_init__()
         if not self.filter_widths or any(w < 1 or w % 2 == 0 for w in self.filter_widths):
-            raise ValueError(
-                f"filter_widths is {self.filter_widths}; give at least one, all odd, as (3, 3, 3)."
-            )
-        check_dtype(self.dtype)
-
-    @property
-    def frames(self) -> int:
-        """The frames that one output frame depends on."""
-        return math.prod(self.filter_widths)
+            raise self.refusal("filter_widths", "at least one, all odd, as (3, 3, 3)")
+        object.__setattr__(self, "frames", math.prod(self.filter_widths))
 
 
 def windows(
     x: Float[Array, "b t c"], width: int, dilation: int | None
 ) -> Float[Array, "b k {width} c"]:
-    """Returns the frames that a filter reads for each frame that it gives.
+    """Returns the input frames of a filter for each of its output frames.
 
     Args:
         x: frames.
         width: of the filter.
-        dilation: distance of the frames that it reads, at every position; None for adjacent frames
-            of windows that do not overlap.
+        dilation: distance of its input frames, for an output at every frame; None for adjacent
+            frames of windows that do not overlap.
     """
     batch, frames, channels = x.shape
     if dilation is None:
@@ -83,27 +71,26 @@ class Convolution(nnx.Module):
     def __init__(
         self, inputs: int, filter_width: int, config: VideoPose3DConfig, *, rngs: nnx.Rngs
     ):
-        self.drop, self.dtype = config.dropout, jnp.dtype(config.dtype)
-        shape = (filter_width, inputs, config.width)
-        self.kernel = nnx.Param(layers.INIT(rngs.params(), shape, jnp.float32))
+        self.dropout, self.dtype = config.dropout, jnp.dtype(config.dtype)
+        self.kernel = nnx.Param(layers.INIT(rngs.params(), (filter_width, inputs, config.width)))
         self.norm = layers.BatchNorm(config.width)
 
     def __call__(
         self, x: Float[Array, "b k w cin"], key: PRNGKeyArray | None
     ) -> Float[Array, "b k cout"]:
-        """Maps what the filter reads to what it gives, in one matrix product."""
+        """Maps the input frames of the filter to its output, in one matrix product."""
         kernel = self.kernel[...].astype(self.dtype)
         x = x.astype(self.dtype).reshape(*x.shape[:2], -1) @ kernel.reshape(-1, kernel.shape[-1])
         x = jax.nn.relu(self.norm(x, training=key is not None))
-        return layers.dropout(x, self.drop, key)
+        return dropout(x, self.dropout, key)
 
 
 class Block(nnx.Module):
-    """A filter over frames and one over channels, added to the frame that the output is of."""
+    """A filter over frames and one over channels, added to the input at the output frame."""
 
     def __init__(self, filter_width: int, config: VideoPose3DConfig, *, rngs: nnx.Rngs):
         self.filter_width = filter_width
-        self.kept = filter_width - 1 if config.causal else filter_width // 2
+        self.position = filter_width - 1 if config.causal else filter_width // 2
         self.over_frames = Convolution(config.width, filter_width, config, rngs=rngs)
         self.over_channels = Convolution(config.width, 1, config, rngs=rngs)
 
@@ -111,19 +98,19 @@ class Block(nnx.Module):
         self, x: Float[Array, "b t c"], dilation: int | None, key: PRNGKeyArray | None
     ) -> Float[Array, "b k c"]:
         """Returns fewer frames; see `windows` for `dilation`."""
-        first, second = layers.keys(key, 2)
+        frames_key, channels_key = split_key(key, 2)
         x = windows(x, self.filter_width, dilation)
-        hidden = self.over_frames(x, first)
-        return x[:, :, self.kept] + self.over_channels(hidden[:, :, None], second)
+        hidden = self.over_frames(x, frames_key)
+        return x[:, :, self.position] + self.over_channels(hidden[:, :, None], channels_key)
 
 
-class VideoPose3D(Lifter):
+class VideoPose3D(Lifter[VideoPose3DConfig]):
     """Lifts the frames of a clip that have their window of `config.frames` frames.
 
-    A clip of one window is lifted by strided filters, which compute what the one output depends on
-    and nothing else (the form in which the model was trained: the statistics of the batch are over
-    these frames). In a longer one neighbouring outputs share what they have in common: dilated
-    filters compute every frame once. Both give the same pose.
+    A clip of one window is lifted by strided filters, which compute only what its one output
+    depends on; the authors trained the model so, with batch statistics over these frames. In a
+    longer clip dilated filters compute what neighbouring outputs share once. Both give the same
+    pose.
     """
 
     def __init__(self, config: VideoPose3DConfig, *, rngs: nnx.Rngs):
@@ -131,13 +118,12 @@ class VideoPose3D(Lifter):
         first, *rest = config.filter_widths
         self.expand = Convolution(config.joints * config.in_channels, first, config, rngs=rngs)
         self.blocks = nnx.List(Block(width, config, rngs=rngs) for width in rest)
-        outputs = config.joints * config.out_channels
-        self.head = layers.linear(config.width, outputs, dtype=jnp.dtype(jnp.float32), rngs=rngs)
-        layers.draw_uniformly(self, rngs=rngs)
+        self.head = layers.Linear(config.width, config.joints * config.out_channels, rngs=rngs)
+        layers.initialise_uniformly(self, rngs=rngs)
 
     @property
     def context(self) -> tuple[int, int]:
-        """The frames of the window before and after the one that is lifted."""
+        """The frames of the window before and after the lifted one."""
         others = self.config.frames - 1
         return (others, 0) if self.config.causal else (others // 2, others // 2)
 
@@ -146,13 +132,13 @@ class VideoPose3D(Lifter):
     ) -> Float[Array, "b k j cout"]:
         """Lifts clips of at least `config.frames` frames; see `Lifter`."""
         config = self.config
-        check(x, config, least=config.frames)
+        check_clips(x, config, least=config.frames)
         strided = x.shape[1] == config.frames
-        first, *rest = layers.keys(key, 1 + len(self.blocks))
+        first_key, *block_keys = split_key(key, 1 + len(self.blocks))
         dilation, width = 1, config.filter_widths[0]
         x = x.reshape(*x.shape[:2], -1)
-        x = self.expand(windows(x, width, None if strided else dilation), first)
-        for block, block_key in zip(self.blocks, rest, strict=True):
+        x = self.expand(windows(x, width, None if strided else dilation), first_key)
+        for block, block_key in zip(self.blocks, block_keys, strict=True):
             dilation, width = dilation * width, block.filter_width
             x = block(x, None if strided else dilation, block_key)
         out = self.head(x)

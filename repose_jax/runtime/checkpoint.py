@@ -4,12 +4,16 @@
 appears under its name only when it is complete.
 """
 
+import functools
 import pathlib
+from collections.abc import Iterable
 from typing import Any, TypeVar
 
 import jax
 import orbax.checkpoint as ocp
 from etils import epath
+
+from repose_jax.runtime.former_paths import former_path
 
 T = TypeVar("T")
 KINDS = ("latest", "best")
@@ -62,15 +66,17 @@ class Checkpoints:
     def restore(self, kind: str, like: T) -> T:
         """Reads a state into the structure, types and shardings of `like`.
 
+        Parameters that have another path since an earlier version are read from the former one.
+
         Raises:
             FileNotFoundError: there is no checkpoint of that kind.
             ValueError: it has other parameters than `like`; names them.
         """
-        path = self._saved(kind)
-        _check_fit(path, like)
-        abstract = jax.tree.map(ocp.utils.to_shape_dtype_struct, like)
-        args = ocp.args.Composite(state=ocp.args.StandardRestore(abstract))
-        return self._managers[kind].restore(int(path.name), args=args)["state"]
+        tree, leaves = _match(self._saved(kind), like)
+        saved = jax.tree.unflatten(jax.tree.structure(tree), [leaves[n] for n in _by_name(tree)])
+        args = ocp.args.Composite(state=ocp.args.StandardRestore(saved))
+        manager = self._managers[kind]
+        return _put_into(like, leaves, manager.restore(manager.latest_step(), args=args)["state"])
 
     def restore_part(self, kind: str, like: T) -> T:
         """Reads the entries of a saved state that `like` has; see `restore`.
@@ -81,14 +87,20 @@ class Checkpoints:
 
         Raises:
             FileNotFoundError: there is no checkpoint of that kind.
-            ValueError: it lacks parameters of `like`; names them.
+            ValueError: it has other parameters than `like`; names them.
         """
         path = self._saved(kind)
-        _check_fit(path, like, part=True)
-        restore_args = ocp.checkpoint_utils.construct_restore_args(like)
-        args = ocp.args.PyTreeRestore(like, restore_args=restore_args, partial_restore=True)
+        tree, leaves = _match(path, like, whole=False)
+        saved: dict[str, Any] = {}
+        for keys, _ in jax.tree.leaves_with_path(tree):
+            if (name := _name(keys)) in leaves:
+                *parents, last = map(_key, keys)
+                node = functools.reduce(lambda node, key: node.setdefault(key, {}), parents, saved)
+                node[last] = leaves[name]
+        restore_args = ocp.checkpoint_utils.construct_restore_args(saved)
+        args = ocp.args.PyTreeRestore(saved, restore_args=restore_args, partial_restore=True)
         with ocp.PyTreeCheckpointer() as checkpointer:
-            return checkpointer.restore(path / "state", args=args)
+            return _put_into(like, leaves, checkpointer.restore(path / "state", args=args))
 
     def path(self, kind: str) -> pathlib.Path | None:
         """Returns the folder of the newest checkpoint of a kind, or None."""
@@ -113,13 +125,28 @@ class Checkpoints:
             manager.close()
 
 
-def _check_fit(path: pathlib.Path, like: Any, *, part: bool = False) -> None:
-    """Raises if a checkpoint has other leaves or shapes than a tree, or a part of its own."""
-    saved = ocp.PyTreeCheckpointHandler().metadata(epath.Path(path / "state"))
-    found, wanted = _shapes(saved.tree), _shapes(like)
+def _match(path: pathlib.Path, like: Any, *, whole: bool = True) -> tuple[Any, dict[str, Any]]:
+    """Returns the saved tree of a checkpoint, and the leaves of `like` by their names in it.
+
+    Args:
+        path: the checkpoint.
+        like: a tree of arrays or their shapes.
+        whole: whether the checkpoint may have no other leaves.
+
+    Raises:
+        ValueError: the checkpoint has other leaves or shapes than `like`.
+    """
+    tree = ocp.PyTreeCheckpointHandler().metadata(epath.Path(path / "state")).tree
+    saved = _by_name(tree)
+    leaves: dict[str, Any] = {
+        name if name in saved else former_path(name): ocp.utils.to_shape_dtype_struct(leaf)
+        for name, leaf in _by_name(like).items()
+    }
+    found = {name: leaf.shape for name, leaf in saved.items() if whole or name in leaves}
+    wanted = {name: leaf.shape for name, leaf in leaves.items()}
     differing = [
         f"{name} is {found.get(name, 'missing')} in it, {wanted.get(name, 'missing')} in the model"
-        for name in sorted(wanted.keys() if part else found.keys() | wanted.keys())
+        for name in sorted(found.keys() | wanted.keys())
         if found.get(name) != wanted.get(name)
     ]
     if differing:
@@ -128,14 +155,23 @@ def _check_fit(path: pathlib.Path, like: Any, *, part: bool = False) -> None:
             f"The checkpoint {path} does not fit the configuration: {'; '.join(differing[:3])}"
             f"{more}. Use the configuration of its workdir's config.json."
         )
+    return tree, leaves
 
 
-def _shapes(tree: Any) -> dict[str, tuple[int, ...]]:
-    """Returns the shape of each leaf by its name."""
+def _put_into(like: T, leaves: Iterable[str], restored: Any) -> T:
+    """Puts restored leaves into the structure of `like`, by the names of its leaves in order."""
+    found = _by_name(restored)
+    return jax.tree.unflatten(jax.tree.structure(like), [found[name] for name in leaves])
 
-    def name(key: Any) -> str:
-        return str(next(getattr(key, a) for a in ("key", "name", "idx") if hasattr(key, a)))
 
-    leaves = jax.tree.leaves_with_path(tree)
-    names = (".".join(map(name, path)).removesuffix(".value") for path, _ in leaves)
-    return {name: tuple(leaf.shape) for name, (_, leaf) in zip(names, leaves, strict=True)}
+def _by_name(tree: Any) -> dict[str, Any]:
+    """Returns the leaves of a tree by their names, such as "params.model.head.bias", in order."""
+    return {_name(keys): leaf for keys, leaf in jax.tree.leaves_with_path(tree)}
+
+
+def _name(keys: tuple[Any, ...]) -> str:
+    return ".".join(map(_key, keys)).removesuffix(".value")
+
+
+def _key(key: Any) -> str:
+    return str(next(getattr(key, a) for a in ("key", "name", "idx") if hasattr(key, a)))

@@ -1,4 +1,4 @@
-"""What the published checkpoints call their tensors: one file per network."""
+"""Names of the tensors in the authors' PyTorch checkpoints: one file per network."""
 
 from repose_jax.torch_import.dstformer import DSTFORMER
 from repose_jax.torch_import.mhformer import MHFORMER
@@ -8,10 +8,10 @@ from repose_jax.torch_import.poseformer import POSEFORMER
 from repose_jax.torch_import.poseformerv2 import POSEFORMERV2
 from repose_jax.torch_import.pstmo import PSTMO
 from repose_jax.torch_import.stcformer import STCFORMER
-from repose_jax.torch_import.tensors import Published
+from repose_jax.torch_import.tensors import TensorNames
 from repose_jax.torch_import.videopose3d import VIDEOPOSE3D
 
-PUBLISHED: dict[str, Published] = {  # by the name of the model in `repose_jax.models`
+TENSOR_NAMES: dict[str, TensorNames] = {  # by the name of the model in `repose_jax.models`
     "repose": DSTFORMER,
     "motionbert": DSTFORMER,
     "pstmo": PSTMO,

@@ -2,48 +2,60 @@
 
 import os
 import re
+import shlex
 import zipfile
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
 from repose_jax import models
-from repose_jax.torch_import import PUBLISHED
-from repose_jax.torch_import.tensors import Published
+from repose_jax.models.lifter import Lifter, LifterConfig
+from repose_jax.models.pstmo_pretrain import MaskedPoseModel
+from repose_jax.torch_import import TENSOR_NAMES
+from repose_jax.torch_import.tensors import TensorNames
+
+SHOWN = 10  # problems of a checkpoint that a message lists
 
 
-def from_torch(name: str, state_dict: Mapping[str, Any], **config: Any) -> nnx.Module:
-    """Builds a model from the tensors of a published PyTorch checkpoint.
+Model = TypeVar("Model", Lifter, MaskedPoseModel)
+
+
+def from_torch(name: str, state_dict: Mapping[str, Any], **config: Any) -> Lifter:
+    """Builds a model from the tensors of its authors' PyTorch checkpoint.
 
     Args:
         name: the model's name in `repose_jax.models`.
-        state_dict: published parameter name (with or without the prefix `module.`) to tensor or
-            array.
+        state_dict: name of a tensor (with or without the prefix `module.`) to tensor or array.
         **config: sizes, as for `repose_jax.models.create`.
 
     Returns:
         The model with the checkpoint's weights.
 
     Raises:
-        ValueError: other sizes, which the message names; or a tensor that is not used, a parameter
-            that is not filled, a shape that differs, a value that is not finite: the message lists
-            all of them.
+        ValueError: the checkpoint is another network's, or has other sizes, which the message
+            names; or a tensor is not used, a parameter is not filled, a shape differs or a value is
+            not finite.
     """
-    model = nnx.eval_shape(lambda: models.create(name, **config))
-    return fill(model, PUBLISHED[name], state_dict, name=name)
+    model: Lifter = nnx.eval_shape(lambda: models.create(name, **config))
+    if name not in TENSOR_NAMES:
+        raise ValueError(
+            f"There are no names of PyTorch tensors for {name!r}, only for "
+            f"{', '.join(TENSOR_NAMES)}."
+        )
+    return fill(model, TENSOR_NAMES[name], state_dict, name=name)
 
 
-def fill(model: Any, known: Published, state_dict: Mapping[str, Any], *, name: str) -> Any:
-    """Puts the tensors of a published checkpoint into a model; see `from_torch`.
+def fill(model: Model, known: TensorNames, state_dict: Mapping[str, Any], *, name: str) -> Model:
+    """Puts the tensors of a checkpoint into a model; see `from_torch`.
 
     Args:
-        model: of which only the shapes matter; gets its values here.
-        known: what the tensors are called.
-        state_dict: published parameter name to tensor or array.
-        name: what messages call the model.
+        model: the model, whose values are replaced; it may have shapes only.
+        known: the names of the tensors.
+        state_dict: name of a tensor to tensor or array.
+        name: name of the model in messages.
 
     Returns:
         The model.
@@ -55,17 +67,18 @@ def fill(model: Any, known: Published, state_dict: Mapping[str, Any], *, name: s
     arrays = {
         key: np.asarray(tensor, np.float32)
         for key, tensor in state_dict.items()
-        if not key.endswith(".num_batches_tracked")  # which PyTorch counts, and does not use
+        if not key.endswith(".num_batches_tracked")  # a counter that PyTorch does not use
     }
     shapes = {key.removeprefix("module."): value.shape for key, value in arrays.items()}
-    _check_sizes(name, model.config, known.sizes(shapes))
+    _check_network(name, known, shapes)
+    _check_sizes(name, model.config, known, known.sizes(shapes))
     problems, unfilled = [], set(params)
     for key, value in arrays.items():
-        mapped = known.target(key.removeprefix("module."))
-        if mapped is None or mapped[0] not in unfilled:
+        target = known.target(key.removeprefix("module."))
+        if target is None or target[0] not in unfilled:
             problems.append(f"unused tensor {key}")
             continue
-        path, change = mapped
+        path, change = target
         unfilled.remove(path)
         value = change(value)
         if value.shape != params[path].shape:
@@ -76,6 +89,8 @@ def fill(model: Any, known: Published, state_dict: Mapping[str, Any], *, name: s
             params[path] = params[path].replace(jnp.asarray(value))
     unused = any(problem.startswith("unused") for problem in problems)
     problems += [f"nothing fills {path}" for path in sorted(unfilled, key=str)]
+    if len(problems) > SHOWN:
+        problems[SHOWN:] = [f"and {len(problems) - SHOWN} more"]
     if unused:
         problems.append(
             "unused tensors may belong to another task's head (as in MotionBERT's checkpoints for "
@@ -87,28 +102,47 @@ def fill(model: Any, known: Published, state_dict: Mapping[str, Any], *, name: s
     return model
 
 
-def _check_sizes(name: str, config: Any, found: Mapping[str, Any]) -> None:
+def _check_network(name: str, known: TensorNames, tensors: Mapping[str, Any]) -> None:
+    """Raises if the checkpoint has the names of another network."""
+
+    def count(names: TensorNames) -> int:
+        return sum(names.target(tensor) is not None for tensor in tensors)
+
+    best = max([known, *TENSOR_NAMES.values()], key=count)
+    if count(best) > count(known):
+        others = " or ".join(repr(other) for other, its in TENSOR_NAMES.items() if its is best)
+        raise ValueError(
+            f"The checkpoint does not fit {name!r}: it looks like a checkpoint of {others}, which "
+            f"names {count(best)} of its {len(tensors)} tensors; {name!r} names {count(known)}."
+        )
+
+
+def _check_sizes(
+    name: str, config: LifterConfig, known: TensorNames, found: Mapping[str, Any]
+) -> None:
     differing = {key: size for key, size in found.items() if size != getattr(config, key)}
     if differing:
-        told = [f"{key} is {size}, not {getattr(config, key)}" for key, size in differing.items()]
-        flags = [f"--config.model.{key}={size}" for key, size in differing.items()]
+        sizes = [f"{key} is {size}, not {getattr(config, key)}" for key, size in differing.items()]
+        flags = [shlex.quote(f"--config.model.{key}={size}") for key, size in differing.items()]
+        others = [f"{key} (now {getattr(config, key)})" for key in known.not_inferred]
         raise ValueError(
-            f"The checkpoint does not fit {name!r} of these sizes: in it {', '.join(told)}. "
-            f"Give {' '.join(flags)}, or the same as arguments in Python."
+            f"The checkpoint does not fit {name!r} of these sizes: in it {', '.join(sizes)}. "
+            f"Give {' '.join(flags)}, or the same as arguments in Python. Check also what cannot "
+            f"be inferred from it: {', '.join(others)}."
         )
 
 
 def read_torch(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
-    """Reads the parameters of a published checkpoint.
+    """Reads the parameters in a checkpoint of PyTorch.
 
-    It is a dictionary saved by PyTorch whose entry `model_pos` or `model` has the parameters, or
-    these alone. Tensors, numbers and plain containers are read and nothing else.
+    It is a dictionary whose entry `model_pos` or `model` has the parameters, or these alone.
+    Tensors, numbers and plain containers are read and nothing else.
 
     Args:
         path: the file.
 
     Returns:
-        Published parameter name to float32 array.
+        Name of a tensor to float32 array.
 
     Raises:
         ImportError: PyTorch is not installed.
@@ -124,7 +158,7 @@ def read_torch(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
     if not os.path.isfile(path):
         raise FileNotFoundError(f"There is no file {path}.")
     try:
-        if zipfile.is_zipfile(path):  # PyTorch does not look at the checksums
+        if zipfile.is_zipfile(path):  # PyTorch does not verify the checksums
             with zipfile.ZipFile(path) as archive:
                 if entry := archive.testzip():
                     raise zipfile.BadZipFile(entry)
@@ -157,7 +191,7 @@ def read_torch(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
 
 
 def _numpy_globals() -> list[Any]:
-    """Returns what of NumPy may lie beside the parameters, and runs nothing when it is made.
+    """Returns what of NumPy may be beside the parameters, and runs no code when it is unpickled.
 
     MotionBERT's training saves its best error, a NumPy number, VideoPose3D's its random numbers.
     """
@@ -182,4 +216,4 @@ def _numpy_globals() -> list[Any]:
     ]
 
 
-READERS = {"torch": read_torch}
+READERS: dict[str, Callable[..., dict[str, np.ndarray]]] = {"torch": read_torch}

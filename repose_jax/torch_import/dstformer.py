@@ -5,9 +5,9 @@ import re
 from repose_jax.torch_import.tensors import (
     BLOCK,
     Path,
-    Published,
     Shapes,
     Target,
+    TensorNames,
     module_target,
     row,
     transformer_sizes,
@@ -15,7 +15,7 @@ from repose_jax.torch_import.tensors import (
 
 _TOP = {
     "joints_embed": ("embed",),
-    "norm": ("norm",),
+    "norm": ("representation", "norm"),
     "pre_logits.fc": ("representation",),
     "head": ("head",),
 }
@@ -54,4 +54,4 @@ def _sizes(shapes: Shapes) -> dict[str, int]:
     )
 
 
-DSTFORMER = Published(_target, _sizes)
+DSTFORMER = TensorNames(_target, _sizes)

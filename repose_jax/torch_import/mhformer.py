@@ -5,9 +5,9 @@ import re
 from repose_jax.torch_import.tensors import (
     BLOCK,
     Path,
-    Published,
     Shapes,
     Target,
+    TensorNames,
     count,
     kernel,
     lengths,
@@ -36,13 +36,14 @@ def _generator(path: Path, rest: str) -> Path | None:
 
 
 def _block(path: Path, rest: str) -> Path | None:
-    """Finds a module of a block over the hypotheses, which are counted from 1."""
+    """Returns the path of a module in a block over the hypotheses, which are counted from 1."""
     if rest in ("norm2", "mlp.fc1", "mlp.fc2"):
         return (*path, *BLOCK[rest])
     if match := re.fullmatch(r"norm1_(\d)", rest):
-        return (*path, "attention", "norms", int(match[1]) - 1)
-    if match := re.fullmatch(r"norm3_(\d)(\d)", rest):
-        return (*path, "attention", "norms", int(match[1]) - 1, int(match[2]) - 1)
+        return (*path, "attention", "attentions", int(match[1]) - 1, "qkv", "norm")
+    if match := re.fullmatch(r"norm3_(\d)([123])", rest):
+        part = ("query", "key", "value")[int(match[2]) - 1]
+        return (*path, "attention", "attentions", int(match[1]) - 1, part, "norm")
     if (match := re.fullmatch(r"attn_(\d)\.(\w+)", rest)) and match[2] in _LINEAR:
         return (*path, "attention", "attentions", int(match[1]) - 1, _LINEAR[match[2]])
     return None
@@ -78,13 +79,12 @@ def _target(name: str) -> Target | None:
     path = _module(module)
     if path is None:
         return None
-    if "norm" in str(path[-1]) or "norms" in path:
+    if "norm" in str(path[-1]):
         return norm_target(path, leaf)
     return linear_target(path, leaf, pointwise if path[0] in ("embeddings", "head") else kernel)
 
 
 def _sizes(shapes: Shapes) -> dict[str, int]:
-    """Tells the sizes, in which heads leave no trace, with 3 output channels."""
     axes = {
         "frames": ("Transformer_hypothesis.pos_embed_1", 1),
         "width": ("Transformer_hypothesis.pos_embed_1", 2),
@@ -102,4 +102,4 @@ def _sizes(shapes: Shapes) -> dict[str, int]:
     return sizes
 
 
-MHFORMER = Published(_target, _sizes)
+MHFORMER = TensorNames(_target, _sizes, not_inferred=("heads", "generator_heads"))

@@ -5,9 +5,9 @@ import re
 from repose_jax.torch_import.tensors import (
     BLOCK,
     Path,
-    Published,
     Shapes,
     Target,
+    TensorNames,
     module_target,
     row,
     transformer_sizes,
@@ -17,7 +17,7 @@ _TOP = {
     "Spatial_patch_to_embedding": ("embed",),
     "Spatial_norm": ("norm_joints",),
     "Temporal_norm": ("norm_frames",),
-    "head.0": ("norm",),
+    "head.0": ("head", "norm"),
     "head.1": ("head",),
 }
 _BLOCKS = {"S": "over_joints", "T": "over_frames"}
@@ -48,4 +48,4 @@ def _sizes(shapes: Shapes) -> dict[str, int]:
     return transformer_sizes(shapes, axes, blocks="STEblocks", hidden="STEblocks.0.mlp.fc1.weight")
 
 
-MIXSTE = Published(_target, _sizes)
+MIXSTE = TensorNames(_target, _sizes)

@@ -4,9 +4,9 @@ import re
 
 from repose_jax.torch_import.tensors import (
     Path,
-    Published,
     Shapes,
     Target,
+    TensorNames,
     module_target,
     row,
     same,
@@ -15,13 +15,13 @@ from repose_jax.torch_import.tensors import (
 
 _TOP = {
     "joints_embed": ("embed",),
-    "norm": ("norm",),
+    "norm": ("representation", "norm"),
     "rep_logit.fc": ("representation",),
     "head": ("head",),
 }
 _BLOCK = {
     "norm1": ("norm_mixer",),
-    "norm2": ("norm_mlp",),
+    "norm2": ("mlp", "fc1", "norm"),
     "mixer.qkv": ("mixer", "qkv"),
     "mixer.proj": ("mixer", "out"),
     "mixer.U": ("mixer", "own"),
@@ -52,7 +52,6 @@ def _target(name: str) -> Target | None:
 
 
 def _sizes(shapes: Shapes) -> dict[str, int]:
-    """Tells the sizes; the number of neighbours leaves no trace either."""
     axes = {
         "frames": ("layers.0.graph_temporal.mixer.batch_norm.weight", 0),
         "joints": ("pos_embed", 1),
@@ -66,4 +65,4 @@ def _sizes(shapes: Shapes) -> dict[str, int]:
     )
 
 
-MOTIONAGFORMER = Published(_target, _sizes)
+MOTIONAGFORMER = TensorNames(_target, _sizes, not_inferred=("heads", "neighbours"))

@@ -8,9 +8,9 @@ import numpy as np
 from repose_jax.torch_import.tensors import (
     BLOCK,
     Path,
-    Published,
     Shapes,
     Target,
+    TensorNames,
     linear_target,
     module_target,
     row,
@@ -21,7 +21,7 @@ COMMON: Mapping[str, Path] = {  # to both PoseFormers
     "Spatial_norm": ("spatial", "norm"),
     "Temporal_norm": ("norm",),
     "head.0": ("head", "norm"),
-    "head.1": ("head", "linear"),
+    "head.1": ("head",),
 }
 _TOP = {
     **COMMON,
@@ -44,13 +44,13 @@ def target(
     temporal: Mapping[str, Path],
     embeddings: Mapping[str, Path],
 ) -> Target | None:
-    """Maps a published name of a PoseFormer.
+    """Maps the name of a tensor of a PoseFormer.
 
     Args:
         name: of the tensor.
-        top: published modules to ours, outside the layers.
-        temporal: published modules to ours, in a layer of the second transformer.
-        embeddings: published position embeddings to ours.
+        top: PyTorch modules to ours, outside the layers.
+        temporal: PyTorch modules to ours, in a layer of the second transformer.
+        embeddings: position embeddings to ours.
     """
     if name in embeddings:
         return embeddings[name], row
@@ -68,12 +68,12 @@ def target(
 
 
 def sizes(shapes: Shapes, embed: str, axes: Mapping[str, tuple[str, int]]) -> dict[str, int]:
-    """Tells the sizes, in which heads leave no trace.
+    """Infers the sizes.
 
     Args:
         shapes: of the checkpoint.
-        embed: published name of the embedding of joints.
-        axes: size to the tensor and the axis that tell it, where the PoseFormers differ.
+        embed: name of the embedding of joints.
+        axes: size to (name of a tensor, axis), where the PoseFormers differ.
     """
     axes = {
         "joints": ("Spatial_pos_embed", 1),
@@ -86,7 +86,7 @@ def sizes(shapes: Shapes, embed: str, axes: Mapping[str, tuple[str, int]]) -> di
     )
 
 
-POSEFORMER = Published(
+POSEFORMER = TensorNames(
     lambda name: target(name, _TOP, BLOCK, _EMBEDDINGS),
     lambda shapes: sizes(
         shapes, "Spatial_patch_to_embedding", {"frames": ("Temporal_pos_embed", 1)}

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from repose_jax.torch_import.poseformer import COMMON, sizes, target
-from repose_jax.torch_import.tensors import BLOCK, Path, Published
+from repose_jax.torch_import.tensors import BLOCK, Path, TensorNames
 
 _TOP = {
     **COMMON,
@@ -25,12 +25,13 @@ _EMBEDDINGS: Mapping[str, Path] = {
     "Temporal_pos_embed": ("frame_embedding",),
     "Temporal_pos_embed_": ("coefficient_embedding",),
 }
-_AXES = {  # the length of the window leaves no trace
+_AXES = {
     "kept_frames": ("Temporal_pos_embed", 1),
     "kept_coefficients": ("Temporal_pos_embed_", 1),
 }
 
-POSEFORMERV2 = Published(
+POSEFORMERV2 = TensorNames(
     lambda name: target(name, _TOP, _MIXED, _EMBEDDINGS),
     lambda shapes: sizes(shapes, "Joint_embedding", _AXES),
+    not_inferred=("heads", "frames"),
 )

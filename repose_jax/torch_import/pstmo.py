@@ -1,4 +1,4 @@
-"""The names in P-STMO's checkpoints: of the lifter, and of its masked pre-training."""
+"""The names in P-STMO's checkpoints, of the lifter and of its masked pre-training."""
 
 import re
 
@@ -6,9 +6,9 @@ import numpy as np
 
 from repose_jax.torch_import.tensors import (
     Path,
-    Published,
     Shapes,
     Target,
+    TensorNames,
     kernel,
     linear_target,
     norm_target,
@@ -115,4 +115,4 @@ def _sizes(shapes: Shapes) -> dict[str, int]:
     return sizes
 
 
-PSTMO = Published(_target, _sizes)
+PSTMO = TensorNames(_target, _sizes)

@@ -6,9 +6,9 @@ import numpy as np
 
 from repose_jax.torch_import.tensors import (
     Path,
-    Published,
     Shapes,
     Target,
+    TensorNames,
     kernel,
     lengths,
     linear_target,
@@ -19,10 +19,10 @@ from repose_jax.torch_import.tensors import (
 
 _TOP = {"pose_emb": ("embed",), "regress_head": ("head",)}
 _IN_BLOCK = {
-    "layer_norm": ("norm_mlp",),
+    "layer_norm": ("mlp", "fc1", "norm"),
     "mlp.fc1": ("mlp", "fc1"),
     "mlp.fc2": ("mlp", "fc2"),
-    "stc_att.layer_norm": ("norm_attention",),
+    "stc_att.layer_norm": ("attention", "qkv", "norm"),
     "stc_att.qkv": ("attention", "qkv"),
     "stc_att.proj": ("attention", "out"),
     "stc_att.sep2_s": ("attention", "near_joints"),
@@ -31,7 +31,7 @@ _IN_BLOCK = {
 
 
 def _apart(tensor: np.ndarray) -> np.ndarray:
-    """Puts all queries before all keys before all values: published is q, k, v of each channel."""
+    """Puts all queries before all keys before all values; the tensor has q, k, v by channel."""
     return tensor.reshape(-1, 3, *tensor.shape[1:]).swapaxes(0, 1).reshape(tensor.shape)
 
 
@@ -55,7 +55,6 @@ def _target(name: str) -> Target | None:
 
 
 def _sizes(shapes: Shapes) -> dict[str, int]:
-    """Tells the sizes, also the heads; frames and joints leave no trace."""
     block = "stcformer.stc_block"
     axes = {
         "in_channels": ("pose_emb.weight", 1),
@@ -69,4 +68,4 @@ def _sizes(shapes: Shapes) -> dict[str, int]:
     return sizes
 
 
-STCFORMER = Published(_target, _sizes)
+STCFORMER = TensorNames(_target, _sizes, not_inferred=("frames", "joints"))

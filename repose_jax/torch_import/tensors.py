@@ -1,4 +1,4 @@
-"""How the tensors of a PyTorch model become those of ours."""
+"""The tensors of a PyTorch model as parameters of ours."""
 
 import dataclasses
 from collections.abc import Callable, Mapping
@@ -9,20 +9,23 @@ import numpy as np
 Path = tuple[str | int, ...]
 Shapes = Mapping[str, tuple[int, ...]]
 Change = Callable[[np.ndarray], np.ndarray]
-Target = tuple[Path, Change]  # which parameter of ours, and what becomes of the tensor on the way
+Target = tuple[Path, Change]  # the parameter, and the change of layout
 
 
 @dataclasses.dataclass(frozen=True)
-class Published:
-    """What is known of a model's published checkpoints.
+class TensorNames:
+    """The tensors in the checkpoints of a network's authors.
 
     Attributes:
-        target: published name to where its tensor goes, or None for a name that is not known.
-        sizes: what the shapes tell of the model's sizes, by the names of our configuration.
+        target: name of a tensor to its parameter, or None for an unknown name.
+        sizes: shapes of the tensors to the sizes that can be inferred, by the fields of the model's
+            config.
+        not_inferred: fields of the model's config that the shapes do not determine.
     """
 
     target: Callable[[str], Target | None]
     sizes: Callable[[Shapes], Mapping[str, Any]]
+    not_inferred: tuple[str, ...] = ("heads",)
 
 
 def same(tensor: np.ndarray) -> np.ndarray:
@@ -36,7 +39,10 @@ def row(tensor: np.ndarray) -> np.ndarray:
 
 
 def kernel(tensor: np.ndarray) -> np.ndarray:
-    """Turns the weight of a linear map or a convolution, `[out, in, *window]`, around.
+    """Transposes the weight of a linear map or a convolution.
+
+    Args:
+        tensor: `[out, in, *window]`.
 
     Returns:
         `[*window, in, out]`.
@@ -45,7 +51,7 @@ def kernel(tensor: np.ndarray) -> np.ndarray:
 
 
 def pointwise(tensor: np.ndarray) -> np.ndarray:
-    """Turns the weight of a convolution of width 1, `[out, in, 1]`, into a kernel `[in, out]`."""
+    """Returns the kernel `[in, out]` of a convolution of width 1 with weight `[out, in, 1]`."""
     return tensor[..., 0].T if tensor.ndim == 3 and tensor.shape[2] == 1 else tensor
 
 
@@ -58,39 +64,39 @@ _NORM = {
 
 
 def norm_target(path: Path, leaf: str) -> Target | None:
-    """Maps the leaf of a published norm, "weight" and so on, to that of our norm at `path`."""
+    """Maps the leaf of a PyTorch norm, "weight" and so on, to that of our norm at `path`."""
     return ((*path, _NORM[leaf]), same) if leaf in _NORM else None
 
 
 def linear_target(path: Path, leaf: str, change: Change = kernel) -> Target | None:
-    """Maps the leaf of a published linear map or convolution to that of ours at `path`."""
+    """Maps the leaf of a PyTorch linear map or convolution to that of ours at `path`."""
     if leaf == "weight":
         return (*path, "kernel"), change
     return ((*path, "bias"), same) if leaf == "bias" else None
 
 
 def module_target(path: Path, leaf: str) -> Target | None:
-    """Maps the leaf of a published norm or linear map to ours; the name at the end tells which."""
+    """Maps the leaf of a PyTorch norm or linear map to ours, by the last name of the path."""
     return (norm_target if "norm" in str(path[-1]) else linear_target)(path, leaf)
 
 
 # The modules of a pre-norm transformer block, as most call them, to those of `layers.Block`.
 BLOCK: Mapping[str, Path] = {
-    "norm1": ("norm_attention",),
+    "norm1": ("attention", "qkv", "norm"),
     "attn.qkv": ("attention", "qkv"),
     "attn.proj": ("attention", "out"),
-    "norm2": ("norm_mlp",),
+    "norm2": ("mlp", "fc1", "norm"),
     "mlp.fc1": ("mlp", "fc1"),
     "mlp.fc2": ("mlp", "fc2"),
 }
 
 
 def lengths(shapes: Shapes, axes: Mapping[str, tuple[str, int]]) -> dict[str, int]:
-    """Reads sizes off the axes of tensors; those of tensors that are not there are left out.
+    """Reads sizes off the axes of tensors; those of missing tensors are left out.
 
     Args:
         shapes: of the checkpoint.
-        axes: size to (published name, axis).
+        axes: size to (name of a tensor, axis).
     """
     return {
         size: shapes[name][axis]
@@ -100,20 +106,20 @@ def lengths(shapes: Shapes, axes: Mapping[str, tuple[str, int]]) -> dict[str, in
 
 
 def count(shapes: Shapes, modules: str) -> int:
-    """Counts the modules of a published list, such as "blocks"."""
-    place = modules.count(".") + 1
-    return len({name.split(".")[place] for name in shapes if name.startswith(f"{modules}.")})
+    """Counts the modules of a PyTorch list, such as "blocks"."""
+    position = modules.count(".") + 1
+    return len({name.split(".")[position] for name in shapes if name.startswith(f"{modules}.")})
 
 
 def transformer_sizes(
     shapes: Shapes, axes: Mapping[str, tuple[str, int]], *, blocks: str, hidden: str
 ) -> dict[str, int]:
-    """Reads the sizes of a transformer off its tensors; heads leave no trace in them.
+    """Reads the sizes of a transformer off its tensors; heads cannot be inferred.
 
     Args:
         shapes: of the checkpoint.
         axes: as for `lengths`; among them the `width`.
-        blocks: the published list of its blocks.
+        blocks: name of the list of its blocks.
         hidden: the tensor whose first axis is the hidden width of the MLPs.
     """
     sizes = lengths(shapes, axes)

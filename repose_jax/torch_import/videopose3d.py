@@ -4,9 +4,9 @@ import re
 from typing import Any
 
 from repose_jax.torch_import.tensors import (
-    Published,
     Shapes,
     Target,
+    TensorNames,
     linear_target,
     norm_target,
     pointwise,
@@ -30,7 +30,6 @@ def _target(name: str) -> Target | None:
 
 
 def _sizes(shapes: Shapes) -> dict[str, Any]:
-    """Tells the sizes, with 3 output channels; causal filters leave no trace."""
     expand, shrink = shapes.get("expand_conv.weight", ()), shapes.get("shrink.weight", ())
     if len(expand) != 3 or not shrink or shrink[0] < 3:
         return {}
@@ -45,4 +44,4 @@ def _sizes(shapes: Shapes) -> dict[str, Any]:
     }
 
 
-VIDEOPOSE3D = Published(_target, _sizes)
+VIDEOPOSE3D = TensorNames(_target, _sizes, not_inferred=("causal",))

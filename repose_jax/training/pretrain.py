@@ -27,18 +27,18 @@ from jax.experimental import multihost_utils
 from repose_jax import models
 from repose_jax.config import Experiment
 from repose_jax.data import clips as clips_lib
-from repose_jax.models.layers import Draws
+from repose_jax.models.layers import KeySequence
 from repose_jax.models.pstmo import Pstmo
 from repose_jax.models.pstmo_pretrain import (
     MaskedPoseConfig,
     MaskedPoseModel,
-    draw_masks,
     encoder_of,
+    sample_masks,
 )
 from repose_jax.objectives import objective
 from repose_jax.runtime import devices, signals
 from repose_jax.runtime.checkpoint import Checkpoints
-from repose_jax.torch_import import PUBLISHED, convert
+from repose_jax.torch_import import TENSOR_NAMES, convert
 from repose_jax.training import loop, state, step
 from repose_jax.training.setup import Run, setup
 from repose_jax.training.workdir import check_workdir, write_config, write_run
@@ -76,7 +76,7 @@ def pretrain(
         workdir = check_workdir(config, workdir)
         # 2. Load the data, make the masked model.
         lifting, _ = setup(config)
-        model = MaskedPoseModel(sizes, rngs=Draws(config.train.seed))
+        model = MaskedPoseModel(sizes, rngs=KeySequence(config.train.seed))
         graphdef, train_state = state.create(model, {}, lifting.optimizer, ema=config.optim.ema > 0)
         train_state = jax.device_put(train_state, devices.replicated(lifting.mesh))
         masked = objective.make_objective({"mpjpe": 1.0})
@@ -163,8 +163,8 @@ def from_torch(state_dict: Mapping[str, Any], **config: Any) -> MaskedPoseModel:
         ValueError: as in `convert.from_torch`.
     """
     sizes = MaskedPoseConfig(**config)
-    model = nnx.eval_shape(lambda: MaskedPoseModel(sizes, rngs=Draws(0)))
-    return convert.fill(model, PUBLISHED["pstmo"], state_dict, name="pstmo, masked")
+    model = nnx.eval_shape(lambda: MaskedPoseModel(sizes, rngs=KeySequence(0)))
+    return convert.fill(model, TENSOR_NAMES["pstmo"], state_dict, name="pstmo, masked")
 
 
 def reconstruction_error(train_state: state.TrainState, test: clips_lib.Clips, run: Run) -> float:
@@ -189,8 +189,9 @@ def reconstruction_error(train_state: state.TrainState, test: clips_lib.Clips, r
 def _distances(graphdef, variables, batch, key):
     model = nnx.merge(graphdef, *variables)
     x = batch["inputs"][..., : model.config.in_channels]
-    predicted = model(x, draw_masks(key, model.config))
-    return jnp.sum(jnp.linalg.norm(predicted - x[..., :2], axis=-1), where=batch["frame_mask"])
+    predicted = model(x, sample_masks(key, model.config))
+    distances = jnp.linalg.norm(predicted - x[..., :2], axis=-1)
+    return jnp.sum(distances, where=batch["frame_mask"])
 
 
 def _windows(run: Run, frames: int) -> clips_lib.Clips:

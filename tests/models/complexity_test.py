@@ -119,4 +119,4 @@ def test_the_command_shows_the_papers_number_beside_ours(capsys):
     assert cli.main(["complexity", "--config=configs/h36m.py", "--config.model.width=128"]) == 0
     assert "Table 2 says" not in capsys.readouterr().out
     assert cli.main(["complexity", "--config=configs/h36m.py", "--config.model.heads=7"]) == 2
-    assert "error: width 256 is not a multiple of heads 7" in capsys.readouterr().err
+    assert "width is 256; give a multiple of heads, 7." in capsys.readouterr().err

@@ -61,7 +61,7 @@ def test_every_pose_depends_on_every_joint_and_frame(tiny):
     assert (jnp.abs(gradient).sum(-1) > 0).all()
 
 
-def test_drops_are_of_training_alone(tiny):
+def test_dropout_is_of_training_alone(tiny):
     x = clips(4, 9)
     np.testing.assert_array_equal(call(tiny, x), call(tiny, x))
     one, other = (call(tiny, x, jax.random.key(seed)) for seed in (1, 2))
@@ -71,13 +71,13 @@ def test_drops_are_of_training_alone(tiny):
 def test_what_it_does_not_take_is_refused(tiny):
     with pytest.raises(ValueError, match=r"t = 9, 17, 2.*got \[1, 8, 17, 2\]"):
         tiny(jnp.zeros((1, 8, 17, 2)))
-    with pytest.raises(ValueError, match="frames 16 is not a multiple of generator_heads 9"):
+    with pytest.raises(ValueError, match="frames is 16; give a multiple of generator_heads, 9"):
         models.create("mhformer", frames=16)
-    with pytest.raises(ValueError, match="width 30 is not a multiple of heads 8"):
+    with pytest.raises(ValueError, match="width is 30; give a multiple of heads, 8"):
         models.create("mhformer", width=30)
 
 
-def test_a_checkpoint_of_other_sizes_is_told_by_them():
+def test_a_checkpoint_of_other_sizes_names_them():
     _, weights, sizes = load("mhformer_tiny", SIZES)
     with pytest.raises(ValueError, match="frames is 9, not 27, depth is 3, not 2"):
         convert.from_torch("mhformer", weights, **(sizes | dict(frames=27, depth=2)))

@@ -44,12 +44,8 @@ def test_every_output_joint_and_frame_depends_on_every_input_joint_and_frame():
 
 
 @pytest.mark.parametrize(("over", "attended"), [("joints", 2), ("frames", 1)])
-def test_stochastic_depth_drops_each_frame_or_joint_that_is_attended_within_by_itself(
-    over, attended
-):
-    block = layers.Block(
-        8, 2, 16, over=over, path_drop=0.5, dtype=jnp.dtype("float32"), rngs=nnx.Rngs(0)
-    )
+def test_stochastic_depth_drops_single_frames_or_joints(over, attended):
+    block = layers.Block(8, 2, 16, over=over, stochastic_depth=0.5, rngs=nnx.Rngs(0))
     x = jax.random.normal(jax.random.key(0), (4, 6, 5, 8))
     changed = (nnx.jit(lambda block, x, key: block(x, key))(block, x, jax.random.key(1)) != x).any(
         -1
@@ -65,9 +61,9 @@ def test_stochastic_depth_grows_from_none_in_the_first_layer():
         lambda: models.create("mixste", **(TINY | dict(depth=3)), stochastic_depth=0.2)
     )
     for blocks in (model.over_joints, model.over_frames):
-        assert [block.path_drop for block in blocks] == pytest.approx([0, 0.1, 0.2])
+        assert [block.stochastic_depth for block in blocks] == pytest.approx([0, 0.1, 0.2])
 
 
 def test_heads_that_do_not_divide_the_width_are_refused():
-    with pytest.raises(ValueError, match="width 30 is not a multiple of heads 4"):
+    with pytest.raises(ValueError, match="width is 30; give a multiple of heads, 4"):
         models.create("mixste", width=30, heads=4)

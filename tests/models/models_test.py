@@ -1,6 +1,8 @@
 """What holds for every registered model; one that is not in `TINY` and `PARAMETERS` fails."""
 
+import dataclasses
 import functools
+import json
 
 import jax
 import jax.numpy as jnp
@@ -9,8 +11,7 @@ import pytest
 from flax import nnx
 
 from repose_jax import models
-from repose_jax.models import layers
-from repose_jax.torch_import import PUBLISHED
+from repose_jax.torch_import import TENSOR_NAMES
 
 FRAMES = 9
 TINY = {
@@ -86,7 +87,7 @@ def call(model, x):
 
 
 def test_every_model_is_covered():
-    assert set(TINY) == set(PARAMETERS) == set(models.MODELS) == set(PUBLISHED)
+    assert set(TINY) == set(PARAMETERS) == set(models.MODELS) == set(TENSOR_NAMES)
 
 
 @every_model
@@ -149,17 +150,46 @@ def test_every_parameter_has_a_finite_gradient_in_training(name):
 
 
 @every_model
+def test_wrong_sizes_are_refused_in_a_line_that_names_field_value_and_what_is_allowed(name):
+    config_class = models.MODELS[name][1]
+    fields = [field for field in dataclasses.fields(config_class) if field.init]
+    wrong: list[tuple[str, object, str]] = [
+        (field.name, value, f"{field.name} is {value}; give a whole number of at least 1.")
+        for field in fields
+        if field.type is int
+        for value in (0, -1)
+    ]
+    wrong += [
+        (field.name, value, f"{field.name} is {value}; give a number of at least 0 and below 1.")
+        for field in fields
+        if field.type is float
+        for value in (-0.1, 1.0, float("nan"))
+    ]
+    wrong += [("dtype", "float16", "dtype is 'float16'; give 'float32' or 'bfloat16'.")]
+    if "heads" in {field.name for field in fields}:
+        wrong += [("width", 2 * tiny(name).config.heads + 1, ", give a multiple of ")]
+    assert len(wrong) > 6
+    for field, value, message in wrong:
+        with pytest.raises(ValueError, match=rf"^{field} is ") as error:
+            models.create(name, **{**TINY[name], field: value})
+        assert message.strip(", ") in str(error.value)
+        assert "\n" not in str(error.value)
+
+
+def test_sizes_from_a_json_file_are_those_of_the_model():
+    for name in ("videopose3d", "stcformer"):
+        sizes = TINY[name] | ({"parts": tuple(range(17))} if name == "stcformer" else {})
+        configs = [models.create(name, **s).config for s in (sizes, json.loads(json.dumps(sizes)))]
+        assert configs[0] == configs[1]
+        assert hash(configs[0]) == hash(configs[1])
+
+
+@every_model
 def test_clips_of_other_joints_or_channels_are_refused(name):
     x = clip(name)
     for wrong in (x[:, :, :16], jnp.concatenate([x, x], axis=-1)):
         with pytest.raises(ValueError, match=r"The model takes clips \[b, t .*got \[2, "):
             tiny(name)(wrong)
-
-
-def test_the_keys_are_those_of_flax():
-    ours, theirs = layers.Draws(3), nnx.Rngs(3)
-    for _ in range(3):
-        assert (jax.random.key_data(ours.params()) == jax.random.key_data(theirs.params())).all()
 
 
 def test_seeds_give_other_weights():

@@ -10,7 +10,7 @@ from golden_files import check_reproduces, load
 from configs.zoo.motionagformer import get_config as recipe_of
 from repose_jax import models
 from repose_jax.models import motionagformer
-from repose_jax.torch_import import PUBLISHED
+from repose_jax.torch_import import TENSOR_NAMES
 
 NAMES = {  # of the sizes in the published code -> ours
     "n_frames": "frames",
@@ -44,15 +44,15 @@ def test_the_sizes_of_the_recipe_have_the_published_parameter_counts(size, count
         model = nnx.eval_shape(lambda: models.create(**{**recipe, "depth": depth}))
         return models.parameter_count(model)
 
-    bare = parameters(0)  # one layer and none tell of many, sooner
-    assert bare + recipe["depth"] * (parameters(1) - bare) == count
+    one, two = parameters(1), parameters(2)  # which give the count of many, sooner
+    assert one + (recipe["depth"] - 1) * (two - one) == count
 
 
-def test_joints_listen_to_their_neighbours_but_for_the_three_that_the_published_table_lacks():
+def test_joints_are_connected_to_their_neighbours_but_for_three_that_the_authors_table_lacks():
     graph = motionagformer.skeleton_graph()
-    listens = {joint: set(np.flatnonzero(row)) for joint, row in enumerate(graph)}
-    assert (listens[0], listens[4]) == ({1, 7}, {0, 5})
-    assert (listens[8], listens[11], listens[14]) == ({7, 9}, {8, 12}, {8, 15})
+    connected = {joint: set(np.flatnonzero(row)) for joint, row in enumerate(graph)}
+    assert (connected[0], connected[4]) == ({1, 7}, {0, 5})
+    assert (connected[8], connected[11], connected[14]) == ({7, 9}, {8, 12}, {8, 15})
     assert {tuple(pair) for pair in np.argwhere(graph != graph.T)} == {
         (0, 4),
         (4, 0),
@@ -63,27 +63,27 @@ def test_joints_listen_to_their_neighbours_but_for_the_three_that_the_published_
     }
 
 
-def test_a_graph_is_normalised_by_how_many_each_node_listens_to():
+def test_a_graph_is_normalised_by_the_number_of_connections():
     graph = jnp.array([[1.0, 1.0, 0.0], [0.0, 1.0, 0.0], [1.0, 1.0, 1.0]])
     expected = [[1 / 2, 1 / 2**0.5, 0], [0, 1, 0], [1 / 6**0.5, 1 / 3**0.5, 1 / 3]]
     np.testing.assert_allclose(motionagformer.normalise(graph), expected, rtol=1e-6)
 
 
 @pytest.mark.parametrize("count", [1, 2, 4])
-def test_frames_listen_to_those_most_like_them(count):
+def test_frames_are_connected_to_the_most_similar_ones(count):
     x = jax.random.normal(jax.random.key(0), (2, 9, 3, 4))
     graph = motionagformer.similar_frames(x, count)
-    likeness = np.einsum("btjc,bsjc->bjts", x, x)
-    expected = np.zeros_like(likeness)
-    np.put_along_axis(expected, np.argsort(-likeness, axis=-1)[..., :count], 1, axis=-1)
+    similarity = np.einsum("btjc,bsjc->bjts", x, x)
+    expected = np.zeros_like(similarity)
+    np.put_along_axis(expected, np.argsort(-similarity, axis=-1)[..., :count], 1, axis=-1)
     np.testing.assert_array_equal(graph, expected)
 
 
-def test_frames_as_like_as_the_last_of_the_chosen_are_listened_to_as_well():
+def test_frames_as_similar_as_the_last_chosen_one_are_connected_too():
     x = jnp.array([3.0, 2.0, 2.0, 1.0]).reshape(1, 4, 1, 1)
-    for count, listened in ((1, [1, 0, 0, 0]), (2, [1, 1, 1, 0]), (3, [1, 1, 1, 0])):
+    for count, connected in ((1, [1, 0, 0, 0]), (2, [1, 1, 1, 0]), (3, [1, 1, 1, 0])):
         graph = motionagformer.similar_frames(x, count)
-        np.testing.assert_array_equal(graph[0, 0], np.tile(listened, (4, 1)))
+        np.testing.assert_array_equal(graph[0, 0], np.tile(connected, (4, 1)))
     still = motionagformer.similar_frames(jnp.ones((1, 4, 1, 1)), 2)
     np.testing.assert_array_equal(still, np.ones((1, 1, 4, 4)))
 
@@ -104,7 +104,7 @@ def test_each_node_of_a_graph_is_normalised_by_its_own_batch_statistics(over, ax
     own = np.asarray(graph.own(x))
     rest = tuple(i for i in range(4) if i != axis)
     mean, var = own.mean(rest, keepdims=True), own.var(rest, keepdims=True)
-    deterministic, trained = (graph(x, key, lambda x: x) for key in (None, jax.random.key(0)))
+    deterministic, trained = (graph(x, key) for key in (None, jax.random.key(0)))
     untouched = np.maximum(x + own / np.sqrt(1 + 1e-5), 0)  # running mean 0 and variance 1
     np.testing.assert_allclose(deterministic, untouched, atol=1e-5)
     expected = np.maximum(x + (own - mean) / np.sqrt(var + 1e-5), 0)
@@ -139,9 +139,9 @@ def test_rematerialisation_changes_neither_gradients_nor_batch_statistics():
         np.testing.assert_allclose(plain, again, atol=1e-6)
 
 
-def test_a_checkpoint_tells_its_sizes_but_for_heads_and_neighbours():
+def test_all_sizes_but_heads_and_neighbours_are_inferred_from_a_checkpoint():
     _, weights, sizes = load("motionagformer_tiny", NAMES)
-    found = PUBLISHED["motionagformer"].sizes({key: w.shape for key, w in weights.items()})
+    found = TENSOR_NAMES["motionagformer"].sizes({key: w.shape for key, w in weights.items()})
     assert found == {key: sizes[key] for key in sizes if key not in ("heads", "neighbours")} | {
         "out_channels": 3
     }
@@ -154,8 +154,8 @@ def test_clips_of_another_length_and_sizes_that_do_not_fit_are_refused():
     assert model.fixed_length
     for field, value, problem in (
         ("joints", 16, "give 17"),
-        ("heads", 3, "not a multiple"),
-        ("neighbours", 6, "from 1 to the 5 frames"),
+        ("heads", 3, "a multiple of heads, 3"),
+        ("neighbours", 6, "neighbours is 6; give 1 to 5, the frames"),
         ("dtype", "float16", "bfloat16"),
     ):
         with pytest.raises(ValueError, match=problem):

@@ -6,7 +6,7 @@ from flax import nnx
 from golden_files import check_reproduces, load
 
 from repose_jax import models
-from repose_jax.models import layers
+from repose_jax.models.dropout import stochastic_depth_rates
 from repose_jax.torch_import import convert
 
 SIZES = {
@@ -60,7 +60,7 @@ def test_the_pose_depends_on_every_joint_of_every_frame(model):
 def test_the_head_norms_with_another_epsilon_than_the_transformers(model):
     assert model.head.norm.epsilon == 1e-5
     assert model.norm.epsilon == model.spatial.norm.epsilon == 1e-6
-    assert model.layers[0].norm_mlp.epsilon == 1e-6
+    assert model.layers[0].mlp.fc1.norm.epsilon == 1e-6
 
 
 def test_the_mean_over_frames_has_free_weights_and_an_offset(model):
@@ -72,9 +72,9 @@ def test_the_mean_over_frames_has_free_weights_and_an_offset(model):
 
 
 def test_stochastic_depth_grows_with_the_layers_and_drops_only_with_a_key(model):
-    assert layers.path_drops(0.6, depth=3) == [0, 0.3, 0.6]
+    assert stochastic_depth_rates(0.6, depth=3) == [0, 0.3, 0.6]
     for transformer in (model, model.spatial):
-        assert [layer.path_drop for layer in transformer.layers] == [0, 0.5]
+        assert [layer.stochastic_depth for layer in transformer.layers] == [0, 0.5]
     x = jax.random.normal(jax.random.key(0), (4, 9, 17, 2))
     one, other = call(model, x, jax.random.key(1)), call(model, x, jax.random.key(2))
     assert jnp.abs(one - other).max() > 1e-4
@@ -89,7 +89,7 @@ def test_the_spatial_transformer_drops_branches_frame_by_frame(model):
 
 
 def test_the_wrong_sizes_are_named():
-    with pytest.raises(ValueError, match="width 30 is not a multiple of heads 8"):
+    with pytest.raises(ValueError, match="width is 30; give a multiple of heads, 8"):
         models.create("poseformer", width=30)
     with pytest.raises(ValueError, match="frames is 0"):
         models.create("poseformer", frames=0)

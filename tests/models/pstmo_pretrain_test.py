@@ -14,8 +14,8 @@ from repose_jax.models.pstmo_pretrain import (
     MaskedPoseModel,
     Masks,
     at_depth_0,
-    draw_masks,
     encoder_of,
+    sample_masks,
 )
 from repose_jax.objectives.losses import mpjpe
 
@@ -56,7 +56,7 @@ def test_has_the_published_parameter_count():
 
 
 def test_masks_have_fixed_shapes_and_hide_what_is_asked_for():
-    draw = jax.jit(lambda key: draw_masks(key, CONFIG))
+    draw = jax.jit(lambda key: sample_masks(key, CONFIG))
     one, other = draw(jax.random.key(0)), draw(jax.random.key(1))
     for masks in (one, other):
         assert masks.visible.shape == (5,)  # half of 9 frames, rounded down, is hidden
@@ -69,19 +69,21 @@ def test_masks_have_fixed_shapes_and_hide_what_is_asked_for():
 
 
 def test_every_frame_and_joint_is_hidden_equally_often():
-    masks = jax.vmap(lambda key: draw_masks(key, CONFIG))(jax.random.split(jax.random.key(0), 2000))
+    masks = jax.vmap(lambda key: sample_masks(key, CONFIG))(
+        jax.random.split(jax.random.key(0), 2000)
+    )
     seen = np.bincount(np.asarray(masks.visible).ravel(), minlength=9) / 2000
     np.testing.assert_allclose(seen, 5 / 9, atol=0.06)
     np.testing.assert_allclose(masks.joints.mean(axis=(0, 1)), 3 / 17, atol=0.02)
 
 
 def test_published_shares_give_the_published_numbers_of_frames():
-    masks = jax.eval_shape(lambda: draw_masks(jax.random.key(0), MaskedPoseConfig()))
+    masks = jax.eval_shape(lambda: sample_masks(jax.random.key(0), MaskedPoseConfig()))
     assert masks.visible.shape == (243 - 194,)
 
 
 def test_what_is_told_depends_on_exactly_what_is_visible():
-    masks = draw_masks(jax.random.key(2), CONFIG)
+    masks = sample_masks(jax.random.key(2), CONFIG)
 
     @nnx.jit
     def influence(model, x):
@@ -95,7 +97,7 @@ def test_what_is_told_depends_on_exactly_what_is_visible():
 
 
 def test_the_order_in_which_visible_frames_are_listed_does_not_matter():
-    model, masks = create(), draw_masks(jax.random.key(2), CONFIG)
+    model, masks = create(), sample_masks(jax.random.key(2), CONFIG)
     turned = Masks(masks.visible[::-1], masks.joints)
     np.testing.assert_allclose(call(model, masks), call(model, turned), atol=1e-5)
 
@@ -126,9 +128,9 @@ def test_training_tells_hidden_joints_better_and_better():
 def test_the_loss_is_the_mean_distance_in_the_image_over_what_exists():
     model = create(dataclasses.replace(CONFIG, dropout=0.0))
     key = jax.random.key(5)
-    told = call(model, draw_masks(jax.random.split(key)[0], CONFIG), key)
+    predicted = call(model, sample_masks(jax.random.split(key)[0], CONFIG), key)
     exists = jnp.arange(9)[None, :, None] < jnp.array([9, 4, 1])[:, None, None]
-    distance = np.linalg.norm(told - X, axis=-1)
+    distance = np.linalg.norm(predicted - X, axis=-1)
     kept = distance[np.broadcast_to(exists, distance.shape)]
     np.testing.assert_allclose(loss(model, key, exists), kept.mean(), rtol=1e-5)
 
@@ -147,11 +149,11 @@ def test_the_lifter_takes_over_the_encoders_with_their_statistics():
 @pytest.mark.parametrize(
     ("sizes", "message"),
     [
-        (dict(hidden_frames=1.0), r"hidden_frames must be in \[0, 1\), found 1.0"),
-        (dict(hidden_joints=18), "hidden_joints must be 0 to 17"),
-        (dict(width=24, heads=8), "width 24 is not a multiple of 2 x heads 8"),
+        (dict(hidden_frames=1.0), "hidden_frames is 1.0; give a number of at least 0 and below 1"),
+        (dict(hidden_joints=18), "hidden_joints is 18; give 0 to 17"),
+        (dict(width=24, heads=8), "width is 24; give a multiple of 2 x heads, 16"),
     ],
 )
-def test_sizes_that_cannot_be_are_refused(sizes, message):
+def test_wrong_sizes_are_refused(sizes, message):
     with pytest.raises(ValueError, match=message):
         MaskedPoseConfig(**sizes)

@@ -71,8 +71,8 @@ def test_the_published_strides_leave_one_frame(frames):
     assert centre.shape == (2, 1, 17, 3)
 
 
-def test_a_window_without_published_strides_is_refused():
-    with pytest.raises(ValueError, match="frames is 30; choose from 9, 27, 81, 243, 351"):
+def test_a_window_without_strides_is_refused():
+    with pytest.raises(ValueError, match="frames is 30; give one of 9, 27, 81, 243, 351"):
         models.create("pstmo", frames=30)
 
 

@@ -7,6 +7,7 @@ from golden_files import load
 
 from repose_jax import models
 from repose_jax.models import layers
+from repose_jax.models.dropout import stochastic_depth
 from repose_jax.torch_import import convert
 
 TINY = dict(frames=9, width=16, depth=1, heads=2, representation=24)
@@ -42,9 +43,7 @@ def test_a_deterministic_call_is_reproducible_and_drops_change_a_call_with_a_key
 
 
 def test_stochastic_depth_drops_the_branches_of_whole_clips():
-    from repose_jax.models.layers import drop_path
-
-    out = drop_path(jnp.ones((64, 3, 2)), 0.5, jax.random.key(0))
+    out = stochastic_depth(jnp.ones((64, 3, 2)), 0.5, jax.random.key(0))
     per_clip = np.unique(np.asarray(out).reshape(64, -1), axis=1)
     assert per_clip.shape == (64, 1)
     assert set(np.unique(out)) == {0.0, 2.0}
@@ -110,11 +109,11 @@ def test_shorter_clips_are_accepted_and_longer_ones_refused():
 
 
 def test_misspelt_models_and_fields_are_named():
-    with pytest.raises(ValueError, match="no model 'rpose'"):
+    with pytest.raises(ValueError, match="no model 'rpose'. Did you mean 'repose'"):
         models.create("rpose")
-    with pytest.raises(ValueError, match="no 'heds'. Did you mean 'heads'"):
+    with pytest.raises(ValueError, match="no size of model 'repose' called 'heds'. Did you mean 'heads'"):
         models.create("repose", heds=2)
-    with pytest.raises(ValueError, match="not a multiple"):
+    with pytest.raises(ValueError, match="width is 30; give a multiple of heads, 4"):
         models.create("repose", width=30, heads=4)
 
 
@@ -122,17 +121,17 @@ def test_misspelt_models_and_fields_are_named():
 def test_attention_is_fused_over_the_axes_that_are_named(monkeypatch, axes):
     fused = []
 
-    def attend_fused(over, query, key, value):
+    def attend(over, query, key, value):
         fused.append(over)
         return layers.attend_over(over, query, key, value)
 
-    monkeypatch.setattr(layers, "attend_fused", attend_fused)
+    monkeypatch.setattr(layers, "attend_over_by_cudnn", attend)
     model = models.create("repose", **TINY, dtype="bfloat16", fused_attention=axes)
     model(jnp.ones((1, 9, 17, 3)))
     assert sorted(fused) == sorted(2 * axes)  # in both streams of the one layer
 
 
-def test_fused_attention_without_a_gpu_tells_what_to_set():
+def test_fused_attention_without_a_gpu_names_the_setting():
     model = models.create("repose", **TINY, dtype="bfloat16", fused_attention=("frames",))
     with pytest.raises(ValueError, match=r"found 'cpu'. Leave config.model.fused_attention empty"):
         model(jnp.zeros((1, 9, 17, 3)))
@@ -141,11 +140,15 @@ def test_fused_attention_without_a_gpu_tells_what_to_set():
 @pytest.mark.parametrize(
     ("fused", "sizes", "message"),
     [
-        (("time",), {}, "'joints' or 'frames'; found"),
-        (("frames",), {}, "found 'float32' and 0.0"),
-        (("frames",), {"dtype": "bfloat16", "attention_dropout": 0.1}, "'bfloat16' and 0.1"),
+        (("time",), {}, r"fused_attention is \('time',\); give a tuple of 'joints', 'frames'"),
+        (("frames",), {}, "dtype is 'float32'; give 'bfloat16' for fused_attention"),
+        (
+            ("frames",),
+            {"dtype": "bfloat16", "attention_dropout": 0.1},
+            "attention_dropout is 0.1; give 0 for fused_attention",
+        ),
     ],
 )
-def test_fused_attention_that_cannot_be_is_told(fused, sizes, message):
+def test_wrong_settings_of_fused_attention_are_refused(fused, sizes, message):
     with pytest.raises(ValueError, match=message):
         models.create("repose", **TINY, **sizes, fused_attention=fused)

@@ -102,14 +102,14 @@ def test_the_scale_of_the_attention_is_that_of_half_the_width_unless_given():
     assert jnp.abs(other - default).max() > 1e-4
 
 
-def test_a_checkpoint_tells_its_number_of_heads():
+def test_the_number_of_heads_is_inferred_from_a_checkpoint():
     _, weights, sizes = load("stcformer_tiny", SIZES)
     with pytest.raises(ValueError, match="heads is 8, not 4"):
         convert.from_torch("stcformer", weights, **sizes, heads=4)
 
 
 def test_sizes_that_do_not_fit_together_are_named():
-    with pytest.raises(ValueError, match="Half of width 24 is not a multiple of heads 8"):
+    with pytest.raises(ValueError, match="width is 24; give a multiple of 2 x heads, 16"):
         models.create("stcformer", width=24)
     with pytest.raises(ValueError, match="each of the 16 joints"):
         models.create("stcformer", joints=16)

@@ -64,7 +64,7 @@ def test_every_tensor_must_be_used_and_every_parameter_filled():
     for part in (
         "unused tensor blocks_st.0.attn_s.extra;",
         "unused tensor module.norm.weight;",  # a second one for the same parameter
-        "nothing fills ('norm', 'bias');",
+        "nothing fills ('representation', 'norm', 'bias');",
         "head.bias gives (4,), ('head', 'bias') is (3,);",
         "ts_attn.1.weight holds values that are not finite;",
         "may belong to another task's head",
@@ -81,6 +81,23 @@ def test_a_checkpoint_of_other_sizes_names_them_all():
         convert.from_torch("motionbert", weights, **other)
     flags = ["frames=27", "width=32", "representation=64", "depth=2", "mlp_ratio=2"]
     assert " ".join(f"--config.model.{flag}" for flag in flags) in str(error.value)
+    assert "cannot be inferred from it: heads (now 4)." in str(error.value)
+
+
+def test_a_checkpoint_of_another_network_is_recognised():
+    _, weights, _ = load("stcformer_tiny", {})
+    with pytest.raises(ValueError, match="it looks like a checkpoint of 'stcformer'"):
+        convert.from_torch("repose", weights)
+    _, weights, _ = load("repose_tiny")
+    with pytest.raises(ValueError, match="it looks like a checkpoint of 'repose' or 'motionbert'"):
+        convert.from_torch("poseformer", weights)
+
+
+def test_a_checkpoint_of_an_unknown_network_names_some_of_its_tensors():
+    tensors = {f"net.{number}.weight": np.zeros(2) for number in range(100)}
+    with pytest.raises(ValueError, match="unused tensor net.0.weight; .*; and ") as error:
+        convert.from_torch("repose", tensors, **CONFIG)
+    assert len(str(error.value)) < 1000
 
 
 # A run that starts from a model
