@@ -19,7 +19,7 @@ from repose_jax.models.pstmo import Pstmo, PstmoConfig
 from repose_jax.models.repose import Repose, ReposeConfig
 from repose_jax.models.stcformer import Stcformer, StcformerConfig
 from repose_jax.models.videopose3d import VideoPose3D, VideoPose3DConfig
-from repose_jax.runtime.names import unknown
+from repose_jax.runtime.names import closest, unknown
 
 MODELS: dict[str, tuple[Callable[..., Lifter], type[LifterConfig]]] = {
     "repose": (Repose, ReposeConfig),
@@ -56,7 +56,9 @@ def create(name: str, *, seed: int = 0, **config: Any) -> Lifter:
     fields = [field.name for field in dataclasses.fields(config_class) if field.init]
     for key in config:
         if key not in fields:
-            raise ValueError(unknown(f"size of model {name!r} called", key, fields))
+            close = closest(key, fields)
+            hint = f" Did you mean {close!r}?" if close else ""
+            raise ValueError(f"Model {name!r} has no {key!r}.{hint} It has {', '.join(fields)}.")
     sizes: dict[str, Any] = {
         key: tuple(value) if isinstance(value, list) else value for key, value in config.items()
     }

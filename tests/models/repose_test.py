@@ -111,7 +111,7 @@ def test_shorter_clips_are_accepted_and_longer_ones_refused():
 def test_misspelt_models_and_fields_are_named():
     with pytest.raises(ValueError, match="no model 'rpose'. Did you mean 'repose'"):
         models.create("rpose")
-    with pytest.raises(ValueError, match="no size of model 'repose' called 'heds'. Did you mean 'heads'"):
+    with pytest.raises(ValueError, match="no 'heds'. Did you mean 'heads'"):
         models.create("repose", heds=2)
     with pytest.raises(ValueError, match="width is 30; give a multiple of heads, 4"):
         models.create("repose", width=30, heads=4)
