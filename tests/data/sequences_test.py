@@ -7,7 +7,7 @@ import small_data
 from repose_jax.data import sequences as dataset
 
 
-def test_sequences_are_laid_end_to_end_in_the_order_of_the_specs(data_dir):
+def test_sequences_are_concatenated_in_the_order_of_the_specs(data_dir):
     motion = dataset.load((small_data.TEST, small_data.TRAIN), str(data_dir))
     lengths = small_data.LENGTHS["test"] + small_data.LENGTHS["train"]
     assert motion.lengths.tolist() == list(lengths)
@@ -28,7 +28,7 @@ def test_sequences_are_laid_end_to_end_in_the_order_of_the_specs(data_dir):
             sequence += 1
 
 
-def test_a_data_set_that_is_not_prepared_says_how_to_prepare_it(tmp_path):
+def test_the_error_of_a_dataset_that_is_not_prepared_has_the_command(tmp_path):
     with pytest.raises(FileNotFoundError) as error:
         dataset.load(("cmu_mocap/50fps:train",), str(tmp_path))
     assert f"cmu_mocap/50fps is not prepared in {tmp_path}" in str(error.value)
@@ -41,7 +41,7 @@ def test_a_misspelt_dataset_is_named_with_the_nearest_one(tmp_path):
         dataset.load(["synthetic_motio/30fps:train"], str(tmp_path))
 
 
-def test_the_command_that_prepares_it_has_all_settings_that_the_name_tells(tmp_path):
+def test_the_command_that_prepares_it_has_all_settings_in_its_name(tmp_path):
     with pytest.raises(FileNotFoundError, match="--fps=30 --views=8 --seed=1 --data_dir"):
         dataset.load(("cmu_mocap/30fps_views8_seed1:train",), str(tmp_path))
 

@@ -89,7 +89,7 @@ def test_the_centre_of_the_window_around_each_frame_can_be_read():
 INPUTS = np.random.default_rng(0).normal(size=(8, 2, 17, 3)).astype(np.float32)
 
 
-def test_averaging_over_flips_changes_nothing_for_a_model_that_knows_no_left_and_right():
+def test_averaging_over_flips_changes_nothing_for_a_model_with_equal_sides():
     scale = np.tile([2.0, 3.0, 4.0], (17, 1))
     plain = run(scale, INPUTS, flip=False)
     np.testing.assert_array_equal(plain, INPUTS * np.float32([2, 3, 4]))

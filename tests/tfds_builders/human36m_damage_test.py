@@ -183,7 +183,7 @@ def test_hostile_pickles_are_refused_and_nothing_of_them_is_run(tmp_path, pickle
     assert not marker.exists()
 
 
-def test_other_objects_in_the_place_of_what_is_needed_are_refused(pickled):
+def test_objects_of_other_types_are_refused(pickled):
     others: list[Any] = [None, 3, 2.5, "text", b"bytes", (), [[]], {}, {1, 2}, np.zeros(()), True]
     others += [np.array([None, 3]), np.array(["a"]), np.zeros((10, 17, 2), complex)]
     content = files.motionbert()
@@ -199,7 +199,7 @@ def test_other_objects_in_the_place_of_what_is_needed_are_refused(pickled):
             assert refused(motionbert.read, pickled, pickled), (split, other)
 
 
-def test_no_damaged_file_leaves_a_data_set(tmp_path, pickled):
+def test_no_damaged_file_leaves_a_dataset(tmp_path, pickled):
     content = pickled.read_bytes()
     marker = tmp_path / "marker"
     programs = [content[:-100], content[:50], b"", *list(hostile(marker).values())[:3]]

@@ -95,7 +95,7 @@ def test_missing_confidences_are_1_and_said_to_be(tmp_path, warnings):
     assert "'konfidence' is not read" in warnings.text
 
 
-def test_confidences_that_overshoot_stay_as_the_published_readers_have_them(tmp_path):
+def test_confidences_that_overshoot_stay_as_in_the_authors_readers(tmp_path):
     content = files.motionbert()
     content["train"]["confidence"][0, :2] = 1.1, -0.1
     records = records_of(files.write_motionbert(tmp_path, content), tmp_path)
@@ -184,7 +184,7 @@ def with_number(row, number):
         ({s: {k: v[:0] for k, v in d.items()} for s, d in files.motionbert().items()}, "no frames"),
     ],
 )  # fmt: skip
-def test_wrong_content_is_told_with_file_and_key(tmp_path, content, message):
+def test_wrong_content_is_reported_with_file_and_key(tmp_path, content, message):
     path = files.write_motionbert(tmp_path, content)
     error = error_of(motionbert.read, path)
     assert message in error
@@ -207,7 +207,7 @@ def test_files_without_training_subjects_give_the_test_split_alone(tmp_path, pic
     assert set(texts(records["test"], "subject")) == {("S9",), ("S11",)}
 
 
-def test_the_cameras_are_where_the_data_set_says():
+def test_the_cameras_are_at_the_places_of_the_dataset():
     """Against the matrices that others computed from the data set's own metadata."""
     camera = cameras.camera("S1", "54138969")
     np.testing.assert_allclose(
@@ -388,7 +388,7 @@ P3, P2 = ("positions_3d", "S1", "Directions 1"), ("positions_2d", "S1", "Directi
         (broken(lambda a, b: [a["positions_3d"].pop(s) for s in ("S9", "S11")]), "'test'"),
     ],
 )  # fmt: skip
-def test_wrong_archives_are_told_with_file_and_key(tmp_path, content, message):
+def test_wrong_archives_are_reported_with_file_and_key(tmp_path, content, message):
     files.write_videopose3d(tmp_path, content)
     paths = tmp_path / "data_3d_h36m.npz", tmp_path / "data_2d_h36m_cpn_ft_h36m_dbb.npz"
     error = error_of(videopose3d.read, *paths)
@@ -396,7 +396,7 @@ def test_wrong_archives_are_told_with_file_and_key(tmp_path, content, message):
     assert any(str(path) in error for path in paths)
 
 
-def test_what_a_source_allows_for(tmp_path):
+def test_the_configs_that_a_source_allows_for(tmp_path):
     for name in ("gt", "cpn_ft_h36m_dbb"):
         files.write_videopose3d(tmp_path, name=name)
     pickled = files.write_motionbert(tmp_path)
@@ -421,7 +421,7 @@ def test_what_a_source_allows_for(tmp_path):
         Builder(data_dir=tmp_path)
 
 
-def test_a_config_that_the_source_does_not_have_is_told(tmp_path, pickled):
+def test_a_config_that_the_source_does_not_have_is_refused(tmp_path, pickled):
     for source, message in ((pickled, "it has no 'camera_gt' but '2.5d'"), (None, "is no source")):
         builder = Builder(source=source, data_dir=tmp_path, config="camera_gt")
         with pytest.raises(FileNotFoundError, match=message):
@@ -435,7 +435,7 @@ def test_2d_joints_of_any_name_have_a_config_of_that_name(tmp_path):
     assert (tmp_path / "human36m" / "camera_my_detector" / "1.0.0").exists()
 
 
-def test_a_preparation_that_was_stopped_goes_on_with_the_next_subject(tmp_path, pickled):
+def test_a_stopped_preparation_resumes_with_the_next_subject(tmp_path, pickled):
     made, record = [], motionbert._record
 
     def stopping(place, name, subject, data):
@@ -456,7 +456,7 @@ def test_a_preparation_that_was_stopped_goes_on_with_the_next_subject(tmp_path, 
     assert [path.name for path in (tmp_path / "human36m" / "2.5d").iterdir()] == ["1.0.0"]
 
 
-def test_a_failed_preparation_leaves_no_data_set(tmp_path):
+def test_a_failed_preparation_leaves_no_dataset(tmp_path):
     content = files.motionbert()
     content["test"]["joint_2d"][-1, 0, 0] = np.nan
     source = files.write_motionbert(tmp_path, content)

@@ -85,7 +85,7 @@ def test_both_ground_truths_can_be_prepared(source):
         assert abs(relative[1]).max() > 600
 
 
-def test_the_camera_is_given_where_it_projects_the_joints(source):
+def test_records_have_the_camera_if_it_projects_the_joints(source):
     for record, camera in zip(build(source, "metric")["train"], small.CAMERAS, strict=True):
         seen = record["joints_3d"] @ record["intrinsics"].T
         np.testing.assert_allclose(seen[..., :2] / seen[..., 2:], record["keypoints_2d"], atol=0.01)
@@ -219,7 +219,7 @@ def test_the_image_size_is_that_of_the_calibration(source):
         records(source)
 
 
-def test_the_name_decides_the_image_size_where_nothing_else_does(archives, caplog):
+def test_the_name_decides_the_image_size_if_nothing_else_does(archives, caplog):
     caplog.set_level("WARNING", logger="absl")
     data = small.archive_test(("TS1", "TS6"))
     for value in data.values():
