@@ -3,8 +3,7 @@
     repose prepare cmu_mocap --source=allasfamc.zip
     repose train --config=cmu_mocap --workdir=runs/cmu_mocap
 
-The paper's model and recipe on 243 frames at 30 frames per second; `:small` and `:tiny` are less,
-`:baseline`, `:spatial` and `:temporal` ablate the relational losses.
+The paper's model and recipe on 243 frames at 30 frames per second.
 """
 
 from ml_collections import ConfigDict

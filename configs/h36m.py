@@ -11,9 +11,7 @@ training clips, 555 steps of 32 an epoch; on two CPU cores a step of 2 clips tak
 the process 3.5 GB, which is enough to try it. Where memory is short:
 `--config.train.microbatch_size=4`, which gives the same update, or `--config.model.dtype=bfloat16`.
 
-Variants after the colon, separated by commas: `baseline`, `spatial`, `temporal`, `learned` and the
-sizes of `configs.common`; `gt2d` (ground-truth keypoints as input); `camera` (VideoPose3D's files:
-CPN keypoints, joints in camera space, every frame evaluated).
+`camera` takes VideoPose3D's files.
 
 The paper's results, MPJPE / PA-MPJPE in mm (the paper's, not ours): 36.5 / 30.7; `:baseline`
 37.9 / 32.5; `:spatial` 36.9; `:temporal` 37.2; `:gt2d` 15.7.

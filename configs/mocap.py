@@ -4,9 +4,7 @@
     repose prepare bandai_namco --source=data.zip
     repose train --config=mocap --workdir=runs/mocap
 
-Variants: the sizes and losses of `configs.common`; `bandai` trains on Bandai Namco alone, so the
-test is a person and a laboratory never seen; `budget` is the short training of the README's table
-(with `tiny`).
+With `bandai` the test is a person and a laboratory never seen; `tiny,budget` is a short training.
 """
 
 from ml_collections import ConfigDict

@@ -9,9 +9,7 @@ Evaluated on the valid frames by the dataset's own definitions (`docs/protocols.
 Hardware: one GPU is meant. Time and memory are not measured, as the data are licensed; by the
 published frame counts there are about 117,000 training clips, 3,600 steps of 32 an epoch.
 
-Variants after the colon, separated by commas: `baseline`, `spatial`, `temporal`, `learned` and the
-sizes of `configs.common`; `metric` (`annot3` as ground truth, instead of `univ_annot3`, which is
-scaled to one height).
+`metric` takes `annot3` as ground truth instead of `univ_annot3`, which is scaled to one height.
 
 The paper's results (the paper's, not ours): PCK 98.3, AUC 86.7, MPJPE 15.5 mm.
 """

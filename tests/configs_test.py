@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import itertools
+import json
 import pathlib
 import subprocess
 import sys
@@ -74,6 +75,11 @@ def test_what_configurations_share_are_the_defaults():
         defaults.pop("weights", None)
         assert shared[section] == defaults
     assert shared["model"].items() <= dataclasses.asdict(ReposeConfig()).items()
+    base = common.base()
+    assert set(base) == {field.name for field in dataclasses.fields(config.Experiment)}
+    base.train.epoch_steps, base.init_from = 7, "runs/a"  # None before, of a known type
+    with pytest.raises(TypeError):
+        base.eval.frames = "all"
 
 
 def test_the_benchmarks_are_evaluated_by_their_protocols():
@@ -237,6 +243,17 @@ def test_variants_can_be_combined():
     assert experiment.objective.weights["temporal_depth"] == 0
     assert parameters(get("h36m", "small")) == pytest.approx(0.9e6, rel=0.1)
     assert parameters(get("h36m", "tiny")) == pytest.approx(0.15e6, rel=0.1)
+
+
+@pytest.mark.parametrize("name", ["h36m", "zoo/videopose3d"])  # with tuples among the sizes
+def test_a_model_is_created_from_a_configuration_in_json(name):
+    experiment = get(name, "tiny")
+    values = json.loads(json.dumps(experiment.to_dict()))
+    assert config.from_mapping(values) == experiment
+    assert any(isinstance(size, list) for size in values["model"].values())
+    assert parameters(experiment) == models.parameter_count(
+        nnx.eval_shape(lambda: models.create(**values["model"]))
+    )
 
 
 def test_configurations_import_nothing_heavy():

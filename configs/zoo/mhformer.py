@@ -4,10 +4,7 @@
     repose train --config=mhformer --workdir=runs/mhformer
 
 CPN keypoints, joints in camera space in metres; trained on every frame of its clips, evaluated on
-every frame of the videos as the centre of a clip. The published loss: MPJPE.
-
-Variants after the colon, separated by commas: those of `configs.zoo`, and `27`, `81` and `243`
-frames, with twice the batch.
+every frame of the videos as the centre of a clip. The authors' loss: MPJPE.
 
 The paper's result, MPJPE in mm (the paper's, not ours; every frame, every video): 43.0.
 

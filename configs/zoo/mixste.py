@@ -3,14 +3,12 @@
     repose prepare human36m --source=data --config=camera_cpn_ft_h36m_dbb
     repose train --config=mixste --workdir=runs/mixste
 
-CPN keypoints, joints in camera space, every frame evaluated. The published losses: MPJPE with a
+CPN keypoints, joints in camera space, every frame evaluated. The authors' losses: MPJPE with a
 weight for each joint + 0.5 temporal consistency + 2 velocity, in metres.
-
-Variants after the colon, separated by commas: those of `configs.zoo`, and `27` and `81` frames.
 
 The paper's result, MPJPE in mm (the paper's, not ours; every frame, every video): 40.9.
 
-Not reproduced: the published code starts the backward pass with the loss in place of 1, so that the
+Not reproduced: the authors' code starts the backward pass with the loss in place of 1, so that the
 gradient of a batch is scaled by its loss; AdamW undoes a constant scale, but batches of a larger
 loss count more there. Its clips are centred in a video and repeat its edge frames; ours start at
 its first frame, and the last one is moved back to end at its last.

@@ -4,17 +4,13 @@
     repose train --config=motionagformer --workdir=runs/motionagformer
 
 Stacked-hourglass keypoints with their confidence, 2.5D labels relative to the root, evaluated by
-MotionBERT's protocol, which this family shares. The published losses: MPJPE + 0.5 N-MPJPE + 20
+MotionBERT's protocol, which this family shares. The authors' losses: MPJPE + 0.5 N-MPJPE + 20
 velocity.
-
-Variants after the colon, separated by commas: those of `configs.zoo`, and the published sizes `xs`
-(27 frames, 2.2 million parameters), `s` (81 frames, 4.8 million) and `l` (243 frames, 19.0
-million).
 
 The paper's result, MPJPE in mm (the paper's, not ours; clips of 243 frames, without their tails
 and three misaligned videos): 38.4.
 
-Nothing of the published recipe is left out.
+Nothing of the authors' recipe is left out.
 """
 
 from ml_collections import ConfigDict

@@ -4,11 +4,10 @@
     repose train --config=motionbert --workdir=runs/motionbert
 
 Stacked-hourglass keypoints with their confidence, 2.5D labels relative to the root, evaluated by
-MotionBERT's own protocol. The published losses: MPJPE + 0.5 N-MPJPE + 20 velocity.
+MotionBERT's own protocol. The authors' losses: MPJPE + 0.5 N-MPJPE + 20 velocity.
 
-Variants after the colon, separated by commas: those of `configs.zoo`; `lite` (RePOSE's sizes and
-the learning rate at which the authors fine-tune that model; they give no recipe of it from
-scratch); `finetune` (half the epochs, for `--config.init_from=WORKDIR`).
+`lite` has the learning rate at which the authors fine-tune that model; they give no recipe of it
+from scratch.
 
 The paper's results, MPJPE in mm (the paper's, not ours; clips of 243 frames, without their tails
 and three misaligned videos): 39.2 from scratch, 37.2 fine-tuned.

@@ -4,14 +4,12 @@
     repose train --config=poseformer --workdir=runs/poseformer
 
 CPN keypoints, joints in camera space in metres; single frames out of the 81 around them. The
-published loss: MPJPE.
-
-Variants after the colon, separated by commas: those of `configs.zoo`, and `27` frames.
+authors' loss: MPJPE.
 
 The authors' results, MPJPE in mm (theirs, not ours; every frame, every video): 44.3; `:27` 47.0;
 `:gt2d` 31.3.
 
-Epochs and batch are the defaults of the published code. Nothing of it is left out.
+Epochs and batch are the defaults of the authors' code. Nothing of it is left out.
 """
 
 from ml_collections import ConfigDict

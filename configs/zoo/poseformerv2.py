@@ -4,15 +4,12 @@
     repose train --config=poseformerv2 --workdir=runs/poseformerv2
 
 CPN keypoints, joints in camera space in metres; single frames out of the 243 around them, of which
-27 are seen as they are and all by 27 coefficients. The published loss: MPJPE.
-
-Variants after the colon, separated by commas: those of `configs.zoo`; `27` frames (3 kept, 3
-coefficients) and `81` frames (9 and 9).
+27 are input directly and all of them as 27 coefficients. The authors' loss: MPJPE.
 
 The authors' results, MPJPE in mm (theirs, not ours; every frame, every video): 45.2; `:81` 46.0;
 `:27` 47.9.
 
-Learning rate, epochs and batch are the defaults of the published code. Nothing of it is left out.
+Learning rate, epochs and batch are the defaults of the authors' code. Nothing of it is left out.
 """
 
 from ml_collections import ConfigDict

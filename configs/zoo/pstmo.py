@@ -1,22 +1,18 @@
-r"""P-STMO-S on Human3.6M (Shan et al., ECCV 2022): 243 frames, 6.5 million parameters.
+"""P-STMO-S on Human3.6M (Shan et al., ECCV 2022): 243 frames, 6.5 million parameters.
 
     repose prepare human36m --source=data --config=camera_cpn_ft_h36m_dbb
     repose train --config=pstmo --workdir=runs/pstmo
 
 CPN keypoints, joints in camera space in metres; single frames out of the 243 around them. The
-published losses: MPJPE of every frame after the first transformer + MPJPE of the centre frame.
+authors' losses: MPJPE of every frame after the first transformer + MPJPE of the centre frame.
 
-The published training starts from the encoders of a first stage, which tell masked poses again:
+The authors' training starts from encoders that a first stage trains to predict masked poses:
 
     repose pretrain --config=pstmo:masked --workdir=runs/stage1
-    repose train --config=pstmo --workdir=runs/pstmo \
-        --config.init_from=runs/stage1/lifter
+    repose train --config=pstmo --workdir=runs/pstmo --config.init_from=runs/stage1/lifter
 
 With `full` it hides other shares (`--hidden_frames=0.6 --hidden_joints=3`), with `gt2d` more joints
 (`--hidden_joints=7`).
-
-Variants after the colon, separated by commas: those of `configs.zoo`; `full` (P-STMO: four layers
-in the first transformer); `masked` (the first stage); `27` and `81` frames.
 
 The paper's results, MPJPE in mm (the paper's, not ours; every frame, every video; pre-trained):
 43.0; `:full` 42.8, and 42.1 with the refinement below.

@@ -4,9 +4,7 @@
     repose train --config=stcformer --workdir=runs/stcformer
 
 CPN keypoints, joints in camera space in metres; trained on every frame of its clips, evaluated on
-every frame of the videos as the centre of a clip. The published loss: MPJPE.
-
-Variants after the colon, separated by commas: those of `configs.zoo`, and `27` and `81` frames.
+every frame of the videos as the centre of a clip. The authors' loss: MPJPE.
 
 The authors' results, MPJPE in mm (theirs, not ours; every frame, every video): `:81` 41.7, `:27`
 44.1; the best of the paper, of a larger model on 243 frames, is 40.5.

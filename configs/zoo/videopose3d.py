@@ -4,10 +4,7 @@
     repose train --config=videopose3d --workdir=runs/videopose3d
 
 CPN keypoints, joints in camera space in metres; single frames out of the 243 around them. The
-published loss: MPJPE. The momentum of the batch norms falls from 0.1 to 0.001.
-
-Variants after the colon, separated by commas: those of `configs.zoo`; `27` and `81` frames;
-`causal` (the frames up to the one that is lifted, instead of as many on both sides).
+authors' loss: MPJPE. The momentum of the batch norms falls from 0.1 to 0.001.
 
 The authors' results, MPJPE in mm (theirs, not ours; every frame, every video): 46.8; `:81` 47.7;
 `:27` 48.8.
