@@ -4,13 +4,11 @@ A protocol turns the tally of an evaluation into the numbers of the papers' tabl
 `config.eval.protocol` names it.
 """
 
-from collections.abc import Mapping
-
 from repose_jax.evaluation.protocols import every_frame, human36m, mpi_inf_3dhp
 from repose_jax.evaluation.protocols.protocol import Protocol
 from repose_jax.runtime import names
 
-PROTOCOLS: Mapping[str, Protocol] = {
+PROTOCOLS: dict[str, Protocol] = {
     "every_frame": every_frame.PROTOCOL,
     "human36m_2.5d": human36m.IN_IMAGE,
     "human36m_camera": human36m.CAMERA,
