@@ -6,6 +6,7 @@ import hashlib
 import os
 import pathlib
 import shutil
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -73,7 +74,9 @@ class RecordBuilder(dataset_builder.FileReaderBuilder):
         frames = sum(shard.frames for shards in plan.values() for shard in shards)
         finished: dict[str, list[tuple[pathlib.Path, pathlib.Path]]] = {}
         lengths: dict[str, list[int]] = {}
-        with tqdm(total=frames or None, unit="frame", unit_scale=True, desc=self.name) as bar:
+        with tqdm(  # None: on a terminal only; elsewhere a line for each shard
+            total=frames or None, unit="frame", unit_scale=True, desc=self.name, disable=None
+        ) as bar:
             for split, shards in plan.items():
                 template = self._get_filename_template(split_name=split)
                 names: set[str] = set()
@@ -92,6 +95,9 @@ class RecordBuilder(dataset_builder.FileReaderBuilder):
                             _remove(writing)
                             raise
                         os.replace(writing, kept)
+                        if bar.disable:
+                            done = f"{self.name}: wrote {split}, shard {index + 1} of {len(shards)}"
+                            print(done, file=sys.stderr)
                     finished.setdefault(split, []).append((kept, pathlib.Path(path)))
                     lengths.setdefault(split, []).append(_count(kept))
                 if not sum(lengths.get(split, [])):
