@@ -3,6 +3,7 @@
 A bar where that is a terminal; elsewhere a line now and then, so that logs stay readable.
 """
 
+import os
 import sys
 import time
 from collections.abc import Iterable, Iterator
@@ -32,7 +33,7 @@ class Progress:
     ):
         self.total, self.label, self.unit, self.done, self.status = total, label, unit, initial, ""
         self._first = jax.process_index() == 0
-        self._lines = self._first and not sys.stderr.isatty()
+        self._lines = self._first and not _fits_bar()
         self._start = self._last = (time.monotonic(), initial)
         self._bar = tqdm(
             total=total,
@@ -81,6 +82,14 @@ class Progress:
             left = (now - begun) / (self.done - initial) * (self.total - self.done)
             parts.append(f"{tqdm.format_interval(left)} left")
         print(", ".join(filter(None, parts)), file=sys.stderr, flush=True)
+
+
+def _fits_bar() -> bool:
+    """Returns whether the error output is a terminal; one of no known size hides a bar."""
+    try:
+        return sys.stderr.isatty() and os.get_terminal_size(sys.stderr.fileno()).lines > 0
+    except OSError:
+        return False
 
 
 def track(items: Iterable[T], *, total: int, label: str, unit: str = "batch") -> Iterator[T]:

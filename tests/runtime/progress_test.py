@@ -1,5 +1,6 @@
 import io
 import itertools
+import os
 
 import jax
 import pytest
@@ -10,6 +11,21 @@ from repose_jax.runtime import progress
 class Terminal(io.StringIO):
     def isatty(self) -> bool:
         return True
+
+    def fileno(self) -> int:
+        return 2
+
+
+@pytest.fixture(autouse=True)
+def size(monkeypatch):
+    """Sets the size of the terminal."""
+
+    def change(*columns_and_lines):
+        size = os.terminal_size(columns_and_lines)
+        monkeypatch.setattr(os, "get_terminal_size", lambda _: size)
+
+    change(80, 24)
+    return change
 
 
 @pytest.fixture
@@ -37,6 +53,11 @@ def test_a_terminal_gets_a_bar(monkeypatch):
     assert "100/100" in printed
     assert "loss 0.5" in printed
     assert "\r" in printed
+
+
+def test_a_terminal_without_a_size_gets_lines(monkeypatch, size):
+    size(80, 0)
+    assert errors(monkeypatch, Terminal()) == "train: step 0 of 100 (0%)\n"
 
 
 def test_a_file_gets_a_line_every_5_percent_of_slow_work(monkeypatch, seconds):
