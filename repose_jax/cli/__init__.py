@@ -16,7 +16,7 @@ from absl import logging
 
 import repose_jax
 from repose_jax.cli import arguments
-from repose_jax.runtime.signals import Interrupted
+from repose_jax.runtime.signals import Interrupted, stop_signals
 
 COMMANDS = {
     "prepare": "prepare a dataset for training and evaluation",
@@ -79,7 +79,8 @@ def _run(name: str, argv: Sequence[str]) -> int:
     args = arguments.parse(parser, argv)
     logging.set_verbosity(args.verbosity)
     try:
-        command.run(args)
+        with stop_signals():
+            command.run(args)
     except Interrupted as stop:
         print(f"\n{stop}", file=sys.stderr)
         return 128 + stop.signum

@@ -1,8 +1,10 @@
+import gc
 import os
 import signal
 import subprocess
 import sys
 import threading
+import time
 
 import jax
 import pytest
@@ -36,6 +38,24 @@ def test_with_nothing_to_save_a_signal_stops_the_run(signum, capsys):
         kill(signum)
     assert stopped.value.signum == signum
     assert "Stopping; press Ctrl-C again" in capsys.readouterr().err
+
+
+def test_a_signal_during_garbage_collection_is_not_lost():
+    def callback(phase, info):
+        if phase == "start":
+            kill(signal.SIGINT)
+
+    def collect():
+        with signals.stop_signals():
+            gc.callbacks.append(callback)
+            try:
+                gc.collect()
+            finally:
+                gc.callbacks.remove(callback)
+            time.sleep(60)
+
+    with pytest.raises(signals.Interrupted):
+        collect()
 
 
 def test_other_threads_take_no_signals():
