@@ -19,9 +19,12 @@ def test_importing_the_library_is_quick_and_does_not_import_jax():
         "import sys, time; start = time.perf_counter(); import repose_jax;"
         "print(time.perf_counter() - start, *(m for m in ('jax', 'flax') if m in sys.modules))"
     )
-    seconds, *imported = run(code).split()
-    assert imported == []
-    assert float(seconds) < 0.1
+    times = []
+    for _ in range(3):  # the least is that of the import, not of other work on the machine
+        seconds, *imported = run(code).split()
+        assert imported == []
+        times.append(float(seconds))
+    assert min(times) < 0.1
 
 
 def test_the_library_has_what_its_page_names():

@@ -23,7 +23,7 @@ from repose_jax.skeleton import HUMAN36M
 from repose_jax.training.workdir import load_weights, read_config
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class Predictor:
     """A lifter with its weights; called with the 2D joints of a person, it returns 3D joints.
 
@@ -34,8 +34,11 @@ class Predictor:
     """
 
     config: Experiment
-    graphdef: nnx.GraphDef[Lifter] = dataclasses.field(repr=False)
-    variables: predict.Variables = dataclasses.field(repr=False)
+    graphdef: nnx.GraphDef[Lifter]
+    variables: predict.Variables
+
+    def __repr__(self) -> str:
+        return f"Predictor(model={self.config.model['name']!r}, unit={self.unit!r})"
 
     @property
     def unit(self) -> str:
