@@ -23,6 +23,18 @@ SHOWN = 10  # problems of a checkpoint that a message lists
 Model = TypeVar("Model", Lifter, MaskedPoseModel)
 
 
+class OtherSizesError(ValueError):
+    """A checkpoint of a model of other sizes.
+
+    Attributes:
+        sizes: the checkpoint's sizes that differ, by their names in the model's configuration.
+    """
+
+    def __init__(self, sizes: Mapping[str, Any], message: str):
+        super().__init__(message)
+        self.sizes = sizes
+
+
 def from_torch(name: str, state_dict: Mapping[str, Any], **config: Any) -> Lifter:
     """Builds a model from the tensors of its authors' PyTorch checkpoint.
 
@@ -125,10 +137,11 @@ def _check_sizes(
         sizes = [f"{key} is {size}, not {getattr(config, key)}" for key, size in differing.items()]
         flags = [shlex.quote(f"--config.model.{key}={size}") for key, size in differing.items()]
         others = [f"{key} (now {getattr(config, key)})" for key in known.not_inferred]
-        raise ValueError(
+        raise OtherSizesError(
+            differing,
             f"The checkpoint does not fit {name!r} of these sizes: in it {', '.join(sizes)}. "
             f"Give {' '.join(flags)}, or the same as arguments in Python. Check also what cannot "
-            f"be inferred from it: {', '.join(others)}."
+            f"be inferred from it: {', '.join(others)}.",
         )
 
 

@@ -2,6 +2,7 @@ import contextlib
 import dataclasses
 import io
 import os
+import re
 import sys
 import zipfile
 
@@ -205,6 +206,17 @@ def test_the_command_converts_the_published_checkpoint(tmp_path):
     status, printed = convert_line(CHECKPOINT, *LINE, f"--out={tmp_path}")
     assert status == 2
     assert "is not empty" in printed
+
+
+def test_the_flags_that_the_command_names_are_all_that_are_needed(tmp_path):
+    pytest.importorskip("torch")
+    line = (CHECKPOINT, "--from=torch", "--config=tests/small_config.py", f"--out={tmp_path}")
+    status, printed = convert_line(*line, "--config.model.mlp_ratio=4")
+    assert status == 2
+    flags = re.findall(r"--config[\w.]+=\w+", printed)
+    assert flags[-2:] == ["--config.data.frames=27", "--config.data.stride=12"]
+    status, printed = convert_line(*line, "--config.model.mlp_ratio=4", *flags)
+    assert status == 0, printed
 
 
 # What PyTorch saved
