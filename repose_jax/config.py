@@ -39,6 +39,10 @@ def _frozen(value: Any) -> Any:
 
 EQUATION_4 = Frozen({"mpjpe": 1.0, "spatial_depth": 1.0, "temporal_depth": 1.0})
 """Weights of the losses in equation 4 of the paper, which leaves λ_S and λ_T open."""
+UNITS = {"metres": 1e-3, "millimetres": 1.0}  # of targets in camera space, per mm
+PARTIAL_CLIPS = "cover", "drop"
+INPUTS = "detected", "ground_truth"
+DEPTH_REFERENCES = "frame", "first_frame"
 OPTIMIZERS = "adamw", "amsgrad", "adam"
 
 
@@ -154,11 +158,11 @@ class DataConfig:
     data_dir: str | None = setting(None, TEXT)
     frames: int = setting(243, COUNT)
     stride: int = setting(81, COUNT)
-    partial_clips: str = setting("cover", choice("cover", "drop"))
-    inputs: str = setting("detected", choice("detected", "ground_truth"))
+    partial_clips: str = setting("cover", choice(*PARTIAL_CLIPS))
+    inputs: str = setting("detected", choice(*INPUTS))
     root_relative: bool = setting(True, FLAG)
-    depth_reference: str = setting("frame", choice("frame", "first_frame"))
-    unit: str = setting("metres", choice("metres", "millimetres"))
+    depth_reference: str = setting("frame", choice(*DEPTH_REFERENCES))
+    unit: str = setting("metres", choice(*UNITS))
     flip_share: float = setting(0.5, SHARE)
 
     def __post_init__(self):
@@ -343,8 +347,7 @@ class Experiment:
 
     def to_dict(self) -> dict[str, Any]:
         """Returns values that JSON can hold; `from_mapping` returns the experiment again."""
-        values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
-        return {name: _plain(value) for name, value in values.items()}
+        return _plain(self)
 
 
 def _plain(value: Any) -> Any:
@@ -397,7 +400,7 @@ def from_run(config: Mapping[str, Any]) -> Experiment:
     values = dict(config)
     for old, new in RENAMED.items():
         _, section, name = old.split(".")
-        if name in values.get(section, {}):
+        if isinstance(values.get(section), Mapping) and name in values[section]:
             values[section] = dict(values[section])
             values[section][new.rpartition(".")[2]] = values[section].pop(name)
     return from_mapping(values)

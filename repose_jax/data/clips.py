@@ -10,16 +10,11 @@ import itertools
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from repose_jax.config import DataConfig
+from repose_jax.config import DEPTH_REFERENCES, INPUTS, PARTIAL_CLIPS, UNITS, DataConfig
 from repose_jax.data import cameras
 from repose_jax.data.normalise import to_image_frame
 from repose_jax.data.sequences import Sequences
 from repose_jax.skeleton import HUMAN36M, flip
-
-UNITS = {"metres": 1e-3, "millimetres": 1.0}  # in a mm, of targets in camera space
-DEPTH_REFERENCES = ("frame", "first_frame")
-INPUTS = ("detected", "ground_truth")
-PARTIAL_CLIPS = ("cover", "drop")
 
 
 @dataclasses.dataclass(frozen=True)
