@@ -124,7 +124,7 @@ def _count(jaxpr: Jaxpr, depends: Sequence[bool]) -> tuple[np.ndarray, list[bool
 
 def _count_scan(eqn: Any, body: Jaxpr, given: list[bool]) -> tuple[np.ndarray, list[bool]]:
     # What is carried keeps its shape, what is scanned loses an axis in the body: the names of the
-    # parameters that tell how many there are differ between versions of JAX.
+    # parameters that count them differ between versions of JAX.
     carried = _same_shapes(eqn.outvars, body.outvars)
     first = _same_shapes(eqn.invars, body.invars) - carried
     carry = slice(first, first + carried)

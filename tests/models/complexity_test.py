@@ -42,7 +42,7 @@ def test_rematerialisation_and_precision_do_not_change_the_count():
     ("name", "width", "ratio", "gmacs"),
     [("repose", 256, 4, (65.5, 71.0)), ("motionbert", 512, 2, (174.4, 185.4))],
 )
-def test_the_published_models(name, width, ratio, gmacs):
+def test_the_authors_models(name, width, ratio, gmacs):
     found = complexity.of_model(name, clip_frames=243)
     expected = by_hand(243, c=width, depth=5, ratio=ratio, representation=512)
     assert (found.linear_macs, found.attention_macs) == expected

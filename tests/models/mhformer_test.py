@@ -38,11 +38,11 @@ def clips(count, frames):
 
 
 @pytest.mark.parametrize("name", ["mhformer_tiny", "mhformer_t27"])
-def test_reproduces_the_published_model(name):
+def test_reproduces_the_authors_model(name):
     check_reproduces("mhformer", name, SIZES)
 
 
-def test_has_the_published_parameter_count():
+def test_has_the_authors_parameter_count():
     model = nnx.eval_shape(lambda: models.create("mhformer"))
     assert models.parameter_count(model) == 31_516_125
 

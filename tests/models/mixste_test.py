@@ -20,11 +20,11 @@ TINY = dict(frames=9, width=16, depth=2, heads=2)
 
 
 @pytest.mark.parametrize("name", ["mixste_tiny", "mixste_t27"])
-def test_reproduces_the_published_model(name):
+def test_reproduces_the_authors_model(name):
     check_reproduces("mixste", name, SIZES)
 
 
-def test_the_default_model_has_the_published_number_of_parameters():
+def test_the_default_model_has_the_authors_number_of_parameters():
     model = nnx.eval_shape(lambda: models.create("mixste"))
     assert models.parameter_count(model) == 33_783_811
 

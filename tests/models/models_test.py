@@ -46,7 +46,7 @@ TINY = {
         "generator_depth": 1,
     },
 }
-PARAMETERS = {  # of the published model that the defaults are
+PARAMETERS = {  # of the authors' model that the defaults are
     "repose": 16_001_549,
     "motionbert": 42_466_317,
     "stcformer": 4_748_000,
@@ -58,7 +58,7 @@ PARAMETERS = {  # of the published model that the defaults are
     "poseformerv2": 14_381_899,
     "mhformer": 31_516_125,
 }
-# Tensors that the published network does not use, or, PoseFormer's, of which a norm takes away the
+# Tensors that the authors' network does not use, or, PoseFormer's, of which a norm takes away the
 # effect.
 UNUSED = {
     "pstmo": ("['frame_encoder']['norm']", "['aggregator']['norm']"),
@@ -91,7 +91,7 @@ def test_every_model_is_covered():
 
 
 @every_model
-def test_the_defaults_are_the_published_sizes(name):
+def test_the_defaults_are_the_authors_sizes(name):
     model = nnx.eval_shape(functools.partial(models.create, name))
     assert models.parameter_count(model) == PARAMETERS[name]
 

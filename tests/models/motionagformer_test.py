@@ -12,7 +12,7 @@ from repose_jax import models
 from repose_jax.models import motionagformer
 from repose_jax.torch_import import TENSOR_NAMES
 
-NAMES = {  # of the sizes in the published code -> ours
+NAMES = {  # of the sizes in the authors' code -> ours
     "n_frames": "frames",
     "num_joints": "joints",
     "dim_in": "in_channels",
@@ -26,7 +26,7 @@ NAMES = {  # of the sizes in the published code -> ours
 
 
 @pytest.mark.parametrize("name", ["motionagformer_tiny", "motionagformer_xs_t27"])
-def test_reproduces_the_published_model(name):
+def test_reproduces_the_authors_model(name):
     check_reproduces("motionagformer", name, NAMES)
 
 
@@ -37,7 +37,7 @@ TINY: dict[str, Any] = dict(frames=5, width=8, depth=1, heads=2, mlp_ratio=2, re
     ("size", "count"),
     [("xs", 2_241_531), ("s", 4_817_119), ("", 11_723_811), ("l", 19_007_111)],
 )
-def test_the_sizes_of_the_recipe_have_the_published_parameter_counts(size, count):
+def test_the_sizes_of_the_recipe_have_the_authors_parameter_counts(size, count):
     recipe = dict(recipe_of(size).model)
 
     def parameters(depth: int) -> int:

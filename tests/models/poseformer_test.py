@@ -31,12 +31,12 @@ def call(model, x, key=None):
 
 
 @pytest.mark.parametrize("name", ["poseformer_tiny", "poseformer_t27"])
-def test_reproduces_the_published_model(name):
+def test_reproduces_the_authors_model(name):
     check_reproduces("poseformer", name, SIZES)
 
 
 @pytest.mark.parametrize(("frames", "count"), [(81, 9_602_885), (27, 9_573_455)])
-def test_has_the_published_parameter_count(frames, count):
+def test_has_the_authors_parameter_count(frames, count):
     model = nnx.eval_shape(lambda: models.create("poseformer", frames=frames))
     assert models.parameter_count(model) == count
 

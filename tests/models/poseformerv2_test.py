@@ -31,7 +31,7 @@ def call(model, x, key=None):
     return model(x, key)
 
 
-def test_reproduces_the_published_model():
+def test_reproduces_the_authors_model():
     check_reproduces("poseformerv2", "poseformerv2_tiny", SIZES, heads=4)
 
 
@@ -39,7 +39,7 @@ def test_reproduces_the_published_model():
     ("sizes", "count"),
     [({}, 14_381_899), (dict(frames=27, kept_frames=3, kept_coefficients=3), 14_355_739)],
 )
-def test_has_the_published_parameter_count(sizes, count):
+def test_has_the_authors_parameter_count(sizes, count):
     model = nnx.eval_shape(lambda: models.create("poseformerv2", **sizes))
     assert models.parameter_count(model) == count
 
@@ -58,7 +58,7 @@ def test_the_cosine_transform_is_its_definition(length):
 
 
 @pytest.mark.parametrize("length", [1, 2, 27, 243])
-def test_the_cosine_transform_is_orthonormal_but_for_the_published_scale(length):
+def test_the_cosine_transform_is_orthonormal_but_for_the_authors_scale(length):
     forward, inverse = (matrix.astype(np.float64) for matrix in cosine_transform(length))
     scale = np.sqrt(2.0 * length) * np.where(np.arange(length) == 0, np.sqrt(2.0), 1.0)
     basis = forward / scale[:, None]

@@ -36,8 +36,8 @@ def call(model, masks, key=None):
 
 
 def error(model, x, key, exists=None):
-    (told,) = model.outputs(x, key)
-    return mpjpe(told, at_depth_0(x), exists)
+    (predicted,) = model.outputs(x, key)
+    return mpjpe(predicted, at_depth_0(x), exists)
 
 
 @nnx.jit
@@ -50,7 +50,7 @@ def encode(model):
     return model.frame_encoder(model.pose_encoder(jnp.asarray(X), None), None)
 
 
-def test_has_the_published_parameter_count():
+def test_has_the_authors_parameter_count():
     model = nnx.eval_shape(lambda: MaskedPoseModel(MaskedPoseConfig(frames=27), rngs=nnx.Rngs(0)))
     assert models.parameter_count(model) == 2_573_092
 
@@ -77,12 +77,12 @@ def test_every_frame_and_joint_is_hidden_equally_often():
     np.testing.assert_allclose(masks.joints.mean(axis=(0, 1)), 3 / 17, atol=0.02)
 
 
-def test_published_shares_give_the_published_numbers_of_frames():
+def test_the_papers_shares_give_its_numbers_of_frames():
     masks = jax.eval_shape(lambda: sample_masks(jax.random.key(0), MaskedPoseConfig()))
     assert masks.visible.shape == (243 - 194,)
 
 
-def test_what_is_told_depends_on_exactly_what_is_visible():
+def test_predictions_depend_on_exactly_what_is_visible():
     masks = sample_masks(jax.random.key(2), CONFIG)
 
     @nnx.jit
@@ -102,7 +102,7 @@ def test_the_order_in_which_visible_frames_are_listed_does_not_matter():
     np.testing.assert_allclose(call(model, masks), call(model, turned), atol=1e-5)
 
 
-def test_training_tells_hidden_joints_better_and_better():
+def test_training_predicts_hidden_joints_better_and_better():
     time = jnp.arange(9)[:, None, None]
     phase = jax.random.uniform(jax.random.key(1), (16, 1, 1, 1)) * 6
     x = jnp.sin(phase + time * 0.5 + jnp.arange(34).reshape(17, 2))

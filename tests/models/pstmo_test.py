@@ -30,14 +30,14 @@ def call(model, x):
 
 
 @pytest.mark.parametrize("name", ["pstmo_tiny", "pstmo_small_t27"])
-def test_reproduces_both_heads_of_the_published_model(name):
+def test_reproduces_both_heads_of_the_authors_model(name):
     arrays, weights, sizes = load(name, SIZES)
     model = convert.from_torch("pstmo", weights, **sizes)
     assert models.parameter_count(model) == arrays["params"]
     every, centre = outputs(model, arrays["x"])
-    # The published network gives [b, 3, t, j, 1].
-    for out, published in ((every, arrays["y1"]), (centre, arrays["y0"])):
-        expected = np.moveaxis(published[..., 0], 1, -1)
+    # The authors' network returns [b, 3, t, j, 1].
+    for out, theirs in ((every, arrays["y1"]), (centre, arrays["y0"])):
+        expected = np.moveaxis(theirs[..., 0], 1, -1)
         assert out.shape == expected.shape
         np.testing.assert_allclose(out, expected, rtol=0, atol=1e-5 * np.abs(expected).max())
 
@@ -51,7 +51,7 @@ def test_reproduces_both_heads_of_the_published_model(name):
         (243, 4, 7_009_382),
     ],
 )
-def test_has_the_published_parameter_count(frames, depth, count):
+def test_has_the_authors_parameter_count(frames, depth, count):
     sizes = dict(frames=frames, depth=depth)
     assert models.parameter_count(nnx.eval_shape(lambda: models.create("pstmo", **sizes))) == count
 
@@ -62,7 +62,7 @@ def test_the_small_model_on_243_frames_is_the_default():
 
 
 @pytest.mark.parametrize("frames", [9, 27, 81, 243, 351])
-def test_the_published_strides_leave_one_frame(frames):
+def test_the_strides_leave_one_frame(frames):
     model = nnx.eval_shape(lambda: models.create("pstmo", **(TINY | {"frames": frames})))
     every, centre = nnx.eval_shape(
         lambda model, x: model.outputs(x), model, jax.ShapeDtypeStruct((2, frames, 17, 2), float)

@@ -19,7 +19,7 @@ def call(model, x, key=None):
 
 
 @pytest.mark.parametrize("name", ["repose_tiny", "repose_tiny_short", "repose_full_t27"])
-def test_reproduces_the_published_model(name):
+def test_reproduces_the_authors_model(name):
     arrays, weights, sizes = load(name)
     for key, value in arrays.items():  # the recipe gives the stored weights exactly
         if key.startswith("w/"):

@@ -20,7 +20,7 @@ def call(model, x, key=None):
 
 
 @pytest.mark.parametrize("name", ["stcformer_tiny", "stcformer_full_t27"])
-def test_reproduces_the_published_model(name):
+def test_reproduces_the_authors_model(name):
     check_reproduces("stcformer", name, SIZES)
 
 
@@ -29,12 +29,12 @@ def test_reproduces_the_published_model(name):
     [
         ({}, 4_748_000),
         (dict(width=512), 18_933_184),
-        # The published 4,754,432 of the 3DHP model without what it does not use: in each block a
+        # The authors' 4,754,432 of the 3DHP model without what it does not use: in each block a
         # norm (512) and 15 rows of its part table (32 each).
         (dict(heads=4, attention_scale=256**-0.5, parts=PARTS_3DHP), 4_754_432 - 6 * (512 + 480)),
     ],
 )
-def test_has_the_published_number_of_parameters(sizes, count):
+def test_has_the_authors_number_of_parameters(sizes, count):
     model = nnx.eval_shape(lambda: models.create("stcformer", **sizes))
     assert models.parameter_count(model) == count
 

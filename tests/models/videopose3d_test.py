@@ -41,14 +41,14 @@ def clips(count, frames):
 
 
 @pytest.mark.parametrize("name", ["videopose3d_tiny", "videopose3d_t27"])
-def test_reproduces_the_published_model(name):
+def test_reproduces_the_authors_model(name):
     check_reproduces("videopose3d", name, SIZES)
 
 
 @pytest.mark.parametrize(
     ("filters", "frames", "count"), [(4, 81, 12_753_971), (5, 243, 16_952_371)]
 )
-def test_has_the_published_parameter_counts(filters, frames, count):
+def test_has_the_authors_parameter_counts(filters, frames, count):
     model = nnx.eval_shape(lambda: models.create("videopose3d", filter_widths=(3,) * filters))
     assert (models.parameter_count(model), model.config.frames) == (count, frames)
 
@@ -123,7 +123,7 @@ def test_what_it_does_not_take_is_refused():
         models.create("videopose3d", filter_widths=[3, 4])
 
 
-def test_a_checkpoint_of_other_sizes_is_told_by_them():
+def test_a_checkpoint_of_other_sizes_names_them():
     _, weights, _ = load("videopose3d_tiny", SIZES)
     with pytest.raises(ValueError, match=r"width is 32, not 1024.*filter_widths is \(3, 3\), not"):
         convert.from_torch("videopose3d", weights)

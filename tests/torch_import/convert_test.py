@@ -190,7 +190,7 @@ def test_where_a_run_cannot_be_written_nothing_is_read(tmp_path):
         assert message in printed
 
 
-def test_the_command_converts_the_published_checkpoint(tmp_path):
+def test_the_command_converts_the_authors_checkpoint(tmp_path):
     pytest.importorskip("torch")
     arrays, weights, _ = load("repose_tiny")
     status, printed = convert_line(CHECKPOINT, *LINE, f"--out={tmp_path}")
@@ -236,7 +236,7 @@ def save(tmp_path):
 
 @pytest.mark.parametrize("entry", ["model_pos", "model", None])
 @pytest.mark.parametrize("zipped", [True, False])
-def test_parameters_are_found_where_they_are_published(entry, zipped, save):
+def test_parameters_are_found_where_the_authors_put_them(entry, zipped, save):
     torch = pytest.importorskip("torch")
     tensors = {"module.a": torch.ones(2, 3), "b": torch.ones(4, dtype=torch.bfloat16)}
     around = {"epoch": 3, "lr": 1e-4, "optimizer": None}
@@ -320,7 +320,7 @@ def test_damaged_files_are_refused(save, tmp_path):
     rng = np.random.default_rng(0)
     damaged = {f"cut at {at}": whole[:at] for at in (0, 1, 100, 20_000, len(whole) - 1)}
     damaged |= {"text": b"hello world\n", "another archive": b"PK\x05\x06" + bytes(18)}
-    for at in rng.integers(128, 12_000, 50):  # where the file tells what the tensors are
+    for at in rng.integers(128, 12_000, 50):  # where the file describes the tensors
         damaged[f"flip at {at}"] = whole[:at] + bytes([whole[at] ^ 0x41]) + whole[at + 1 :]
     path = tmp_path / "damaged.bin"
     for content in damaged.values():
