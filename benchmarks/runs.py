@@ -121,4 +121,4 @@ def save(path: pathlib.Path, **content: Any) -> None:
     """Writes a result with its environment and command."""
     path.parent.mkdir(parents=True, exist_ok=True)
     content = {"command": " ".join(sys.orig_argv[1:]), "environment": environment(), **content}
-    path.write_text(json.dumps(content, indent=1) + "\n")
+    path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")

@@ -128,7 +128,7 @@ def write(builder: Any, *, overwrite: bool = False) -> bool:
         if old.exists():
             old.rename(folder)
         raise
-    (folder / SOURCE).write_text(json.dumps(source, indent=2) + "\n")
+    (folder / SOURCE).write_text(json.dumps(source, indent=2) + "\n", encoding="utf-8")
     shutil.rmtree(old, ignore_errors=True)
     return True
 
@@ -145,7 +145,7 @@ def _check_same_source(folder: pathlib.Path, source: dict[str, int]) -> None:
     path = folder / SOURCE
     if not source or not path.exists():  # of an earlier version, or downloaded
         return
-    prepared: dict[str, int] = json.loads(path.read_text())
+    prepared: dict[str, int] = json.loads(path.read_text("utf-8"))
     differing = [
         f"{name}: {_size(prepared.get(name))} then, {_size(source.get(name))} now"
         for name in sorted(prepared.keys() | source.keys())

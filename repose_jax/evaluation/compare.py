@@ -115,8 +115,8 @@ def read(workdir: pathlib.Path) -> Run:
                 f"{workdir} has no {name}: finish its training, or evaluate it with `repose eval`."
             )
     try:
-        evaluation = json.loads((workdir / "evaluation.json").read_text())
-        written = json.loads((workdir / "config.json").read_text())["config"]
+        evaluation = json.loads((workdir / "evaluation.json").read_text("utf-8"))
+        written = json.loads((workdir / "config.json").read_text("utf-8"))["config"]
         experiment = config.from_run(written).to_dict()
         evaluation["results"]["all"]["all"]
     except (KeyError, TypeError, ValueError) as error:
