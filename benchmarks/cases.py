@@ -1,4 +1,4 @@
-"""What `benchmarks.run` times: each case in a process of its own, so that its memory is its own.
+"""The cases of `benchmarks.run`, each in a process of its own, so that its memory is its own.
 
     python -m benchmarks.cases training_2x243
 
@@ -56,7 +56,7 @@ def _flops(clips: int, frames: int, passes: int) -> float:
 def compiled(
     function: Callable[..., Any], *args: Any, **jit: Any
 ) -> tuple[jax.stages.Compiled, float]:
-    """Compiles a function for its arguments and tells how long that took."""
+    """Compiles a function for its arguments and returns it with the seconds that it took."""
     start = time.perf_counter()
     found = jax.jit(function, **jit).lower(*args).compile()
     return found, time.perf_counter() - start

@@ -1,10 +1,10 @@
-"""Does the input pipeline ever starve the step?
+"""Speed of the input pipeline beside that of the training step.
 
     python -m benchmarks.input_pipeline --config=configs/quickstart.py
     python -m benchmarks.input_pipeline --config=configs/h36m.py --step_batch_size=1
 
-Times, in one process and in turn, the making of batches (gather, flip, transfer) and the training
-steps that eat them, as many at once as training takes (`config.train.steps_per_call`), and prints
+Times, alternating in one process, the making of batches (gather, flip, transfer) and the training
+steps that use them, as many per call as training takes (`config.train.steps_per_call`), and prints
 the clips per second of both. Where a step of a whole batch takes too long, `--step_batch_size`
 times one of fewer clips.
 """

@@ -1,8 +1,8 @@
-"""How long does it take to prepare Human3.6M, and how much memory?
+"""Time and memory of the preparation of Human3.6M.
 
     python -m benchmarks.prepare_human36m --out=h36m_full
 
-Writes a made-up file of the size and layout of MotionBERT's, prepares it in a process of its own
+Writes a synthetic file of the size and layout of MotionBERT's, prepares it in a process of its own
 and prints time and peak memory of that process. The file is removed afterwards, the prepared
 dataset stays.
 """
@@ -20,7 +20,7 @@ import numpy as np
 
 from benchmarks import runs
 
-# Frames as published; subjects; videos: 15 actions, 2 takes and 4 cameras for each subject, without
+# Frames of the real file; subjects; videos: 15 actions, 2 takes, 4 cameras for each subject, without
 # one take of S11.
 SPLITS = {"train": (1_559_752, (1, 5, 6, 7, 8), 600), "test": (566_920, (9, 11), 236)}
 ACTIONS = (

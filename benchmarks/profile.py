@@ -1,4 +1,4 @@
-"""Where the time of a case goes: by part of the network, forward and backward.
+"""Profile of a case: its time by part of the network, forward and backward.
 
     python -m benchmarks.profile training_2x243 --repeats=3
 
@@ -88,7 +88,7 @@ def kernels(profile: Any, module: str) -> list[Kernel]:
                 events["/device:" in plane.name].append((event, dict(event.stats)))
     # The host's part of a run on a GPU has launches with the same names.
     seen = events[True] or events[False]
-    # A CPU's event is the launch; another one, told by its number, is the end of the work.
+    # A CPU's event is the launch; another one, with the same number, is the end of the work.
     ends = {
         stats["_c"]: event.start_ns + event.duration_ns
         for event, stats in seen
@@ -104,7 +104,7 @@ def kernels(profile: Any, module: str) -> list[Kernel]:
         if stats.get("hlo_module") == module and "hlo_op" in stats
     ]
     if not found:
-        raise ValueError(f"the trace has no kernels of {module} that tell their instruction.")
+        raise ValueError(f"the trace has no kernels of {module} with an instruction.")
     return found
 
 

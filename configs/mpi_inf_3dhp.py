@@ -6,8 +6,8 @@
 The keypoints of the dataset are its ground truth in the image, so there is no variant for them.
 Evaluated on the valid frames by the dataset's own definitions (`docs/protocols.md`).
 
-Hardware: one GPU is meant. Time and memory are not measured, as the data are licensed; by the
-published frame counts there are about 117,000 training clips, 3,600 steps of 32 an epoch.
+Hardware: one GPU is meant. Time and memory are not measured, as the data are licensed; by
+P-STMO's frame counts there are about 117,000 training clips, 3,600 steps of 32 an epoch.
 
 `metric` takes `annot3` as ground truth instead of `univ_annot3`, which is scaled to one height.
 

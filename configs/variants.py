@@ -20,7 +20,7 @@ DECISIONS = (
     "schedule",
     "stage",
 )
-"""What a variant can decide, in the order in which variants are applied."""
+"""Decisions of variants, in the order in which variants are applied."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Variant:
 
 
 def apply(config: ConfigDict, words: str, variants: Iterable[Variant], *, of: str) -> ConfigDict:
-    """Applies variants, in the same order whatever the order of the words.
+    """Applies variants, in an order that does not depend on that of the words.
 
     A variant with a relational loss replaces the choice of the configuration: the losses that the
     words name are all there are.

@@ -31,7 +31,7 @@ class Frozen(Mapping[str, Any]):
 
 
 def _frozen(value: Any) -> Any:
-    """Returns lists as tuples and dicts as `Frozen`, as JSON knows neither of them."""
+    """Returns lists as tuples and dicts as `Frozen`, which JSON does not have."""
     if isinstance(value, list | tuple):
         return tuple(map(_frozen, value))
     return Frozen(value) if isinstance(value, Mapping) else value

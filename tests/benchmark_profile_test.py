@@ -90,7 +90,7 @@ def test_kernels_of_a_gpu_are_those_that_ran_there():
     assert found == [Kernel("dot.1", 100, 130)]
 
 
-def test_a_trace_without_kernels_is_told():
+def test_a_trace_without_kernels_is_refused():
     with pytest.raises(ValueError, match="no kernels of jit_step"):
         profile.kernels(trace(**{"/host:CPU": HOST[3:]}), "jit_step")
 

@@ -47,7 +47,7 @@ def test_every_setting_is_documented_and_has_a_rule(cls):
 # To and from other forms
 
 
-def test_what_is_not_given_has_its_default():
+def test_omitted_values_have_their_defaults():
     experiment = config.from_mapping({"model": MODEL, "optim": {"lr": 1.0}})
     assert experiment == config.Experiment(model=MODEL, optim=config.OptimConfig(lr=1.0))
 

@@ -65,7 +65,7 @@ def test_every_variant_of_every_configuration_can_start(name):
         assert parameters(experiment) > 0
 
 
-def test_what_configurations_share_are_the_defaults():
+def test_the_base_of_configurations_has_the_defaults():
     shared = common.base().to_dict()
     del shared["model"]["name"], shared["objective"]["weights"]
     weights = {k: v for k, v in common.base().objective.weights.items() if v}
@@ -109,7 +109,7 @@ def test_the_human36m_configuration_is_the_papers():
     assert experiment.objective.reduction == "mean"
 
 
-def test_the_ablations_leave_out_what_they_say():
+def test_the_ablations_omit_the_losses_they_name():
     def kept(variant):
         weights = get("h36m", variant).objective.weights
         return {name for name, value in weights.items() if value}

@@ -27,7 +27,7 @@ def test_importing_the_library_is_quick_and_does_not_import_jax():
     assert min(times) < 0.1
 
 
-def test_the_library_has_what_its_page_names():
+def test_the_library_has_the_names_of_its_page():
     names = "load, create_model, losses, metrics, Predictor, Skeleton, HUMAN36M, __version__"
     for name in names.split(", "):
         assert getattr(rp, name) is not None

@@ -59,7 +59,7 @@ def test_test_clips_may_have_any_number_of_frames(config, finished):
     assert again.mean("mpjpe") == pytest.approx(tally.mean("mpjpe"), rel=1e-5)
 
 
-def test_a_resumed_run_goes_on_with_its_statistics(config, finished, tmp_path):
+def test_a_resumed_run_continues_with_its_statistics(config, finished, tmp_path):
     shorter = dataclasses.replace(config, train=dataclasses.replace(config.train, epochs=1))
     train.train_and_evaluate(shorter, tmp_path)
     train.train_and_evaluate(config, tmp_path)

@@ -35,9 +35,7 @@ def test_a_data_set_that_is_not_prepared_ends_in_one_error(tmp_path):
     assert "Traceback" not in printed
 
 
-def test_a_run_that_is_told_to_stop_saves_and_the_same_command_finishes_it(
-    trained, data_dir, tmp_path
-):
+def test_an_interrupted_run_saves_and_the_same_command_finishes_it(trained, data_dir, tmp_path):
     workdir = shutil.copytree(trained.workdir, tmp_path / "run")
     flags = (
         f"--workdir={workdir}",

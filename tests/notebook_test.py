@@ -61,7 +61,7 @@ def test_the_quickstart_ends_with_tables_and_pictures(executed):
     assert sum("image/gif" in data for data in shown) == 1
 
 
-def test_nothing_is_installed_outside_of_colab_and_jax_tells_its_devices(executed):
+def test_nothing_is_installed_outside_of_colab_and_jax_lists_its_devices(executed):
     assert "nothing is installed" in printed(executed["install"])
     assert "CpuDevice" in printed(executed["install"])
 
@@ -77,5 +77,5 @@ def test_nothing_is_installed_outside_of_colab_and_jax_tells_its_devices(execute
         ("weights", "repose.bin is missing."),
     ],
 )
-def test_cells_that_need_more_say_what_is_missing(cell, message, executed):
+def test_cells_name_what_they_miss(cell, message, executed):
     assert message in printed(executed[cell])

@@ -58,7 +58,7 @@ def test_it_takes_no_common_names(installed):
     }
 
 
-def test_it_holds_the_command_its_metadata_and_all_files(installed):
+def test_the_wheel_has_the_command_its_metadata_and_all_files(installed):
     (metadata,) = installed.glob("*.dist-info")
     assert "repose = repose_jax.cli:main" in (metadata / "entry_points.txt").read_text()
     text = (metadata / "METADATA").read_text()

@@ -20,7 +20,7 @@ RECIPES = sorted(
 SHARED = {"relational", "spatial", "temporal", "learned", "gt2d", "mocap", "budget", "tiny"}
 every_recipe = pytest.mark.parametrize("name", RECIPES)
 
-# Of the models as they are by default the tests of the models tell.
+# The default sizes are in the tests of the models.
 PARAMETERS = {
     ("motionbert", "lite"): 16_001_549,
     ("motionagformer", "xs"): 2_241_531,
@@ -90,22 +90,22 @@ def test_a_recipe_states_the_models_defaults(name):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "variant"), PARAMETERS)
-def test_the_sizes_are_the_published_ones(name, variant):
+def test_the_sizes_are_those_of_the_authors(name, variant):
     count = models.parameter_count(abstract(name, variant))
     assert count == PARAMETERS[name, variant]
 
 
 @every_recipe
-def test_a_recipe_has_the_published_losses_alone_unless_told_otherwise(name):
-    published = weights(get(name))
-    assert set(published).isdisjoint(objective.RELATIONAL)
+def test_a_recipe_has_only_its_authors_losses_by_default(name):
+    own = weights(get(name))
+    assert set(own).isdisjoint(objective.RELATIONAL)
     both = dict.fromkeys(objective.RELATIONAL, 1.0)
-    assert weights(get(name, "relational")) == published | both
-    assert weights(get(name, "spatial")) == published | {"spatial_depth": 1.0}
-    assert weights(get(name, "temporal")) == published | {"temporal_depth": 1.0}
+    assert weights(get(name, "relational")) == own | both
+    assert weights(get(name, "spatial")) == own | {"spatial_depth": 1.0}
+    assert weights(get(name, "temporal")) == own | {"temporal_depth": 1.0}
 
 
-def test_the_published_losses_are_those_of_the_papers():
+def test_the_losses_are_those_of_the_papers():
     family = {"mpjpe": 1.0, "n_mpjpe": 0.5, "velocity": 20.0}
     mixste = {"weighted_mpjpe": 1.0, "temporal_consistency": 0.5, "velocity": 2.0}
     special = {"motionbert": family, "motionagformer": family, "mixste": mixste}
@@ -145,7 +145,7 @@ def test_every_epoch_of_a_camera_space_recipe_has_each_clip_and_its_mirror_image
     assert experiment.data.partial_clips == ("cover" if in_camera_space else "drop")
 
 
-def test_the_rates_are_the_published_ones():
+def test_the_rates_are_those_of_the_authors():
     def rates(name, variant="", epochs=(0, 1, 5)):
         recipe = get(name, variant).optim
         return [float(optim.schedule(recipe, 10)(10 * epoch)) for epoch in epochs]

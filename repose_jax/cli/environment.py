@@ -1,4 +1,4 @@
-"""What a command that computes sets up before its first array."""
+"""Setup of JAX for a command, before its first array."""
 
 import os
 

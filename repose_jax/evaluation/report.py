@@ -1,4 +1,4 @@
-"""What an evaluation found, on the screen and in files."""
+"""Results of an evaluation, on the screen and in files."""
 
 import csv
 import json

@@ -21,7 +21,7 @@ from repose_jax import models
 
 @dataclasses.dataclass(frozen=True)
 class Complexity:
-    """What a model costs.
+    """Costs of a model.
 
     Attributes:
         parameters: trainable parameters.

@@ -1,3 +1,3 @@
-"""What is minimised: losses, and their weighted sum."""
+"""The training objective: losses and their weighted sum."""
 
 from repose_jax.objectives.losses import loss as loss

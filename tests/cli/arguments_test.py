@@ -72,7 +72,7 @@ def test_values_are_read_as_their_type():
     assert experiment.train.epoch_steps == 5
 
 
-def test_every_documented_value_can_be_set_whatever_the_file_holds(tmp_path):
+def test_every_documented_value_can_be_set_for_every_file(tmp_path):
     file = tmp_path / "own.py"
     file.write_text(
         "from ml_collections import ConfigDict\n\n\n"

@@ -44,7 +44,7 @@ def files_of(folder: pathlib.Path) -> list[str]:
     return [path.name for path in folder.rglob("*.array_record*")]
 
 
-def test_a_data_set_is_prepared_where_it_says(tmp_path, archive):
+def test_a_dataset_is_prepared_in_the_printed_folder(tmp_path, archive):
     folder = prepare.prepare("bandai_namco", source=archive, data_dir=tmp_path / "data")
     assert folder == tmp_path / "data" / "bandai_namco" / "30fps" / "1.1.0"
     builder = tfds.builder_from_directory(folder)
@@ -140,14 +140,14 @@ def test_human36m_is_prepared_by_the_same_command(tmp_path, capsys):
     ]
 
 
-def test_minutes_are_left_out_where_the_frame_rate_is_not_known():
+def test_minutes_are_omitted_where_the_frame_rate_is_unknown():
     records = [{"joints_3d": [0] * 90, "fps": fps} for fps in (30, float("nan"))]
     builder = mock.Mock(info=mock.Mock(splits=["train"]), SPLIT_SOURCES={})
     builder.as_data_source.return_value = records
     assert prepare.summary(builder).splitlines()[1].split()[:4] == ["train", "2", "180", "-"]
 
 
-def test_the_command_prints_what_to_write_into_a_config(tmp_path, archive, capsys):
+def test_the_command_prints_the_names_for_a_configuration(tmp_path, archive, capsys):
     argv = ["prepare", "bandai_namco", f"--source={archive}", f"--data_dir={tmp_path / 'data'}"]
     assert cli.main(argv) == 0
     lines = capsys.readouterr().out.splitlines()
@@ -161,7 +161,7 @@ def test_the_command_prints_what_to_write_into_a_config(tmp_path, archive, capsy
     assert again[-2:] == lines[-2:]
 
 
-def test_the_command_says_in_one_line_what_is_wrong(tmp_path, archive, capsys):
+def test_errors_of_the_command_are_one_line(tmp_path, archive, capsys):
     damaged = tmp_path / "damaged.zip"
     damaged.write_bytes(archive.read_bytes()[:-30])
     (tmp_path / "empty").mkdir()

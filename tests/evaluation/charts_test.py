@@ -39,7 +39,7 @@ RUN = [
 
 
 def lines(figure: Figure) -> dict[str, dict[str, list[float]]]:
-    """Title of each visible panel to label to what is drawn."""
+    """Drawn artists by the title of a visible panel and by label."""
     return {
         ax.get_title(loc="left"): {
             str(line.get_label()): np.asarray(line.get_ydata()).tolist() for line in ax.get_lines()

@@ -99,7 +99,7 @@ def test_without_a_common_seed_there_is_no_difference(runs, tmp_path):
     assert compare.differences(groups, first, ["mpjpe"]).cells()[second] == ["-", "0"]
 
 
-def test_what_changes_no_result_does_not_tell_runs_apart(tmp_path):
+def test_settings_without_an_effect_on_results_do_not_separate_runs(tmp_path):
     objectives = weights(), weights(spatial_depth=0.0, angle=0.0)
     for seed, objective in enumerate(objectives):
         train = {"seed": seed, "log_every": seed + 1}
@@ -168,7 +168,7 @@ def refusal(capsys, *argv):
     return line
 
 
-def test_what_is_not_comparable_is_refused_in_one_line(runs, tmp_path, capsys):
+def test_incomparable_runs_are_refused_in_one_line(runs, tmp_path, capsys):
     base = runs / "base"
     assert "names no run" in refusal(capsys, tmp_path / "absent")
     (base / "0" / "evaluation.json").rename(tmp_path / "kept.json")

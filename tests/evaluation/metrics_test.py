@@ -165,7 +165,7 @@ def test_the_spatial_order_ignores_a_shift_of_a_frame_and_the_temporal_order_doe
     assert evaluate["temporal_depth_order"](shifted, target).mean() < 60
 
 
-def test_temporal_depth_order_holds_the_pairs_of_one_joint_at_a_time():
+def test_temporal_depth_order_counts_the_pairs_of_each_joint():
     poses = jax.ShapeDtypeStruct((2, 243, 17, 3), jnp.float32)
     memory = evaluate["temporal_depth_order"].lower(poses, poses).compile().memory_analysis()
     if memory is None:
@@ -214,7 +214,7 @@ def test_pa_mpjpe_is_the_least_squares_error_for_degenerate_poses(predicted, tru
         np.testing.assert_allclose(score.total[0], distances, rtol=1e-4, atol=1e-3)
 
 
-def test_pa_mpjpe_aligns_only_what_is_not_masked(prediction, target):
+def test_pa_mpjpe_aligns_by_the_unmasked_joints_only(prediction, target):
     hidden = jnp.zeros((2, 27, 17), bool).at[..., 5:9].set(True)
     wild = jnp.where(hidden[..., None], jnp.nan, prediction)
     score = evaluate["pa_mpjpe"](wild, target, ~hidden)
@@ -243,7 +243,7 @@ def test_scores_are_aligned_with_frames_and_joints(name, prediction, target):
 
 
 @every_metric
-def test_what_is_masked_weighs_nothing_and_may_hold_anything(name, prediction, target, mask):
+def test_masked_elements_have_no_weight_and_any_value(name, prediction, target, mask):
     rubbish = (jnp.where(mask[..., None], x, jnp.nan) for x in (prediction, target))
     score = evaluate[name](*rubbish, mask)
     reference = evaluate[name](prediction, target, mask)

@@ -48,7 +48,7 @@ def test_the_groups_are_all_visibility_action_and_joint(tally):
     assert groups["all"]["all"]["mpjpe"] == tally.mean("mpjpe")
 
 
-def test_a_table_lines_up_and_shows_a_dash_for_what_does_not_exist():
+def test_a_table_lines_up_and_shows_a_dash_for_missing_values():
     rows = {
         "short": {"mpjpe": 12.346, "pck": 100.0},
         "much longer": dict.fromkeys(METRICS, 1.0) | {"auc": math.nan},
@@ -83,7 +83,7 @@ def test_groups_without_a_row_have_no_table(tally):
     assert "visibility" not in report.full_table(tally, PROTOCOL)
 
 
-def test_json_and_csv_say_the_same(tally, tmp_path):
+def test_json_and_csv_agree(tally, tmp_path):
     json_path, csv_path, *_ = report.write(tmp_path, tally, PROTOCOL, {"step": 7})
     text = json_path.read_text()
     assert "NaN" not in text

@@ -35,7 +35,7 @@ def test_markdown_is_a_table_below_its_title():
     )
 
 
-def test_latex_escapes_what_it_must():
+def test_latex_escapes_special_characters():
     text = tables.latex(TABLE)
     assert r"model & Walk & Sit\_down $\downarrow$ & PCK \% \\" in text
     assert r"theirs \& others & -- & 2.0 & 97 \\" in text
@@ -43,7 +43,7 @@ def test_latex_escapes_what_it_must():
     assert text.startswith("% Errors, mm")
 
 
-def test_csv_keeps_all_digits_and_leaves_empty_what_does_not_exist():
+def test_csv_keeps_all_digits_and_leaves_missing_values_empty():
     rows = list(csv.reader(io.StringIO(tables.comma_separated(TABLE))))
     assert rows == [
         ["model", "Walk", "Sit_down ↓", "PCK %"],

@@ -99,7 +99,7 @@ def test_counts_products_wherever_they_are(function, linear, attention):
         assert complexity.product_macs(function, W, X) == (linear, attention)
 
 
-def test_what_cannot_be_counted_is_refused_and_loops_without_products_are_not():
+def test_loops_of_unknown_length_are_refused_only_with_products():
     def loop(body, w, x):
         return jax.lax.while_loop(lambda x: x.sum() < 1, functools.partial(body, w), x)
 

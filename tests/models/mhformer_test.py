@@ -68,7 +68,7 @@ def test_dropout_is_of_training_alone(tiny):
     assert jnp.abs(one - other).max() > 1e-3
 
 
-def test_what_it_does_not_take_is_refused(tiny):
+def test_invalid_arguments_are_refused(tiny):
     with pytest.raises(ValueError, match=r"t = 9, 17, 2.*got \[1, 8, 17, 2\]"):
         tiny(jnp.zeros((1, 8, 17, 2)))
     with pytest.raises(ValueError, match="frames is 16; give a multiple of generator_heads, 9"):

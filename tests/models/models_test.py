@@ -1,4 +1,4 @@
-"""What holds for every registered model; one that is not in `TINY` and `PARAMETERS` fails."""
+"""Properties of every registered model; one that is not in `TINY` and `PARAMETERS` fails."""
 
 import dataclasses
 import functools

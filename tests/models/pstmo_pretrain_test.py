@@ -55,7 +55,7 @@ def test_has_the_authors_parameter_count():
     assert models.parameter_count(model) == 2_573_092
 
 
-def test_masks_have_fixed_shapes_and_hide_what_is_asked_for():
+def test_masks_have_fixed_shapes_and_hide_the_requested_shares():
     draw = jax.jit(lambda key: sample_masks(key, CONFIG))
     one, other = draw(jax.random.key(0)), draw(jax.random.key(1))
     for masks in (one, other):
@@ -125,7 +125,7 @@ def test_training_predicts_hidden_joints_better_and_better():
     assert np.mean(losses[-5:]) < 0.6 * np.mean(losses[:5])
 
 
-def test_the_loss_is_the_mean_distance_in_the_image_over_what_exists():
+def test_the_loss_is_the_mean_distance_in_the_image_over_existing_joints():
     model = create(dataclasses.replace(CONFIG, dropout=0.0))
     key = jax.random.key(5)
     predicted = call(model, sample_masks(jax.random.split(key)[0], CONFIG), key)

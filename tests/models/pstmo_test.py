@@ -123,7 +123,7 @@ def test_a_strided_layer_keeps_every_third_frame_and_looks_at_its_neighbours():
     np.testing.assert_array_equal(kept, x[:, ::3])
 
 
-def test_training_drops_and_leaves_the_statistics_of_the_batch():
+def test_training_applies_dropout_and_stores_the_statistics_of_the_batch():
     model = create()
     x = jax.random.normal(jax.random.key(0), (3, 9, 17, 2))
     before = outputs(model, x)

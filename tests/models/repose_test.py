@@ -30,7 +30,7 @@ def test_reproduces_the_authors_model(name):
     np.testing.assert_allclose(out, arrays["y0"], rtol=0, atol=1e-5)
 
 
-def test_a_deterministic_call_is_reproducible_and_drops_change_a_call_with_a_key():
+def test_a_deterministic_call_is_reproducible_and_dropout_changes_a_call_with_a_key():
     model = models.create(
         "repose", **(TINY | dict(depth=2)), dropout=0.3, attention_dropout=0.3, stochastic_depth=0.5
     )

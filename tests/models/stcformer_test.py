@@ -81,7 +81,7 @@ def test_joints_of_one_part_get_one_embedding():
     assert np.abs(out[14] - out[8]).max() > 1e-3
 
 
-def test_the_part_embedding_is_dropped_for_a_whole_batch_in_each_half_by_itself():
+def test_the_part_embedding_is_dropped_for_a_whole_batch_independently_in_each_half():
     model = models.create(
         "stcformer", **TINY, part_weights=(1.0, 1.0), part_dropout=0.5, dropout=0.0
     )

@@ -54,7 +54,7 @@ def test_has_the_authors_parameter_counts(filters, frames, count):
 
 
 @pytest.mark.parametrize("causal", [False, True])
-def test_the_dilated_form_gives_what_the_strided_one_gives_of_every_window(causal):
+def test_the_dilated_form_equals_the_strided_one_on_every_window(causal):
     model, x = tiny(causal=causal), clips(2, 20)
     dilated = call(model, x)
     assert dilated.shape == (2, 20 - 15 + 1, 17, 3)
@@ -90,7 +90,7 @@ def test_training_on_windows_leaves_the_statistics_of_the_frames_that_are_used()
     np.testing.assert_allclose(norm.var[...], hidden.reshape(20, 16).var(0, ddof=1), rtol=1e-4)
 
 
-def test_evaluation_has_no_drops_and_leaves_the_statistics():
+def test_evaluation_has_no_dropout_and_does_not_change_the_statistics():
     model, x = tiny(), clips(2, 15)
     before = nnx.to_pure_dict(nnx.state(model, nnx.BatchStat))
     out = call(model, x)
@@ -116,7 +116,7 @@ def test_initial_weights_and_biases_are_uniform_within_the_root_of_their_inputs(
         assert abs(float(values.std()) * (3 * inputs) ** 0.5 - 1) < 0.2
 
 
-def test_what_it_does_not_take_is_refused():
+def test_invalid_arguments_are_refused():
     with pytest.raises(ValueError, match=r"t >= 15, 17, 2.*got \[1, 14, 17, 2\]"):
         models.create("videopose3d", **TINY)(jnp.zeros((1, 14, 17, 2)))
     with pytest.raises(ValueError, match=r"filter_widths is \(3, 4\)"):

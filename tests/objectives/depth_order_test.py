@@ -61,7 +61,7 @@ def test_a_prediction_that_is_not_a_number_shows():
     assert jnp.isnan(both[0](depth.at[7, 2].set(jnp.nan), truth)[0])
 
 
-def test_the_gradient_is_scaled_by_what_comes_after():
+def test_the_gradient_is_scaled_by_the_cotangent():
     depth, truth = sets(17, 9)
     gradient = jax.grad(lambda z: depth_order.cost(z, truth) ** 2)(depth)
     value, single = both[0](depth, truth)

@@ -119,7 +119,7 @@ def test_masked_trailing_frames_are_as_if_cut_off_whatever_they_hold(name, predi
 
 
 @every_loss
-def test_what_is_not_a_number_shows_in_the_loss(name, prediction, target):
+def test_nan_propagates_to_the_loss(name, prediction, target):
     broken = prediction.at[0, 2, 3].set(jnp.nan)
     assert jnp.isnan(everything(broken, target)[name][0])
 

@@ -85,7 +85,7 @@ def test_saving_a_step_again_changes_nothing(tmp_path):
     checkpoints.close()
 
 
-def test_a_run_without_a_checkpoint_says_so(tmp_path):
+def test_the_error_for_a_missing_checkpoint_names_the_run(tmp_path):
     checkpoints = checkpoint.Checkpoints(tmp_path)
     for kind in checkpoint.KINDS:
         assert checkpoints.info(kind) is None

@@ -39,7 +39,7 @@ def test_rows_are_split_over_the_devices_in_order():
         np.testing.assert_array_equal(shard.data, rows["x"][2 * i : 2 * i + 2])
 
 
-def test_what_is_replicated_is_whole_on_every_device():
+def test_replicated_arrays_are_whole_on_every_device():
     x = jax.device_put(np.arange(3), devices.replicated(devices.data_mesh()))
     assert len(x.addressable_shards) == 8
     for shard in x.addressable_shards:

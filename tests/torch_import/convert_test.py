@@ -149,7 +149,7 @@ def test_only_an_empty_directory_is_written_to(tmp_path):
 # The command line
 
 
-def test_without_pytorch_the_command_says_how_to_install_it(tmp_path, monkeypatch):
+def test_the_error_without_pytorch_has_instructions(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "torch", None)
     status, printed = convert_line(CHECKPOINT, *LINE, f"--out={tmp_path}")
     assert status == 2
@@ -175,14 +175,14 @@ def test_without_pytorch_the_command_says_how_to_install_it(tmp_path, monkeypatc
         (["--config.model.frames=5"], "config.data.frames is 9, more than config.model.frames, 5"),
     ],
 )
-def test_a_wrong_command_line_says_what_is_wrong(line, message, tmp_path):
+def test_the_error_for_a_wrong_command_line_names_the_fault(line, message, tmp_path):
     status, printed = convert_line(CHECKPOINT, *LINE, f"--out={tmp_path}", *line)
     assert status == 2
     assert "repose convert: error: " in printed
     assert message in printed
 
 
-def test_where_a_run_cannot_be_written_nothing_is_read(tmp_path):
+def test_nothing_is_read_if_the_run_cannot_be_written(tmp_path):
     (tmp_path / "file").touch()
     for out, message in ((tmp_path / "file", "is a file"), (tmp_path, "is not empty")):
         status, printed = convert_line("absent.bin", *LINE, f"--out={out}")
@@ -300,7 +300,7 @@ def test_a_checkpoint_that_names_code_is_refused_and_runs_nothing(save, tmp_path
     assert not (tmp_path / "made").exists()
 
 
-def test_what_is_not_such_a_checkpoint_is_named(save, tmp_path):
+def test_files_that_are_not_checkpoints_are_named(save, tmp_path):
     torch = pytest.importorskip("torch")
     for content, message in (
         ([torch.ones(2)], "holds a list, expected a dictionary"),

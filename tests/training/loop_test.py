@@ -220,7 +220,7 @@ def test_a_missing_dataset_is_named_and_no_workdir_made(tmp_path):
     assert not (tmp_path / "run").exists()
 
 
-def test_a_run_says_what_it_does_and_each_number_what_it_is(trained, copy, capsys):
+def test_a_run_prints_its_settings_and_labels_its_numbers(trained, copy, capsys):
     lines = trained.printed.splitlines()
     assert lines[0] == f"A new run in {trained.workdir}:"
     assert lines[1].split() == ["devices", "8", "x", "cpu"]

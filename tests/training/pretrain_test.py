@@ -66,7 +66,7 @@ def test_the_lifter_starts_from_the_encoders(pretrained):
 
 
 @pytest.mark.slow
-def test_resuming_gives_what_one_go_gives(pretrained, tmp_path):
+def test_a_resumed_run_equals_an_uninterrupted_one(pretrained, tmp_path):
     config, workdir, best = pretrained
     half = dataclasses.replace(config, train=dataclasses.replace(config.train, epochs=1))
     pretrain.pretrain(half, tmp_path)
@@ -133,8 +133,8 @@ def test_checkpoints_of_the_authors_code_are_read():
     sizes = {name: size for name, size in MODEL.items() if name != "name"}
     masked = pretrain.from_torch(weights, **sizes)  # every tensor is used, every parameter filled
     query = masked.decoder.blocks[0].attention.query.kernel[...]
-    published = weights["module.Transformer_dec.model.layers.0.self_attn.linears.0.weight"]
-    np.testing.assert_allclose(query, published.T, rtol=1e-6)
+    reference = weights["module.Transformer_dec.model.layers.0.self_attn.linears.0.weight"]
+    np.testing.assert_allclose(query, reference.T, rtol=1e-6)
     with pytest.raises(ValueError, match="depth is 2, not 3"):
         pretrain.from_torch(weights, **(sizes | {"depth": 3}))
     lost = {name: value for name, value in weights.items() if "mask_token" not in name}

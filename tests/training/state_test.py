@@ -19,7 +19,7 @@ def create(model, ema=False):
     return state.create(model, log_variances, optax.adam(0.1), ema=ema)
 
 
-def test_a_state_holds_every_parameter_and_the_static_half_none(model):
+def test_a_state_has_every_parameter_and_the_graph_definition_none(model):
     graphdef, train_state = create(model)
     leaves = jax.tree.leaves(train_state.params["model"])
     assert sum(leaf.size for leaf in leaves) == models.parameter_count(model)

@@ -15,7 +15,9 @@ def copy(trained, tmp_path):
     return shutil.copytree(trained.workdir, tmp_path / "copy")
 
 
-def test_a_workdir_of_another_configuration_is_refused_with_what_differs(trained, copy, data_dir):
+def test_a_workdir_of_another_configuration_is_refused_with_the_differences(
+    trained, copy, data_dir
+):
     before = (copy / "config.json").read_text()
     other = small_data.experiment(data_dir, optim={"lr": 0.5}, train={"epochs": 9, "seed": 3})
     with pytest.raises(ValueError, match="belongs to another configuration") as error:

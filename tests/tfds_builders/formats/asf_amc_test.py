@@ -146,7 +146,7 @@ def test_the_order_of_the_root_channels_is_that_of_the_skeleton():
     check(placed["upper"], (11, 2, 1))
 
 
-def test_the_motion_file_says_whether_angles_are_radians(skeleton):
+def test_the_motion_file_decides_whether_angles_are_radians(skeleton):
     placed = positions(skeleton, {"upper": f"0 0 {np.pi / 2}"}, header=":RADIANS\n")
     check(placed["upper"], (0, 2, 0))
 

@@ -93,7 +93,7 @@ def test_archives_are_read_and_a_0d_array_gives_its_object(tmp_path, save):
     assert same(found, {"plain": DATA["fortran"], "nested": DATA, "o": DATA["objects"]})
 
 
-def test_no_hostile_pickle_is_run_and_the_error_names_what_it_asks_for(tmp_path):
+def test_hostile_pickles_are_not_run_and_the_error_names_their_function(tmp_path):
     marker, path = tmp_path / "marker", tmp_path / "data.pkl"
     pickles = hostile(marker)
     for name, content in pickles.items():

@@ -85,7 +85,7 @@ def test_a_config_sets_rate_views_and_seed(tmp_path):
         ({"views": 8, "seed": 1}, "30fps_views8_seed1"),
     ],
 )
-def test_configs_are_named_after_what_they_change(settings, name):
+def test_configs_are_named_after_their_changes(settings, name):
     assert mocap_config(**settings).name == name
 
 
