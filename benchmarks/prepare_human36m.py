@@ -20,8 +20,8 @@ import numpy as np
 
 from benchmarks import runs
 
-# Frames of the real file; subjects; videos: 15 actions, 2 takes, 4 cameras for each subject, without
-# one take of S11.
+# Frames of the real file; subjects; videos: 15 actions, 2 takes, 4 cameras for each subject,
+# without one take of S11.
 SPLITS = {"train": (1_559_752, (1, 5, 6, 7, 8), 600), "test": (566_920, (9, 11), 236)}
 ACTIONS = (
     "Direction",
