@@ -10,6 +10,7 @@ from flax import nnx
 
 from repose_jax import config, models
 from repose_jax.objectives import objective
+from repose_jax.torch_import import TENSOR_NAMES
 from repose_jax.training import optim
 
 RECIPES = sorted(
@@ -54,8 +55,9 @@ def weights(experiment: config.Experiment) -> dict[str, float]:
     return {name: value for name, value in experiment.objective.weights.items() if value}
 
 
-def test_there_is_a_recipe_for_every_backbone():
-    assert set(RECIPES) == set(models.MODELS) - {"repose"}
+def test_there_is_a_recipe_for_every_backbone_of_authors():
+    assert set(RECIPES) == set(TENSOR_NAMES) - {"repose"}
+    assert set(RECIPES) <= set(models.MODELS)
 
 
 @every_recipe
