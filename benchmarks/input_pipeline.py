@@ -54,7 +54,7 @@ def main() -> None:
     print(
         f"{args.config}: batches of {batch_size} of {len(work.train):,} clips of "
         f"{experiment.data.frames} frames are made at {made:,.0f} clips/s, steps of {step_size} "
-        f"eat {eaten:,.2f} clips/s; making them takes {eaten / made:.3%} of the time of a step"
+        f"take {eaten:,.2f} clips/s; making them takes {eaten / made:.3%} of the time of a step"
     )
     if args.json:
         runs.save(

@@ -77,7 +77,7 @@ def builder(
     builder_class = _module(f"{name}.{name}_dataset_builder").Builder
     if dataset.options == _MOCAP:
         config = _module("mocap.builder").mocap_config(**options)
-        # TFDS wants its own object where the class already has a config of this name.
+        # TFDS expects its own object if the class already has a config of this name.
         options = {"config": builder_class.builder_configs.get(config.name, config)}
     if dataset.files:
         options["source"] = source

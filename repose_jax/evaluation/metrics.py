@@ -277,7 +277,7 @@ def procrustes(
     (source, _), (destination, centroid) = centre(prediction), centre(target)
     covariance = _product(jnp.swapaxes(source, -2, -1), destination)
     left, singular, right = jnp.linalg.svd(covariance, full_matrices=False)
-    # The direction of the smallest singular value is turned round where that avoids a reflection.
+    # The direction of the smallest singular value is reversed where that avoids a reflection.
     proper = jnp.linalg.det(_product(left, right)) >= 0
     flip = jnp.stack([jnp.ones(proper.shape), jnp.ones(proper.shape), 2.0 * proper - 1], axis=-1)
     rotation = _product(left * flip[..., None, :], right)
@@ -287,7 +287,7 @@ def procrustes(
 
 
 def _product(a, b):
-    """Matrix product in full float32, whatever the accelerator would do by default."""
+    """Matrix product in full float32, also where the default of an accelerator is lower."""
     return jnp.matmul(a, b, precision=jax.lax.Precision.HIGHEST)
 
 

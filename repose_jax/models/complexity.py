@@ -47,7 +47,7 @@ class Complexity:
 
 
 def of_model(name: str, *, clip_frames: int, **config: Any) -> Complexity:
-    """Counts what a model costs for a clip.
+    """Counts the costs of a model for a clip.
 
     Args:
         name: the model's name in `repose_jax.models`.
@@ -133,7 +133,7 @@ def _count_scan(eqn: Any, body: Jaxpr, given: list[bool]) -> tuple[np.ndarray, l
         after = [a or b for a, b in zip(given[carry], results, strict=False)]
         if after == given[carry]:
             return eqn.params["length"] * macs, results
-        given[carry] = after  # what one round makes depend on the inputs, the next one reads
+        given[carry] = after  # dependencies made by one iteration hold for the next
 
 
 def _same_shapes(outside: Sequence[Any], inside: Sequence[Any]) -> int:

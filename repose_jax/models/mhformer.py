@@ -164,7 +164,7 @@ class Refinement(nnx.Module):
     def __call__(
         self, hypotheses: list[Float[Array, "b 1 t c"]], index: int
     ) -> Float[Array, "b 1 t c"]:
-        """Returns what is added to the hypothesis of this index."""
+        """Returns the residual of the hypothesis of this index."""
         return self.attentions[index](hypotheses[index])
 
 
@@ -183,7 +183,7 @@ class Interaction(nnx.Module):
     def __call__(
         self, hypotheses: list[Float[Array, "b 1 t c"]], index: int
     ) -> Float[Array, "b 1 t c"]:
-        """Returns what is added to the hypothesis of this index."""
+        """Returns the residual of the hypothesis of this index."""
         sources = (*self.OTHERS[index], index)
         return self.attentions[index](*(hypotheses[source] for source in sources))
 

@@ -81,7 +81,7 @@ class Neighbours(nnx.Module):
         self.bias = nnx.Param(init(rngs.params(), (width,)))
 
     def __call__(self, x: Float[Array, "b t j c"]) -> Float[Array, "b t j c"]:
-        """Returns what is added to the attention's result."""
+        """Returns the term that is added to the attention's result."""
         kernel, bias = self.kernel[...].astype(self.dtype), self.bias[...].astype(self.dtype)
         return kernels.depthwise_convolution(x, kernel) + bias
 

@@ -1,4 +1,4 @@
-"""The order of depths, and what a predicted order costs: the heart of RePOSE's relational losses.
+"""The order of depths and the cost of a predicted order: the core of RePOSE's relational losses.
 
 Of the elements of a set (the joints of a frame, the frames of a joint) every ordered pair (i, k)
 with true depth d_i < d_k, strictly, costs max(0, z_i - z_k) of the predicted depths z (equations 2

@@ -253,7 +253,7 @@ def apply_mask(
     target: Float[Array, "*b t j 3"],
     mask: Bool[Array, "*b t #j"] | None = None,
 ) -> tuple[Float[Array, "*b t j 3"], Float[Array, "*b t j 3"], Bool[Array, "*b t j"]]:
-    """Poses in at least float32 with 0 in place of what is masked, and the mask for each joint.
+    """Poses in at least float32 with 0 in place of masked elements, and the mask for each joint.
 
     The zeros keep whatever the masked elements hold, NaN included, out of values and gradients.
     """

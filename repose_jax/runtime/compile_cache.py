@@ -14,7 +14,7 @@ import jax
 
 
 def keep_programs() -> None:
-    """Caches what XLA compiles in a folder, so that the next run need not compile it again.
+    """Caches compiled programs in a folder, so that the next run need not compile them again.
 
     Call it before JAX compiles anything.
 

@@ -66,6 +66,6 @@ class MetricWriter:
         self._board.add_image(name, pixels, step, dataformats="HWC")
 
     def close(self) -> None:
-        """Writes out what is buffered."""
+        """Writes buffered records."""
         self._file.close()
         self._board.close()
