@@ -67,7 +67,9 @@ def curves(path: pathlib.Path, records: Sequence[Record], *, title: str = "") ->
         ax.xaxis.set_major_locator(MaxNLocator(5, integer=True))
         _limits(ax, logarithmic=rows is train and "lr" not in lines)
         if any(lines.values()):
-            ax.legend(frameon=False, fontsize=8, labelcolor=TEXT, handlelength=1.4)
+            ax.legend(
+                fontsize=8, labelcolor=TEXT, handlelength=1.4, facecolor=PANEL, edgecolor="none"
+            )
     for ax in axes[len(panels) :]:
         ax.set_visible(False)
     figure.savefig(path, dpi=120)
