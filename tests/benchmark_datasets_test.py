@@ -58,8 +58,8 @@ def experiment(name: str, variant: str, data_dir: pathlib.Path) -> config.Experi
     """One step of a very small model."""
     module = importlib.import_module(f"configs.{name}")
     values = module.get_config(",".join(filter(None, ["tiny", variant])))
-    values.data.update({"data_dir": str(data_dir), "frames": 9, "stride": 3})
-    values.model.update({"frames": 9, "width": 8, "representation": 16})
+    values.data.update({"data_dir": str(data_dir), "frames": 3, "stride": 1})
+    values.model.update({"frames": 3, "width": 8, "representation": 16})
     values.train.update({"epochs": 1, "epoch_steps": 1, "batch_size": 8})
     values.eval.update({"batch_size": 8, "pictures": 0})
     return config.from_mapping(values.to_dict())

@@ -57,7 +57,7 @@ def test_the_quickstart_ends_with_tables_and_pictures(executed):
     assert "mean pose" in table
     assert "Written: " in table
     shown = [output.data for output in executed["pictures"].outputs]
-    assert sum("image/png" in data for data in shown) == 1
+    assert sum("image/png" in data for data in shown) == 3  # a still, curves and errors
     assert sum("image/gif" in data for data in shown) == 1
 
 
