@@ -6,7 +6,10 @@ Run `python docs/draw_skeletons.py` after changing those tables.
 import textwrap
 from pathlib import Path
 
-from repose_jax.evaluation.pictures import draw_skeleton
+import numpy as np
+from matplotlib.figure import Figure
+
+from repose_jax.evaluation.pictures import TEXT, side_colors
 from repose_jax.skeleton import MAPS, SKELETONS, Skeleton
 
 DOCS = Path(__file__).parent
@@ -73,6 +76,66 @@ Where the target joint is not among the source joints, it is an estimate with a 
 A model that was trained with one 2D detector therefore loses some accuracy with another, unless it
 is trained on keypoints converted in the same way.
 """
+
+
+def draw_skeleton(skeleton: Skeleton) -> Figure:
+    """Draws a joint order: a person who faces us, numbered joints and their names."""
+    places = np.array([_place(skeleton, joint) for joint in skeleton.joints])
+    figure = Figure(figsize=(6.6, 6.0), dpi=100, facecolor="white")
+    axes = figure.add_axes((0.01, 0.01, 0.62, 0.98))
+    axes.set(aspect="equal", xlim=(-3.3, 3.3), ylim=(-5.6, 5.1))
+    axes.axis("off")
+    colors = side_colors(skeleton)
+    for parent, child in skeleton.bones:
+        axes.plot(
+            *places[[parent, child]].T, color=colors[child], lw=5, solid_capstyle="round", zorder=1
+        )
+    axes.scatter(*places.T, s=190, c=colors, edgecolors="white", linewidths=1.5, zorder=2)
+    for number, (x, y) in enumerate(places):
+        axes.text(
+            x, y - 0.015, str(number), color="white", fontsize=8, weight="bold", zorder=3,
+            ha="center", va="center",
+        )  # fmt: skip
+    heights = 0.93 - np.arange(skeleton.size) * min(0.045, 0.88 / skeleton.size)
+    figure.text(0.64, 0.965, skeleton.name, color=TEXT, fontsize=13, weight="bold", va="center")
+    for number, (joint, color, y) in enumerate(zip(skeleton.joints, colors, heights, strict=True)):
+        figure.text(
+            0.675, y - 0.01, str(number), color=color, fontsize=10, weight="bold",
+            ha="right", va="center",
+        )  # fmt: skip
+        figure.text(0.69, y - 0.01, joint, color=color, fontsize=10, va="center")
+    return figure
+
+
+# Where a drawing puts the joints of a person who faces us: (x, y), left side at x > 0.
+_PLACES = {
+    "pelvis": (0.0, 0.0),
+    "hip": (0.62, -0.12),
+    "knee": (0.78, -2.2),
+    "ankle": (0.88, -4.2),
+    "heel": (0.55, -4.75),
+    "big_toe": (1.02, -5.2),
+    "small_toe": (1.58, -4.95),
+    "spine": (0.0, 1.25),
+    "thorax": (0.0, 2.5),
+    "neck": (0.0, 2.55),
+    "shoulder": (1.0, 2.4),
+    "elbow": (1.95, 1.1),
+    "wrist": (2.65, -0.35),
+    "nose": (0.0, 3.45),
+    "eye": (0.42, 3.9),
+    "ear": (0.98, 3.7),
+    "head": (0.0, 3.5),
+    "head_top": (0.0, 4.65),
+}
+# "neck" and "head" are higher in Human3.6M than elsewhere.
+_OWN_PLACES = {("human36m", "neck"): (0.0, 3.4), ("human36m", "head"): (0.0, 4.4)}
+
+
+def _place(skeleton: Skeleton, joint: str) -> tuple[float, float]:
+    part = joint.removeprefix("left_").removeprefix("right_")
+    x, y = _OWN_PLACES.get((skeleton.name, part)) or _PLACES[part]
+    return (-x, y) if joint.startswith("right_") else (x, y)
 
 
 def page() -> str:

@@ -1,4 +1,4 @@
-"""Pictures of skeletons and of results: labelled joint orders, stills, animations.
+"""Pictures of results: stills and animations.
 
 Poses are projected by ourselves into flat axes, without perspective, which is quicker and clearer
 than the 3D axes of the plotting library. Blue is the left side of the person, orange the right,
@@ -263,67 +263,8 @@ def draw_sequences(predictions: Predictions, directory: Path, count: int) -> lis
     return written
 
 
-def draw_skeleton(skeleton: Skeleton) -> Figure:
-    """Draws a joint order: a person who faces us, numbered joints and their names."""
-    places = np.array([_place(skeleton, joint) for joint in skeleton.joints])
-    figure = Figure(figsize=(6.6, 6.0), dpi=100, facecolor="white")
-    axes = figure.add_axes((0.01, 0.01, 0.62, 0.98))
-    axes.set(aspect="equal", xlim=(-3.3, 3.3), ylim=(-5.6, 5.1))
-    axes.axis("off")
-    colors = _colors(skeleton)
-    for parent, child in skeleton.bones:
-        axes.plot(
-            *places[[parent, child]].T, color=colors[child], lw=5, solid_capstyle="round", zorder=1
-        )
-    axes.scatter(*places.T, s=190, c=colors, edgecolors="white", linewidths=1.5, zorder=2)
-    for number, (x, y) in enumerate(places):
-        axes.text(
-            x, y - 0.015, str(number), color="white", fontsize=8, weight="bold", zorder=3,
-            ha="center", va="center",
-        )  # fmt: skip
-    heights = 0.93 - np.arange(skeleton.size) * min(0.045, 0.88 / skeleton.size)
-    figure.text(0.64, 0.965, skeleton.name, color=TEXT, fontsize=13, weight="bold", va="center")
-    for number, (joint, color, y) in enumerate(zip(skeleton.joints, colors, heights, strict=True)):
-        figure.text(
-            0.675, y - 0.01, str(number), color=color, fontsize=10, weight="bold",
-            ha="right", va="center",
-        )  # fmt: skip
-        figure.text(0.69, y - 0.01, joint, color=color, fontsize=10, va="center")
-    return figure
-
-
-# Where a drawing puts the joints of a person who faces us: (x, y), left side at x > 0.
-_PLACES = {
-    "pelvis": (0.0, 0.0),
-    "hip": (0.62, -0.12),
-    "knee": (0.78, -2.2),
-    "ankle": (0.88, -4.2),
-    "heel": (0.55, -4.75),
-    "big_toe": (1.02, -5.2),
-    "small_toe": (1.58, -4.95),
-    "spine": (0.0, 1.25),
-    "thorax": (0.0, 2.5),
-    "neck": (0.0, 2.55),
-    "shoulder": (1.0, 2.4),
-    "elbow": (1.95, 1.1),
-    "wrist": (2.65, -0.35),
-    "nose": (0.0, 3.45),
-    "eye": (0.42, 3.9),
-    "ear": (0.98, 3.7),
-    "head": (0.0, 3.5),
-    "head_top": (0.0, 4.65),
-}
-# "neck" and "head" are higher in Human3.6M than elsewhere.
-_OWN_PLACES = {("human36m", "neck"): (0.0, 3.4), ("human36m", "head"): (0.0, 4.4)}
-
-
-def _place(skeleton: Skeleton, joint: str) -> tuple[float, float]:
-    part = joint.removeprefix("left_").removeprefix("right_")
-    x, y = _OWN_PLACES.get((skeleton.name, part)) or _PLACES[part]
-    return (-x, y) if joint.startswith("right_") else (x, y)
-
-
-def _colors(skeleton: Skeleton) -> list[str]:
+def side_colors(skeleton: Skeleton) -> list[str]:
+    """Returns the colour of each joint, by its side."""
     side = dict.fromkeys(skeleton.left, LEFT) | dict.fromkeys(skeleton.right, RIGHT)
     return [side.get(joint, MIDDLE) for joint in range(skeleton.size)]
 
@@ -488,7 +429,7 @@ class _InputPanel:
         )
         w, h = clip.image_size
         axes.fill([0, w, w, 0], [0, 0, h, h], color=PANEL, zorder=0)
-        self.stick = _Stick(axes, clip.skeleton, _colors(clip.skeleton), 2.2, 4.2)
+        self.stick = _Stick(axes, clip.skeleton, side_colors(clip.skeleton), 2.2, 4.2)
         self.artists = [self.stick.lines, self.stick.dots]
 
     def show(self, frame: int):
@@ -528,7 +469,7 @@ class _ResultPanel:
         if clip.target is not None:
             truth = _Stick(axes, clip.skeleton, [TRUTH] * clip.skeleton.size, 4.5, 5.0)
             self.poses.append((truth, clip.centred(clip.target)))
-        result = _Stick(axes, clip.skeleton, _colors(clip.skeleton), 2.2, 4.2)
+        result = _Stick(axes, clip.skeleton, side_colors(clip.skeleton), 2.2, 4.2)
         self.poses.append((result, clip.centred(clip.prediction)))
         self.artists = [self.grid] if floor else []
         self.artists += [artist for stick, _ in self.poses for artist in (stick.lines, stick.dots)]

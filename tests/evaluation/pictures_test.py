@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from repose_jax.evaluation.pictures import Clip, animation, draw_skeleton, still
+from repose_jax.evaluation.pictures import Clip, animation, still
 from repose_jax.skeleton import COCO17, HUMAN36M, MPI_INF_3DHP, SKELETONS
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -171,18 +171,6 @@ def test_clips_that_do_not_fit_are_refused(changes, message):
         _clip(**changes)
 
 
-@pytest.mark.parametrize("skeleton", SKELETONS.values(), ids=SKELETONS)
-def test_a_drawing_numbers_and_names_every_joint_at_its_own_place(skeleton):
-    figure = draw_skeleton(skeleton)
-    (axes,) = figure.axes
-    assert [text.get_text() for text in axes.texts] == [str(j) for j in range(skeleton.size)]
-    assert {*skeleton.joints, skeleton.name} <= {text.get_text() for text in figure.texts}
-    places = np.array([text.get_position() for text in axes.texts])
-    gaps = np.linalg.norm(places[:, None] - places[None], axis=-1) + 10 * np.eye(skeleton.size)
-    assert gaps.min() > 0.35  # numbers do not touch
-    np.testing.assert_allclose(places[list(skeleton.flip)], places * [-1, 1])
-
-
 @pytest.fixture(scope="module")
 def draw_skeletons():
     spec = importlib.util.spec_from_file_location("draw_skeletons", DOCS / "draw_skeletons.py")
@@ -191,6 +179,18 @@ def draw_skeletons():
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.mark.parametrize("skeleton", SKELETONS.values(), ids=SKELETONS)
+def test_a_drawing_numbers_and_names_every_joint_at_its_own_place(skeleton, draw_skeletons):
+    figure = draw_skeletons.draw_skeleton(skeleton)
+    (axes,) = figure.axes
+    assert [text.get_text() for text in axes.texts] == [str(j) for j in range(skeleton.size)]
+    assert {*skeleton.joints, skeleton.name} <= {text.get_text() for text in figure.texts}
+    places = np.array([text.get_position() for text in axes.texts])
+    gaps = np.linalg.norm(places[:, None] - places[None], axis=-1) + 10 * np.eye(skeleton.size)
+    assert gaps.min() > 0.35  # numbers do not touch
+    np.testing.assert_allclose(places[list(skeleton.flip)], places * [-1, 1])
 
 
 def test_the_page_of_skeletons_is_up_to_date(draw_skeletons):
