@@ -1,7 +1,6 @@
 """Signals that stop a run: answered at once, and agreed on by all processes."""
 
 import contextlib
-import gc
 import os
 import signal
 import sys
@@ -39,12 +38,20 @@ class Stop:
         """Takes a signal, in the main thread."""
         if self.saves_after:
             self.received.append(signum)
-        elif _collects_garbage(frame):
-            self._repeated += 1
-            main = threading.main_thread().ident
-            threading.Timer(0.01, signal.pthread_kill, (main, signum)).start()
         else:
             raise Interrupted(signum, f"Stopped by {signal.Signals(signum).name}.")
+
+    def repeat(self, lost: "sys.UnraisableHookArgs") -> None:
+        """Sends a signal again whose exception was lost.
+
+        Python ignores exceptions in callbacks of the garbage collector and where it deletes objects.
+        """
+        if isinstance(lost.exc_value, Interrupted):
+            self._repeated += 1
+            main = threading.main_thread().ident
+            threading.Timer(0.01, signal.pthread_kill, (main, lost.exc_value.signum)).start()
+        else:
+            sys.__unraisablehook__(lost)
 
     def answer(self, pipe: int) -> None:
         """Answers the first signal of a pipe with a line; the second ends the process."""
@@ -76,14 +83,6 @@ class Stop:
         return int(np.max(multihost_utils.process_allgather(np.array(mine)))) or None
 
 
-def _collects_garbage(frame: FrameType | None) -> bool:
-    """Returns whether a callback of the garbage collector runs: its exceptions are lost."""
-    callbacks = [getattr(callback, "__code__", None) for callback in gc.callbacks]
-    while frame is not None and frame.f_code not in callbacks:
-        frame = frame.f_back
-    return frame is not None
-
-
 @contextlib.contextmanager
 def stop_signals() -> Iterator[Stop]:
     """Takes SIGINT and SIGTERM, so that training can save before it exits.
@@ -101,9 +100,11 @@ def stop_signals() -> Iterator[Stop]:
     answering.start()
     previous = {signum: signal.signal(signum, stop.handle) for signum in STOP}
     wakeup = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+    hook, sys.unraisablehook = sys.unraisablehook, stop.repeat
     try:
         yield stop
     finally:
+        sys.unraisablehook = hook
         signal.set_wakeup_fd(wakeup)
         for signum, handler in previous.items():
             signal.signal(signum, handler)

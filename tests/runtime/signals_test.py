@@ -58,6 +58,20 @@ def test_a_signal_during_garbage_collection_is_not_lost():
         collect()
 
 
+def test_a_signal_while_an_object_is_deleted_is_not_lost():
+    class Deleted:
+        def __del__(self):
+            kill(signal.SIGINT)
+
+    def delete():
+        with signals.stop_signals():
+            Deleted()
+            time.sleep(60)
+
+    with pytest.raises(signals.Interrupted):
+        delete()
+
+
 def test_other_threads_take_no_signals():
     seen = []
 
