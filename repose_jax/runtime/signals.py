@@ -44,7 +44,7 @@ class Stop:
     def repeat(self, lost: "sys.UnraisableHookArgs") -> None:
         """Sends a signal again whose exception was lost.
 
-        Python ignores exceptions in callbacks of the garbage collector and where it deletes objects.
+        Python ignores exceptions in the garbage collector and where it deletes objects.
         """
         if isinstance(lost.exc_value, Interrupted):
             self._repeated += 1
