@@ -1,4 +1,5 @@
 import dataclasses
+import inspect
 import json
 import math
 import pathlib
@@ -38,7 +39,7 @@ print(heavy & set(sys.modules))
 
 @pytest.mark.parametrize("cls", SECTIONS)
 def test_every_setting_is_documented_and_has_a_rule(cls):
-    documented = re.findall(r"^        (\w+): ", cls.__doc__, flags=re.MULTILINE)
+    documented = re.findall(r"^    (\w+): ", inspect.getdoc(cls) or "", flags=re.MULTILINE)
     assert documented == [field.name for field in dataclasses.fields(cls)]
     for field in dataclasses.fields(cls):
         assert "rule" in field.metadata or dataclasses.is_dataclass(field.default)
