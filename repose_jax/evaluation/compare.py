@@ -16,6 +16,7 @@ from repose_jax import config
 from repose_jax.evaluation.metrics import METRICS
 from repose_jax.evaluation.tables import Table
 from repose_jax.runtime import names
+from repose_jax.runtime.checkpoint import saved_step
 
 DEFAULT = ("mpjpe", "pa_mpjpe", "mpjve", "spatial_depth_order", "temporal_depth_order")
 """Metrics that are shown by default."""
@@ -107,7 +108,7 @@ def read(workdir: pathlib.Path) -> Run:
 
     Raises:
         FileNotFoundError: it has no configuration or was not evaluated.
-        ValueError: a file that is not of a run.
+        ValueError: a file that is not of a run, or a run that was trained on since.
     """
     for name in ("config.json", "evaluation.json"):
         if not (workdir / name).exists():
@@ -122,6 +123,12 @@ def read(workdir: pathlib.Path) -> Run:
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{workdir} is not readable as a run: {error!r}") from error
     checkpoint = {"checkpoint": evaluation.get("checkpoint", "latest")}
+    step, saved = evaluation.get("step"), saved_step(workdir)
+    if checkpoint["checkpoint"] == "latest" and step is not None and step < (saved or 0):
+        raise ValueError(
+            f"{workdir} was evaluated at step {step} and then trained to step {saved}: finish its "
+            "training, or evaluate it with `repose eval --checkpoint=latest`."
+        )
     return Run(workdir, settings(experiment) | checkpoint, experiment["train"]["seed"], evaluation)
 
 

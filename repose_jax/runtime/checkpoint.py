@@ -19,10 +19,10 @@ T = TypeVar("T")
 KINDS = ("latest", "best")
 
 
-def has_saved(workdir: pathlib.Path) -> bool:
-    """Returns whether a run has saved a state."""
+def saved_step(workdir: pathlib.Path) -> int | None:
+    """Returns the step of the latest state that a run has saved, or None."""
     steps = (workdir / "checkpoints" / "latest").glob("*")
-    return any(step.name.isdigit() for step in steps)
+    return max((int(step.name) for step in steps if step.name.isdigit()), default=None)
 
 
 class Checkpoints:

@@ -32,7 +32,7 @@ from repose_jax.evaluation import report
 from repose_jax.evaluation.predict import mean_pose_predictor
 from repose_jax.evaluation.predictions import Predictions
 from repose_jax.evaluation.tally import Tally
-from repose_jax.runtime.checkpoint import Checkpoints, has_saved
+from repose_jax.runtime.checkpoint import Checkpoints, saved_step
 from repose_jax.runtime.metric_writer import MetricWriter, read_records
 from repose_jax.runtime.progress import Progress
 from repose_jax.runtime.signals import Interrupted, Stop, stop_signals
@@ -86,11 +86,11 @@ def train_and_evaluate(config: Experiment, workdir: pathlib.Path) -> Tally:
         # 1. Check the workdir.
         workdir = check_workdir(config, workdir)
         start = pathlib.Path(config.init_from) if config.init_from else None
-        if start and not has_saved(workdir):
+        if start and saved_step(workdir) is None:
             read_config(start)  # raises if it holds no run
         # 2. Load the data, make the model.
         run, train_state = setup(config)
-        if start and not has_saved(workdir):
+        if start and saved_step(workdir) is None:
             train_state = start_from(start, train_state)
         write_config(config, workdir)  # not that of an experiment that cannot start
         # 3. Resume or start.

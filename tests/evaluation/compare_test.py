@@ -160,6 +160,17 @@ def test_the_command_writes_other_formats(runs, capsys, kind):
     assert capsys.readouterr().out.rstrip("\n") == expected.rstrip("\n")
 
 
+def test_a_run_that_was_trained_on_after_its_evaluation_is_refused(tmp_path):
+    workdir = write(tmp_path / "run", 50.0)
+    path = workdir / "evaluation.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"step": 6}))
+    (workdir / "checkpoints" / "latest" / "6").mkdir(parents=True)
+    assert compare.read(workdir).seed == 0
+    (workdir / "checkpoints" / "latest" / "6").rename(workdir / "checkpoints" / "latest" / "8")
+    with pytest.raises(ValueError, match="evaluated at step 6 and then trained to step 8"):
+        compare.read(workdir)
+
+
 def refusal(capsys, *argv):
     assert cli.main(["compare", *map(str, argv)]) == 2
     printed = capsys.readouterr()
