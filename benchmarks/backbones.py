@@ -25,6 +25,7 @@ from benchmarks import runs
 from repose_jax import config, models
 from repose_jax.evaluation import tables
 from repose_jax.models import complexity
+from repose_jax.torch_import import TENSOR_NAMES
 
 LOSSES = {"none": "", "spatial": "spatial", "temporal": "temporal", "both": "relational"}
 KINDS = "stcformer", "mixste", "videopose3d", "motionagformer"  # 2 transformers, convolution, graph
@@ -66,9 +67,7 @@ def main() -> None:
     """Runs one part and prints its table."""
     parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
     parser.add_argument("part", choices=["cost", "ablation"])
-    parser.add_argument(
-        "--models", nargs="+", choices=models.MODELS, help="default: all that apply"
-    )
+    parser.add_argument("--models", nargs="+", choices=TENSOR_NAMES, help="default: all that apply")
     parser.add_argument("--repeats", type=int, default=5, help="of a timing")
     parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("runs/backbones"))
     parser.add_argument("--seeds", type=int, default=3)
@@ -76,7 +75,7 @@ def main() -> None:
     args, extra = parser.parse_known_args()
     if args.part == "cost":
         results: dict[str, Any] = {}
-        for name in args.models or models.MODELS:
+        for name in args.models or TENSOR_NAMES:
             results[name] = cost(name, args.repeats)
         columns = ("parameters", "frames", "MACs", "poses/s")
         keys = ("parameters", "frames", "macs", "poses_per_s")

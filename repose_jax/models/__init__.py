@@ -10,6 +10,7 @@ from flax import nnx
 from repose_jax.models.layers import KeySequence
 from repose_jax.models.lifter import Lifter, LifterConfig
 from repose_jax.models.mhformer import MHFormer, MHFormerConfig
+from repose_jax.models.mixer import Mixer, MixerConfig
 from repose_jax.models.mixste import Mixste, MixsteConfig
 from repose_jax.models.motionagformer import MotionAGFormer, MotionAGFormerConfig
 from repose_jax.models.motionbert import MotionBertConfig
@@ -32,6 +33,7 @@ MODELS: dict[str, tuple[Callable[..., Lifter], type[LifterConfig]]] = {
     "videopose3d": (VideoPose3D, VideoPose3DConfig),
     "poseformer": (PoseFormer, PoseFormerConfig),
     "poseformerv2": (PoseFormerV2, PoseFormerV2Config),
+    "mixer": (Mixer, MixerConfig),
 }
 
 

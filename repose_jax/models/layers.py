@@ -43,15 +43,26 @@ def uniform(inputs: int) -> Callable[..., Array]:
     return init
 
 
+def initialise_by_fan_in(model: nnx.Module, *, rngs: nnx.Rngs) -> None:
+    """Initialises the kernels of all linear maps as LeCun does: outputs vary as much as inputs."""
+    modules = _modules_with_kernels(model)
+    for module, key in zip(modules, jax.random.split(rngs.params(), len(modules)), strict=True):
+        module.kernel.set_value(nnx.initializers.lecun_normal()(key, module.kernel.shape))
+
+
 def initialise_uniformly(model: nnx.Module, *, rngs: nnx.Rngs) -> None:
     """Initialises all linear maps and convolutions, with their biases, as PyTorch does."""
-    modules: list[Any] = [m for _, m in nnx.iter_modules(model) if hasattr(m, "kernel")]
+    modules = _modules_with_kernels(model)
     module_keys = jax.random.split(rngs.params(), (len(modules), 2))
     for module, keys in zip(modules, module_keys, strict=True):
         init = uniform(math.prod(module.kernel.shape[:-1]))
         for param, key in zip((module.kernel, getattr(module, "bias", None)), keys, strict=True):
             if param is not None:  # in a trace `set_value` is faster than `param[...] =`
                 param.set_value(init(key, param.shape, param.dtype))
+
+
+def _modules_with_kernels(model: nnx.Module) -> list[Any]:
+    return [module for _, module in nnx.iter_modules(model) if hasattr(module, "kernel")]
 
 
 def layer_norm(width: int, *, epsilon: float = 1e-6, rngs: nnx.Rngs) -> nnx.LayerNorm:

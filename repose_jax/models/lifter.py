@@ -25,7 +25,7 @@ class LifterConfig:
     Attributes:
         frames: frames of a clip, or of the window of one pose.
         joints: joints per frame.
-        in_channels: channels of a 2D joint. 2: x and y; 3: and confidence.
+        in_channels: channels of a 2D joint. 2: x and y; 3: and confidence; more: as the data has.
         dtype: compute type, "float32" or "bfloat16"; parameters, norms, softmax and output stay
             float32.
 
@@ -96,8 +96,8 @@ class Lifter(nnx.Module, Generic[Config]):
         """Lifts a batch of clips.
 
         Args:
-            x: `[b, t, j, 2 or 3]` image coordinates normalised to the width of the image, and
-                confidence where `config.in_channels` is 3.
+            x: `[b, t, j, config.in_channels]` normalised coordinates x and y, confidence, and
+                further channels of the data.
             key: random key of dropout and stochastic depth, given in training only: with it, batch
                 norms use the statistics of the batch. Without it the network is deterministic.
 

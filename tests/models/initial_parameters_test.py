@@ -23,7 +23,7 @@ def weighted_sum(values: np.ndarray) -> float:
     return flat @ (1 + np.cos(np.arange(flat.size)))
 
 
-@pytest.mark.parametrize("name", models.MODELS)
+@pytest.mark.parametrize("name", STORED)
 def test_every_parameter_of_the_earlier_version_has_its_place_and_its_initial_value(name):
     stored, found = STORED[name], {}
     for path, param in nnx.to_flat_state(nnx.state(models.create(name, **TINY[name], seed=0))):

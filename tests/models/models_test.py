@@ -72,6 +72,7 @@ UNUSED = {
 
 every_model = pytest.mark.parametrize("name", models.MODELS)
 every_model_of_authors = pytest.mark.parametrize("name", PARAMETERS)
+every_model_with_precisions = pytest.mark.parametrize("name", [*PARAMETERS, "mixer"])
 
 
 def sizes(name: str) -> dict:
@@ -122,13 +123,22 @@ def test_a_model_gives_poses_for_the_frames_that_have_their_context(name):
 
 
 @every_model
+def test_a_model_reads_every_channel_of_data_with_more_of_them(name):
+    model = models.create(name, **sizes(name), in_channels=11)
+    x = jnp.broadcast_to(clip(name)[..., :1], (*clip(name).shape[:-1], 11))
+    assert call(model, x).shape == call(tiny(name), clip(name)).shape
+    gradient = nnx.jit(nnx.grad(lambda x, model: (model(x) ** 2).sum()))(x, model)
+    assert (jnp.abs(gradient).max((0, 1, 2)) > 0).all()
+
+
+@every_model
 def test_clips_of_a_batch_do_not_know_of_each_other(name):
     model, x = tiny(name), clip(name)
     other = x.at[1].set(clip(name, seed=1)[1])
     np.testing.assert_allclose(call(model, x)[0], call(model, other)[0], atol=1e-6)
 
 
-@every_model_of_authors
+@every_model_with_precisions
 def test_bfloat16_keeps_float32_parameters_and_output_and_stays_close(name):
     exact, half, x = tiny(name), tiny(name, "bfloat16"), clip(name)
     assert {leaf.dtype for leaf in jax.tree.leaves(nnx.state(half))} == {jnp.dtype("float32")}
