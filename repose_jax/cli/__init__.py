@@ -22,6 +22,7 @@ COMMANDS = {
     "prepare": "prepare a dataset for training and evaluation",
     "train": "train a lifter, or resume a run",
     "eval": "evaluate a checkpoint of a run",
+    "export": "write the model of a run to one .safetensors file",
     "convert": "make a run of a PyTorch checkpoint of the authors of a network",
     "pretrain": "pre-train P-STMO on masked 2D poses",
     "compare": "compare runs over their seeds",

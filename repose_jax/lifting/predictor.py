@@ -3,7 +3,8 @@
 import dataclasses
 import os
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import jax
 import numpy as np
@@ -19,8 +20,10 @@ from repose_jax.evaluation.evaluator import abstract_model, centre_window, clip_
 from repose_jax.models.lifter import Lifter
 from repose_jax.runtime import devices
 from repose_jax.runtime.checkpoint import KINDS
+from repose_jax.runtime.names import closest
 from repose_jax.skeleton import HUMAN36M
 from repose_jax.training.workdir import load_weights, read_config
+from repose_jax.weights import file, shipped
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -31,11 +34,13 @@ class Predictor:
         config: the configuration of its run.
         graphdef: the model's static half.
         variables: its parameters and statistics.
+        notes: values about it in its file of weights; empty for a run.
     """
 
     config: Experiment
     graphdef: nnx.GraphDef[Lifter]
     variables: predict.Variables
+    notes: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     def __repr__(self) -> str:
         return f"Predictor(model={self.config.model['name']!r}, unit={self.unit!r})"
@@ -107,23 +112,46 @@ class Predictor:
         return None if mm_per_px is None else np.asarray(mm_per_px, np.float32)
 
 
-def load(workdir: str | os.PathLike[str], checkpoint: str = "best") -> Predictor:
-    """Loads the model of a run, trained or converted; the run's datasets are not needed.
+def load(source: str | os.PathLike[str] | None = None, checkpoint: str | None = None) -> Predictor:
+    """Loads a model: shipped weights, a file of weights, or a run; no dataset is needed.
 
     Args:
-        workdir: the run.
-        checkpoint: "best" (by its evaluations) or "latest".
+        source: None for the shipped weights that are the default; the name of shipped weights; a
+            `.safetensors` file; or the workdir of a run, trained or converted. A folder with the
+            name of shipped weights is read as `./NAME`.
+        checkpoint: of a run, "best" (by its evaluations; the default) or "latest".
 
     Raises:
-        ValueError: an unknown kind of checkpoint.
-        FileNotFoundError: there is no run, or no such checkpoint.
+        ValueError: an unknown kind of checkpoint, or one for a file; a damaged file.
+        FileNotFoundError: there is nothing of that name, no run, or no such checkpoint.
     """
-    if checkpoint not in KINDS:
+    if checkpoint not in (None, *KINDS):
         raise ValueError(f"checkpoint is {checkpoint!r}; choose from {', '.join(KINDS)}.")
-    workdir = pathlib.Path(workdir).expanduser()
-    config = read_config(workdir)
-    weights = load_weights(config, workdir, checkpoint)
-    return Predictor(config, weights.graphdef, weights.variables)
+    if source is None or source in shipped.SHIPPED:
+        path = shipped.find(None if source is None else str(source))
+    else:
+        path = pathlib.Path(source).expanduser()
+    if path.is_dir():
+        config = read_config(path)
+        weights = load_weights(config, path, checkpoint or "best")
+        return Predictor(config, weights.graphdef, weights.variables)
+    if path.suffix != file.SUFFIX:
+        raise FileNotFoundError(_no_weights(str(source)))
+    if checkpoint is not None:
+        raise ValueError(f"checkpoint is {checkpoint!r}, but {path} holds one model; leave it out.")
+    return Predictor(*file.read(path))
+
+
+def _no_weights(name: str) -> str:
+    """Returns the error message for a name of nothing."""
+    names = ", ".join(shipped.SHIPPED)
+    close = closest(name, shipped.SHIPPED)
+    hint = f" Did you mean {close!r}?" if close else ""
+    listed = f"the name of shipped ones ({names}), " if names else ""
+    return (
+        f"There are no weights {name!r}.{hint} Give {listed}a {file.SUFFIX} file, or the workdir "
+        "of a run, trained or converted."
+    )
 
 
 def _batch_size(clips: int, most: int) -> int:

@@ -1,5 +1,7 @@
 import dataclasses
+import hashlib
 import json
+import os
 
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from repose_jax.evaluation.evaluator import Evaluator, load_evaluator
 from repose_jax.evaluation.predictions import Predictions
 from repose_jax.runtime import devices
 from repose_jax.training.workdir import write_run
+from repose_jax.weights import file, shipped
 
 
 def predictions_of(predictor: rp.Predictor) -> Predictions:
@@ -202,3 +205,56 @@ def test_a_workdir_without_a_run_and_an_unknown_checkpoint_are_refused(trained, 
         rp.load(tmp_path)
     with pytest.raises(ValueError, match="checkpoint is 'last'; choose from latest, best"):
         rp.load(trained.workdir, "last")
+
+
+# Files of weights
+
+
+@pytest.fixture(scope="module")
+def exported(predictor, tmp_path_factory):
+    path = tmp_path_factory.mktemp("exported") / "small.safetensors"
+    file.write(path, predictor.config, predictor.variables, licence="CC0-1.0")
+    return path
+
+
+@pytest.fixture
+def ships(monkeypatch, exported):
+    """The package ships the exported file, as "small"."""
+    sha256 = hashlib.sha256(exported.read_bytes()).hexdigest()
+    monkeypatch.setattr(shipped, "FOLDER", exported.parent)
+    monkeypatch.setattr(shipped, "SHIPPED", {"small": shipped.Shipped(exported.name, sha256)})
+
+
+def test_a_file_predicts_as_its_run_up_to_the_rounding_of_float16(exported, predictor):
+    from_file = rp.load(exported)
+    assert from_file.notes == {"licence": "CC0-1.0"}
+    np.testing.assert_allclose(predict(from_file), predict(predictor), atol=2)  # mm
+
+
+def test_shipped_weights_are_loaded_by_default_and_by_name(ships, exported):
+    expected = predict(rp.load(exported))
+    np.testing.assert_array_equal(predict(rp.load()), expected)
+    np.testing.assert_array_equal(predict(rp.load("small")), expected)
+
+
+def test_a_folder_with_the_name_of_shipped_weights_is_loaded_by_its_path(
+    ships, trained, tmp_path, monkeypatch
+):
+    (tmp_path / "small").symlink_to(trained.workdir)
+    monkeypatch.chdir(tmp_path)
+    assert rp.load("small").notes
+    assert not rp.load(os.path.join(".", "small")).notes
+
+
+def test_a_name_of_nothing_is_refused_with_all_that_can_be_loaded(ships):
+    with pytest.raises(FileNotFoundError) as error:
+        rp.load("smal")
+    assert str(error.value) == (
+        "There are no weights 'smal'. Did you mean 'small'? Give the name of shipped ones (small), "
+        "a .safetensors file, or the workdir of a run, trained or converted."
+    )
+
+
+def test_a_file_has_no_kinds_of_checkpoints(exported):
+    with pytest.raises(ValueError, match="checkpoint is 'best', but .* holds one model"):
+        rp.load(exported, "best")
