@@ -16,7 +16,7 @@ from tensorflow_datasets.core import dataset_builder, splits
 from tensorflow_datasets.core import writer as writer_lib
 from tqdm import tqdm
 
-from tfds_builders.records import features
+from tfds_builders.records import features, frames_of
 
 
 @dataclasses.dataclass(frozen=True)
@@ -126,7 +126,7 @@ class RecordBuilder(dataset_builder.FileReaderBuilder):
             name = record["name"]
             self._add_names(split, [name], names)
             yield name, schema.serialize_example(record)
-            bar.update(len(record["joints_3d"]))
+            bar.update(frames_of(record))
 
     def _add_names(self, split: str, new: Iterable[str], names: set[str]) -> None:
         for name in new:

@@ -26,19 +26,19 @@ JOINTS = (
     "right_elbow",
     "right_wrist",
 )
+# The joints of motion records: with three points of the face, which detectors find.
+LANDMARKS = (*JOINTS, "nose", "left_ear", "right_ear")
 PARENTS = (-1, 0, 1, 2, 0, 4, 5, 0, 7, 8, 9, 8, 11, 12, 8, 14, 15)
 
 
+def _tensor(shape: tuple[int | None, ...], dtype: Any, doc: str) -> tfds.features.Tensor:
+    # Stored as plain bytes, which TFDS writes several times faster than its default.
+    return tfds.features.Tensor(shape=shape, dtype=dtype, encoding="bytes", doc=doc)
+
+
 def features() -> tfds.features.FeaturesDict:
-    """Returns the features of one record: one sequence of one person, seen by one camera.
-
-    Tensors are stored as plain bytes, which TFDS writes several times faster than its default.
-    """
-
-    def tensor(shape, dtype, doc):
-        return tfds.features.Tensor(shape=shape, dtype=dtype, encoding="bytes", doc=doc)
-
-    joints = len(JOINTS)
+    """Returns the features of one record: one sequence of one person, seen by one camera."""
+    tensor, joints = _tensor, len(JOINTS)
     return tfds.features.FeaturesDict(
         {
             "name": tfds.features.Text(doc='Unique name of the sequence, e.g. "02_01/view0".'),
@@ -81,6 +81,26 @@ def features() -> tfds.features.FeaturesDict:
             ),
         }
     )
+
+
+def motion_features() -> tfds.features.FeaturesDict:
+    """Returns the features of one motion record: one motion of one person, without a camera."""
+    shared = features()
+    return tfds.features.FeaturesDict(
+        {key: shared[key] for key in ("name", "subject", "action", "fps")}
+        | {
+            "joints": _tensor(
+                (None, len(LANDMARKS), 3),
+                np.float32,
+                "The 17 joints, nose, left ear and right ear in the world, metres, Y up.",
+            )
+        }
+    )
+
+
+def frames_of(record: dict[str, Any]) -> int:
+    """Returns the number of frames of a record of either kind."""
+    return len(record["joints" if "joints" in record else "joints_3d"])
 
 
 def make_record(

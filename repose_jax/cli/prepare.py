@@ -28,8 +28,14 @@ def add_arguments(parser: Parser) -> None:
     parser.add_argument("--config", help="name of one of its configs, if it has several")
     parser.add_argument("--overwrite", action="store_true", help="prepare it again if it is there")
     mocap = parser.add_argument_group("motion capture")
-    mocap.add_argument("--fps", type=float, help="frames per second (default: 30)")
-    mocap.add_argument("--views", type=int, help="cameras for each motion (default: 4)")
+    mocap.add_argument(
+        "--fps", type=float, help="frames per second (default: 30, and 60 with --views=0)"
+    )
+    mocap.add_argument(
+        "--views",
+        type=int,
+        help="cameras for each motion (default: 4); 0: the motions themselves, without cameras",
+    )
     mocap.add_argument("--seed", type=int, help="seed of everything random (default: 0)")
 
 

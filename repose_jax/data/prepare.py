@@ -76,6 +76,8 @@ def builder(
             )
     builder_class = _module(f"{name}.{name}_dataset_builder").Builder
     if dataset.options == _MOCAP:
+        if options.get("views") == 0 and "seed" in options and dataset.files:
+            raise ValueError(f"{name} without cameras has nothing random: leave out --seed.")
         config = _module("mocap.builder").mocap_config(**options)
         # TFDS expects its own object if the class already has a config of this name.
         options = {"config": builder_class.builder_configs.get(config.name, config)}
@@ -185,8 +187,9 @@ def prepare(
             `TFDS_DATA_DIR`, or `~/tensorflow_datasets`.
         config: name of the dataset's config; by default the only one that the source of `human36m`
             allows, and `universal` of `mpi_inf_3dhp`.
-        fps: frames per second of the records (motion capture only; 30).
-        views: virtual cameras for each recorded motion (motion capture only; 4).
+        fps: frames per second of the records (motion capture only; 30, and 60 without cameras).
+        views: virtual cameras for each recorded motion (motion capture only; 4); 0 for the motions
+            themselves, in the world.
         seed: random seed of bodies, cameras and the detector's errors (motion capture only; 0).
         overwrite: prepare it again if it is there.
 
@@ -214,8 +217,19 @@ def prepare_embedded(specs: Sequence[str], data_dir: str | None) -> None:
     for path in dict.fromkeys(spec.partition(":")[0] for spec in specs):
         name, _, config = path.partition("/")
         needs_nothing = name in DATASETS and not DATASETS[name].files
-        if needs_nothing and (match := re.fullmatch(r"([\d.]+)fps", config)):
-            prepare(name, data_dir=data_dir, fps=float(match[1]))
+        if needs_nothing and (match := re.fullmatch(r"([\d.]+)fps(_motion)?", config)):
+            views = 0 if match[2] else None
+            prepare(name, data_dir=data_dir, fps=float(match[1]), views=views)
+
+
+def options_of(config: str) -> list[str]:
+    """Returns the command-line options that prepare a config of this name."""
+    rate = re.match(r"([\d.]+)fps", config)
+    if not rate:
+        return [f"--config={config}", "--source=FILES"]
+    views = ["--views=0"] if re.search(r"fps_motion", config) else []
+    settings = re.findall(r"_(views|seed)(\d+)", config)
+    return [f"--fps={rate[1]}", *views, *(f"--{key}={value}" for key, value in settings)]
 
 
 def summary(builder: Any) -> str:
@@ -224,7 +238,10 @@ def summary(builder: Any) -> str:
     lines = [f"{'split':<8}{'sequences':>10}{'frames':>12}{'minutes':>10}   in a config"]
     for split in sorted(builder.info.splits, reverse=True):
         records = builder.as_data_source(split=split)
-        lengths = [(len(record["joints_3d"]), float(record["fps"])) for record in records]
+        lengths = [
+            (len(record["joints" if "joints" in record else "joints_3d"]), float(record["fps"]))
+            for record in records
+        ]
         frames = sum(length for length, _ in lengths)
         minutes = sum(length / fps for length, fps in lengths) / 60
         time = "-" if math.isnan(minutes) else f"{minutes:,.1f}"

@@ -2,16 +2,12 @@
 
 import dataclasses
 import functools
-import pathlib
-import re
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float, Int, Int8
 
-from repose_jax.data import prepare
-from repose_jax.runtime import names
+from repose_jax.data import prepared
 
 _FRAMES = ("keypoints_2d", "confidence", "joints_3d", "visibility", "valid", "activity")
 _SEQUENCES = ("image_size", "intrinsics", "distortion")
@@ -74,15 +70,11 @@ def load(specs: Sequence[str], data_dir: str | None = None) -> Sequences:
         All sequences of all specs, in their order.
 
     Raises:
-        ValueError: a malformed spec, a split that does not exist, or 2.5D labels in a config of
-            another name or among labels in camera space.
+        ValueError: a malformed spec, a split that does not exist, motions without cameras, or 2.5D
+            labels in a config of another name or among labels in camera space.
         FileNotFoundError: a dataset that is not prepared; the message gives the command.
     """
-    if isinstance(specs, str):
-        raise ValueError(f"data specs are a tuple of strings, found the string {specs!r}.")
-    records = [record for spec in specs for record in _records(spec, data_dir)]
-    if not records:
-        raise ValueError(f"There is no sequence in {list(specs)}.")
+    records = prepared.records(specs, data_dir, _FRAMES)
     lengths = [len(record["joints_3d"]) for record in records]
     labelled = [len(record["mm_per_px"]) for record in records]
     if any(labelled) and labelled != lengths:
@@ -114,48 +106,3 @@ def load(specs: Sequence[str], data_dir: str | None = None) -> Sequences:
 def has_25d_labels(spec: str) -> bool:
     """Returns whether a split has 2.5D labels in the image, by the name of its config."""
     return spec.partition("/")[2].startswith("2.5d")
-
-
-def _records(spec: str, data_dir: str | None):
-    import tensorflow_datasets as tfds  # slow to import, and not needed without datasets
-    from tensorflow_datasets.core import constants
-
-    path, _, split = spec.partition(":")
-    if path.count("/") != 1 or not split:
-        raise ValueError(
-            f"{spec!r} is not of the form dataset/config:split (cmu_mocap/30fps:train)."
-        )
-    name, config = path.split("/")
-    root = pathlib.Path(data_dir or constants.DATA_DIR).expanduser()
-    # TFDS writes to a folder of another name first, which remains if preparation is killed.
-    found = [p.parent for p in (root / path).glob("*/dataset_info.json")]
-    versions = [p for p in found if re.fullmatch(r"\d+\.\d+\.\d+", p.name)]
-    if not versions:
-        # `prepare` names --fps=30 --views=8 --seed=1 "30fps_views8_seed1".
-        if rate := re.match(r"([\d.]+)fps", config):
-            settings = re.findall(r"_(views|seed)(\d+)", config)
-            options = [f"--fps={rate[1]}", *(f"--{k}={v}" for k, v in settings)]
-        else:
-            options = [f"--config={config}", "--source=FILES"]
-        close = names.closest(name, prepare.DATASETS)
-        hint = f" Did you mean {close}/{config}?" if close and close != name else ""
-        raise FileNotFoundError(
-            f"The dataset {path} is not prepared in {root}.{hint} Prepare it with\n"
-            f"  repose prepare {name} {' '.join(options)} "
-            f"--data_dir={root}\nor give its folder with --config.data.data_dir=DIR."
-        )
-    latest = max(versions, key=lambda p: tuple(int(part) for part in p.name.split(".")))
-    builder: Any = tfds.builder_from_directory(latest)
-    if split not in builder.info.splits:
-        source = prepare.split_source(name, split)
-        raise ValueError(
-            f"{path} has no split {split!r}; it has {', '.join(builder.info.splits)}."
-            + (f" It is read from {source}: prepare it again with --overwrite." if source else "")
-        )
-    missing = [key for key in _FRAMES if key not in builder.info.features]
-    if missing:
-        raise ValueError(
-            f"{latest} was prepared by an older version (its records have no {missing[0]!r}). "
-            "Prepare it again with --overwrite."
-        )
-    return builder.as_data_source(split)

@@ -69,6 +69,18 @@ def test_each_rate_number_of_views_and_seed_has_a_folder_of_its_own(tmp_path, ar
     assert len(records[0]["joints_3d"]) == 15
 
 
+def test_motions_without_cameras_are_prepared_at_60_frames_per_second(tmp_path, archive, capsys):
+    argv = ["prepare", "bandai_namco", f"--source={archive}", f"--data_dir={tmp_path / 'data'}"]
+    assert cli.main([*argv, "--views=0"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split() for line in lines[-2:]] == [
+        ["train", "2", "118", "0.0", "bandai_namco/60fps_motion:train"],
+        ["test", "1", "59", "0.0", "bandai_namco/60fps_motion:test"],
+    ]
+    assert cli.main([*argv, "--views=0", "--seed=1"]) == 2
+    assert "bandai_namco without cameras has nothing random" in capsys.readouterr().err
+
+
 def test_another_source_than_the_prepared_one_is_named(tmp_path, archive):
     data = tmp_path / "data"
     folder = prepare.prepare("bandai_namco", source=archive, data_dir=data)

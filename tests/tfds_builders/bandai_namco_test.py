@@ -93,15 +93,30 @@ def takes(source, tmp_path):
 
 
 def test_the_joints_are_those_of_human36m_in_metres():
-    joints = bandai_namco.joints_of(bvh.parse_bvh(take(frames=1)))
+    joints, _ = bandai_namco.points_of(bvh.parse_bvh(take(frames=1)))
     expected = np.array([T_POSE[joint] for joint in JOINTS]) / 100
     np.testing.assert_allclose(joints, expected[None], atol=1e-12)
 
 
 def test_the_top_of_the_head_continues_the_neck():
     text = take(frames=1).replace("0 6 0 0 0 0", "0 0 6 0 0 0")  # the head in front of the neck
-    head = bandai_namco.joints_of(bvh.parse_bvh(text))[0, JOINTS.index("head")]
+    joints, _ = bandai_namco.points_of(bvh.parse_bvh(text))
+    head = joints[0, JOINTS.index("head")]
     np.testing.assert_allclose(head, (0, 1.35, 0.24), atol=1e-12)
+
+
+def test_the_face_turns_with_the_head():
+    # The axes of the head: X up, Y to the front, Z to the left. Here Z X Y are -90, 0 and -90.
+    text = take(frames=1).replace("0 6 0 0 0 0", "0 6 0 -90 0 -90")
+    recording = bvh.parse_bvh(text)
+    axes = bvh.forward_kinematics(recording)[1]["Head"][0]
+    np.testing.assert_allclose(axes @ (1, 0, 0), (0, 0, 1), atol=1e-12)
+    joints, face = bandai_namco.points_of(recording)
+    nose, left_ear, right_ear = face[0] - joints[0, [JOINTS.index("neck")]]
+    up, front, left = axes.T
+    assert nose @ front == pytest.approx(0.11)
+    assert (left_ear - right_ear) @ left == pytest.approx(0.15)
+    assert (left_ear - nose) @ up == pytest.approx(0.02)
 
 
 def test_a_file_becomes_a_take(tmp_path):

@@ -8,6 +8,7 @@ import tensorflow_datasets as tfds
 from tfds_builders.cmu_mocap import cmu_mocap_dataset_builder as cmu
 from tfds_builders.cmu_mocap import trials
 from tfds_builders.formats import asf_amc
+from tfds_builders.mocap.face import place_face
 from tfds_builders.records import JOINTS
 
 # A person in a T-pose, facing +Z with the left on +X: bone, its parent, direction and length in
@@ -104,9 +105,21 @@ def takes(source, tmp_path, **options):
 
 def test_the_joints_are_those_of_human36m_in_metres():
     skeleton = asf_amc.parse_asf(asf())
-    joints = cmu.joints_of(skeleton, asf_amc.parse_amc(amc(1), skeleton))
+    joints, _ = cmu.points_of(skeleton, asf_amc.parse_amc(amc(1), skeleton))
     expected = np.array([T_POSE[joint] for joint in JOINTS]) * 0.0254 + (0.5, 1, 0)
     np.testing.assert_allclose(joints, expected[None], atol=1e-12)
+
+
+def test_the_nose_is_in_front_and_the_left_ear_at_the_left():
+    skeleton = asf_amc.parse_asf(asf())
+    joints, face = cmu.points_of(skeleton, asf_amc.parse_amc(amc(1), skeleton))
+    np.testing.assert_array_equal(face, place_face(joints, np.eye(3)[None]))
+    turned = amc(1).replace(" 0 0 0 0\n", " 0 0 90 0\n")  # about Y: faces +X
+    joints, face = cmu.points_of(skeleton, asf_amc.parse_amc(turned, skeleton))
+    nose, left_ear, right_ear = face[0] - joints[0, JOINTS.index("neck")]
+    assert nose[0] > 0.1
+    assert left_ear[2] < -0.07
+    assert right_ear[2] > 0.07
 
 
 def test_a_trial_becomes_a_take(tmp_path):

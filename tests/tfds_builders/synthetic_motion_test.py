@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tfds_builders.mocap.builder import mocap_config
+from tfds_builders.mocap.face import place_face
 from tfds_builders.mocap.take import Take
 from tfds_builders.records import JOINTS, PARENTS
 from tfds_builders.synthetic_motion import body, motion
@@ -23,7 +24,7 @@ def someone(seed: int = 0) -> motion.Person:
 
 @functools.cache
 def take(activity: str, seed: int = 0, seconds: float = 6.0) -> np.ndarray:
-    return motion.generate(someone(seed), activity, seconds, np.random.default_rng(seed))
+    return motion.generate(someone(seed), activity, seconds, np.random.default_rng(seed))[0]
 
 
 def bend(joints: np.ndarray, a: str, b: str, c: str) -> np.ndarray:
@@ -40,7 +41,7 @@ def facing(joints: np.ndarray) -> np.ndarray:
     return forward / np.linalg.norm(forward, axis=-1, keepdims=True)
 
 
-def posed(**changes) -> np.ndarray:
+def controls_of(**changes) -> body.Controls:
     """One frame of the mean body that stands straight, but for the given controls."""
     ankles = np.zeros((1, 2, 3))
     ankles[0, :, 0] = (-0.13, 0.13)
@@ -56,7 +57,12 @@ def posed(**changes) -> np.ndarray:
         splay=np.zeros((1, 2)),
     )
     controls |= {key: np.asarray(value, float)[None] for key, value in changes.items()}
-    return body.joints(body.Body(), body.Controls(**controls))[0]
+    return body.Controls(**controls)
+
+
+def posed(**changes) -> np.ndarray:
+    """The joints [17, 3] of `controls_of`."""
+    return body.joints(body.Body(), controls_of(**changes))[0]
 
 
 def test_a_person_faces_z_with_the_left_at_x():
@@ -229,12 +235,27 @@ def test_hands_reach_for_the_floor():
     assert joints[:, [J["left_wrist"], J["right_wrist"]], 1].min() < 0.4
 
 
+def test_the_nose_points_where_the_person_walks():
+    joints, face = motion.generate(someone(), "walk", 6, np.random.default_rng(0))
+    nose = face[:, 0] - face[:, 1:].mean(axis=1)
+    assert np.all(np.sum(nose * facing(joints), axis=-1) > 0.08)
+    hips = joints[:, J["left_hip"]] - joints[:, J["right_hip"]]
+    assert np.all(np.sum((face[:, 1] - face[:, 2]) * hips, axis=-1) > 0)
+
+
+def test_the_face_follows_the_head():
+    controls = controls_of(head=(0, 0, 60))  # turned to the left
+    joints = body.joints(body.Body(), controls)
+    nose = place_face(joints, body.head_axes(controls))[0, 0] - joints[0, J["neck"]]
+    assert nose[0] > 0.08
+
+
 def test_motion_is_a_function_of_the_seed():
     rng = np.random.default_rng
-    first = motion.generate(someone(), "walk", 2, rng(5))
-    np.testing.assert_array_equal(first, motion.generate(someone(), "walk", 2, rng(5)))
-    assert np.abs(first - motion.generate(someone(), "walk", 2, rng(6))).max() > 0.1
-    assert np.abs(first - motion.generate(someone(1), "walk", 2, rng(5))).max() > 0.01
+    first, _ = motion.generate(someone(), "walk", 2, rng(5))
+    np.testing.assert_array_equal(first, motion.generate(someone(), "walk", 2, rng(5))[0])
+    assert np.abs(first - motion.generate(someone(), "walk", 2, rng(6))[0]).max() > 0.1
+    assert np.abs(first - motion.generate(someone(1), "walk", 2, rng(5))[0]).max() > 0.01
     assert first.shape == (2 * motion.FPS, 17, 3)
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 
 from tfds_builders.formats import archive, bvh
+from tfds_builders.mocap.face import place_face
 from tfds_builders.mocap.take import Take
 
 # Joints of the files whose position (their mean, where there are two) is a joint of Human3.6M.
@@ -34,21 +35,23 @@ JOINTS = (
 HEAD_TOP = 10
 HEAD_LENGTH = 18.0  # cm, beyond the joint "Head" on the line from the neck; not in the files
 METRES_PER_UNIT = 0.01
+# The left, the top and the front of the head, as columns in the axes of the joint "Head".
+HEAD_AXES = np.array([(0.0, 1.0, 0.0), (0.0, 0.0, 1.0), (1.0, 0.0, 0.0)])
 
 
-def joints_of(recording: bvh.Recording) -> np.ndarray:
-    """Computes the 17 joints of Human3.6M.
+def points_of(recording: bvh.Recording) -> tuple[np.ndarray, np.ndarray]:
+    """Computes the 17 joints of Human3.6M and the face.
 
     Args:
         recording: A recording of the dataset, of t frames.
 
     Returns:
-        `[t, 17, 3]`, metres, Y up.
+        `[t, 17, 3]` joints and `[t, 3, 3]` nose and ears, metres, Y up.
 
     Raises:
         ValueError: If a joint is missing.
     """
-    positions = bvh.forward_kinematics(recording)
+    positions, rotations = bvh.forward_kinematics(recording)
     missing = sorted({joint for joints in JOINTS for joint in joints} - positions.keys())
     if missing:
         raise ValueError(f"the skeleton has no joint {missing[0]!r}")
@@ -57,7 +60,8 @@ def joints_of(recording: bvh.Recording) -> np.ndarray:
     )
     neck = positions["Head"] - positions["Neck"]
     joints[:, HEAD_TOP] += HEAD_LENGTH * neck / np.linalg.norm(neck, axis=-1, keepdims=True)
-    return joints * METRES_PER_UNIT
+    joints = joints * METRES_PER_UNIT
+    return joints, place_face(joints, rotations["Head"] @ HEAD_AXES)
 
 
 class Builder(archive.ArchiveBuilder):
@@ -93,9 +97,9 @@ class Builder(archive.ArchiveBuilder):
         for file in files:
             recording = bvh.parse_bvh(file.read(), file.name)
             try:
-                joints = joints_of(recording)
+                joints, face = points_of(recording)
             except ValueError as error:
                 raise ValueError(f"{file.name}: {error}") from None
             # The files say 0.0333333 s: six decimals of 1/30.
             fps = round(1 / recording.frame_time, 3)
-            yield Take(file.match["name"], "", file.match["motion"], fps, joints)
+            yield Take(file.match["name"], "", file.match["motion"], fps, joints, face)

@@ -11,6 +11,7 @@ from absl import logging
 
 from tfds_builders.cmu_mocap import trials
 from tfds_builders.formats import archive, asf_amc
+from tfds_builders.mocap.face import place_face
 from tfds_builders.mocap.take import Take
 
 URL = "http://mocap.cs.cmu.edu/allasfamc.zip"
@@ -39,26 +40,30 @@ BONES = (
 METRES_PER_INCH = 0.0254
 
 
-def joints_of(skeleton: asf_amc.Skeleton, motion: dict[str, np.ndarray]) -> np.ndarray:
-    """Computes the 17 joints of Human3.6M.
+def points_of(
+    skeleton: asf_amc.Skeleton, motion: dict[str, np.ndarray]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Computes the 17 joints of Human3.6M and the face.
 
     Args:
         skeleton: The skeleton of a subject of the database.
         motion: A motion of t frames.
 
     Returns:
-        `[t, 17, 3]`, metres, Y up. Lengths are in inches once divided by the skeleton's unit of
-        length.
+        `[t, 17, 3]` joints and `[t, 3, 3]` nose and ears, metres, Y up. Lengths are in inches once
+        divided by the skeleton's unit of length.
 
     Raises:
         ValueError: If the skeleton lacks a bone.
     """
-    positions = asf_amc.forward_kinematics(skeleton, motion)
+    positions, rotations = asf_amc.forward_kinematics(skeleton, motion)
     missing = sorted({bone for bones in BONES for bone in bones} - positions.keys())
     if missing:
         raise ValueError(f"the skeleton has no bone {missing[0]!r}")
     joints = [np.mean([positions[bone] for bone in bones], axis=0) for bones in BONES]
-    return np.stack(joints, axis=1) * (METRES_PER_INCH / skeleton.length_unit)
+    joints = np.stack(joints, axis=1) * (METRES_PER_INCH / skeleton.length_unit)
+    # The rest pose faces +Z with its left on +X: its axes are those of an upright head.
+    return joints, place_face(joints, rotations["head"])
 
 
 def _trials_file(source: pathlib.Path | None) -> pathlib.Path | None:
@@ -135,10 +140,10 @@ class Builder(archive.ArchiveBuilder):
                 unlisted += name not in listed
                 motion = asf_amc.parse_amc(file.read(), skeleton, file.name)
                 try:
-                    joints = joints_of(skeleton, motion)
+                    joints, face = points_of(skeleton, motion)
                 except ValueError as error:
                     raise ValueError(f"{skeletons[subject].name}: {error}") from None
-                yield Take(name, subject, trial.action, trial.fps, joints)
+                yield Take(name, subject, trial.action, trial.fps, joints, face)
             if unlisted:
                 logging.warning(
                     "cmu_mocap, subject %s: the frame rate of %d trials is unknown and assumed to "

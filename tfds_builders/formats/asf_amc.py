@@ -354,8 +354,10 @@ def parse_amc(text: str, skeleton: Skeleton, name: str = "amc") -> dict[str, np.
     return motion
 
 
-def forward_kinematics(skeleton: Skeleton, motion: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Computes the positions of the joints.
+def forward_kinematics(
+    skeleton: Skeleton, motion: dict[str, np.ndarray]
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Computes the positions of the joints and the rotations of the bones.
 
     A bone with local axes C and rotation M in them turns by C M C^-1 relative to its parent.
     Rotations are applied in the order of `axis` (X first for XYZ), whatever the order of the
@@ -366,7 +368,8 @@ def forward_kinematics(skeleton: Skeleton, motion: dict[str, np.ndarray]) -> dic
         motion: The result of `parse_amc`, of t frames.
 
     Returns:
-        `[t, 3]` world positions in units of the file: of the root and, by bone, of the bone's END.
+        `[t, 3]` world positions in units of the file: of the root and, by bone, of the bone's END;
+        and their `[t, 3, 3]` rotations from the rest pose, in axes of the world.
     """
     root = dict(zip(skeleton.root_channels, motion[ROOT].T, strict=True))
     turns = {axis: root["r" + axis] for axis in "xyz"}
@@ -382,4 +385,4 @@ def forward_kinematics(skeleton: Skeleton, motion: dict[str, np.ndarray]) -> dic
             rotation = rotation @ bone.frame @ local @ bone.frame.T
         rotations[bone.name] = rotation
         positions[bone.name] = positions[bone.parent] + rotation @ bone.offset
-    return positions
+    return positions, rotations

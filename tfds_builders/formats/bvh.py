@@ -190,8 +190,10 @@ def parse_bvh(text: str, name: str = "bvh") -> Recording:
     return Recording(joints, motion, frame_time)
 
 
-def forward_kinematics(recording: Recording) -> dict[str, np.ndarray]:
-    """Computes the positions of the joints.
+def forward_kinematics(
+    recording: Recording,
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Computes the positions and rotations of the joints.
 
     Rotations multiply from the left to the right in the order of the channels: Z X Y turns about Y
     first. A position channel replaces its part of the joint's offset.
@@ -200,14 +202,15 @@ def forward_kinematics(recording: Recording) -> dict[str, np.ndarray]:
         recording: A recording of t frames.
 
     Returns:
-        By joint, `[t, 3]` world positions in units of the file.
+        By joint, `[t, 3]` world positions in units of the file, and `[t, 3, 3]` rotations from
+        the joint's own axes to those of the world.
     """
     positions: list[np.ndarray] = []
     rotations: list[np.ndarray] = []
     column = 0
     for joint in recording.joints:
         offset = np.tile(joint.offset, (len(recording.motion), 1))
-        rotation = np.eye(3)
+        rotation = np.tile(np.eye(3), (len(recording.motion), 1, 1))
         for channel in joint.channels:
             values = recording.motion[:, column]
             column += 1
@@ -220,4 +223,5 @@ def forward_kinematics(recording: Recording) -> dict[str, np.ndarray]:
             rotation = rotations[joint.parent] @ rotation
         positions.append(offset)
         rotations.append(rotation)
-    return {joint.name: place for joint, place in zip(recording.joints, positions, strict=True)}
+    names = [joint.name for joint in recording.joints]
+    return dict(zip(names, positions, strict=True)), dict(zip(names, rotations, strict=True))

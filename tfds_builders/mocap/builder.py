@@ -3,14 +3,17 @@
 import abc
 import dataclasses
 import functools
+import math
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+import numpy as np
 import tensorflow_datasets as tfds
 
 from tfds_builders.builder import RecordBuilder, Shard
-from tfds_builders.mocap.take import Take
+from tfds_builders.mocap.take import Take, resample
 from tfds_builders.mocap.views import views_of
+from tfds_builders.records import motion_features
 
 
 @dataclasses.dataclass(eq=False)
@@ -19,7 +22,7 @@ class MocapConfig(tfds.core.BuilderConfig):
 
     Attributes:
         fps: Frames per second of the records.
-        views: Virtual cameras for each take.
+        views: Virtual cameras for each take; 0 for motion records, without cameras.
         seed: Seed of all samples: bodies, cameras and the detector's errors.
     """
 
@@ -28,31 +31,53 @@ class MocapConfig(tfds.core.BuilderConfig):
     seed: int = 0
 
 
-def mocap_config(fps: float = 30, views: int = 4, seed: int = 0) -> MocapConfig:
+def mocap_config(fps: float | None = None, views: int = 4, seed: int = 0) -> MocapConfig:
     """Returns the config of the given settings, named after those that are not the default.
 
     Args:
-        fps: Frames per second of the records; always part of the name: "30fps".
-        views: Virtual cameras for each take: "30fps_views8".
+        fps: Frames per second of the records, by default 30, and 60 without cameras; always part
+            of the name: "30fps".
+        views: Virtual cameras for each take: "30fps_views8"; 0 for motion records: "60fps_motion".
         seed: Seed of all samples: "30fps_seed1".
 
     Raises:
-        ValueError: If `fps` or `views` is not positive or `seed` is negative.
+        ValueError: If `fps` is not positive, or `views` or `seed` is negative.
     """
-    if not fps > 0 or views < 1 or seed < 0:
+    if fps is None:
+        fps = 30 if views else 60
+    if not 0 < fps < math.inf or views < 0 or seed < 0:
         raise ValueError(
-            f"fps and views must be positive and seed not negative, found {fps=}, {views=}, {seed=}"
+            "fps must be positive, views and seed 0 or more, found "
+            f"fps={fps:g}, views={views}, seed={seed}"
         )
     name = f"{fps:g}fps"
-    name += f"_views{views}" if views != 4 else ""
+    name += {0: "_motion", 4: ""}.get(views, f"_views{views}")
     name += f"_seed{seed}" if seed != 0 else ""
+    cameras = f"{views} virtual cameras" if views else "motions without cameras"
     return MocapConfig(
         name=name,
-        description=f"{fps:g} frames per second, {views} virtual cameras, seed {seed}",
+        description=f"{fps:g} frames per second, {cameras}, seed {seed}",
         fps=float(fps),
         views=views,
         seed=seed,
     )
+
+
+def motion_of(take: Take, fps: float) -> dict[str, Any]:
+    """Returns the motion record of a take, of the schema of `motion_features`.
+
+    Args:
+        take: The take.
+        fps: Frames per second of the record.
+    """
+    take = resample(take, fps)
+    return {
+        "name": take.name,
+        "subject": take.subject,
+        "action": take.action,
+        "fps": np.float32(fps),
+        "joints": np.concatenate([take.joints, take.face], axis=1).astype(np.float32),
+    }
 
 
 class MocapBuilder(RecordBuilder):
@@ -60,14 +85,28 @@ class MocapBuilder(RecordBuilder):
 
     Each take is seen by `views` virtual cameras. In the split "train" a body is sampled for each
     view; in every other split the person keeps the recorded one. Records keep the order of the
-    takes.
+    takes. With a config of no views the takes themselves are the records, at its frame rate.
     """
 
-    BUILDER_CONFIGS = [mocap_config(30), mocap_config(50)]  # noqa: RUF012 (as TFDS declares it)
+    BUILDER_CONFIGS = [  # noqa: RUF012 (as TFDS declares it)
+        mocap_config(30),
+        mocap_config(50),
+        mocap_config(views=0),
+    ]
 
     @abc.abstractmethod
     def _takes(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Iterable[Take]]:
         """Returns the takes of each split, preferably lazily; names are unique within a split."""
+
+    def _info(self) -> tfds.core.DatasetInfo:
+        if self._config().views:
+            return super()._info()
+        return self.dataset_info_from_configs(features=motion_features(), disable_shuffling=True)
+
+    def _config(self) -> MocapConfig:
+        config = self.builder_config
+        assert isinstance(config, MocapConfig)
+        return config
 
     def _shards(self, dl_manager: tfds.download.DownloadManager) -> dict[str, list[Shard]]:
         return {
@@ -76,9 +115,11 @@ class MocapBuilder(RecordBuilder):
         }
 
     def _records(self, split: str, takes: Iterable[Take]) -> Iterator[dict[str, Any]]:
-        config = self.builder_config
-        assert isinstance(config, MocapConfig)
+        config = self._config()
         for take in takes:
+            if not config.views:
+                yield motion_of(take, config.fps)
+                continue
             yield from views_of(
                 take,
                 dataset=self.name,

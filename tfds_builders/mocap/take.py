@@ -5,6 +5,7 @@ import math
 
 import numpy as np
 
+from tfds_builders.mocap.face import FACE, axes_from_joints, place_face
 from tfds_builders.records import JOINTS
 
 
@@ -18,9 +19,11 @@ class Take:
         action: Action, e.g. "walk"; "" where unknown.
         fps: Frames per second.
         joints: `[t, 17, 3]` floats, metres, in a right-handed world whose Y axis points up.
+        face: `[t, 3, 3]` floats, nose, left ear and right ear, as `place_face` places them; if left
+            out, those of a head that looks where the shoulders face.
 
     Raises:
-        ValueError: If the joints have another shape or are not finite numbers, or `fps` is not
+        ValueError: If points have another shape or are not finite numbers, or `fps` is not
             positive.
     """
 
@@ -29,6 +32,7 @@ class Take:
     action: str
     fps: float
     joints: np.ndarray
+    face: np.ndarray = None  # pyright: ignore[reportAssignmentType] (set by __post_init__)
 
     def __post_init__(self):
         if not self.name:
@@ -40,16 +44,24 @@ class Take:
             raise ValueError(
                 f"take {self.name!r}: joints must be [t > 0, {len(JOINTS)}, 3], found {shape}"
             )
-        if not np.issubdtype(self.joints.dtype, np.floating):
-            raise ValueError(
-                f"take {self.name!r}: joints must be floats, found {self.joints.dtype}"
-            )
-        bad = np.argwhere(~np.isfinite(self.joints))
+        self._check("joints", self.joints, JOINTS)
+        if self.face is None:
+            face = place_face(self.joints, axes_from_joints(self.joints))
+            object.__setattr__(self, "face", face)
+        self._check("face", self.face, FACE)
+
+    def _check(self, key: str, points: np.ndarray, names: tuple[str, ...]) -> None:
+        wanted = (len(self.joints), len(names), 3)
+        if points.shape != wanted:
+            raise ValueError(f"take {self.name!r}: {key} must be {wanted}, found {points.shape}")
+        if not np.issubdtype(points.dtype, np.floating):
+            raise ValueError(f"take {self.name!r}: {key} must be floats, found {points.dtype}")
+        bad = np.argwhere(~np.isfinite(points))
         if len(bad):
-            frame, joint, _ = bad[0]
+            frame, point, _ = bad[0]
             raise ValueError(
                 f"take {self.name!r}: {len(bad)} coordinates are not finite, the first at frame "
-                f"{frame}, joint {JOINTS[joint]}"
+                f"{frame}, joint {names[point]}"
             )
 
 
@@ -65,7 +77,7 @@ def resample(take: Take, fps: float) -> Take:
     """Resamples a take to another frame rate.
 
     Output frame k shows time k / fps, so nothing is shifted, and the output ends at the last such
-    time that the take covers. The joints are convolved with the cubic kernel of Keys (1981).
+    time that the take covers. The points are convolved with the cubic kernel of Keys (1981).
     Towards a higher rate it interpolates and passes through the recorded frames. Towards a lower
     rate it is stretched by the ratio of the rates, which makes it the low-pass filter that must
     come before decimation: motion above the Nyquist frequency is averaged away instead of
@@ -95,8 +107,13 @@ def resample(take: Take, fps: float) -> Take:
     taps = np.floor(centres)[:, None].astype(int) + np.arange(1 - pad, pad + 1)
     weights = _cubic((taps - centres[:, None]) / stretch)
     weights /= weights.sum(axis=1, keepdims=True)
-    padded = np.pad(
-        take.joints, ((pad, pad + 1), (0, 0), (0, 0)), mode="reflect", reflect_type="odd"
+
+    def filtered(points: np.ndarray) -> np.ndarray:
+        padded = np.pad(
+            points, ((pad, pad + 1), (0, 0), (0, 0)), mode="reflect", reflect_type="odd"
+        )
+        return np.einsum("ko,kojc->kjc", weights, padded[taps + pad], optimize=True)
+
+    return dataclasses.replace(
+        take, fps=float(fps), joints=filtered(take.joints), face=filtered(take.face)
     )
-    joints = np.einsum("ko,kojc->kjc", weights, padded[taps + pad], optimize=True)
-    return dataclasses.replace(take, fps=float(fps), joints=joints)

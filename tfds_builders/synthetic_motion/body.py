@@ -147,19 +147,12 @@ def joints(body: Body, controls: Controls) -> np.ndarray:
     Returns:
         [t, 17, 3] joints in the world, metres, in the Human3.6M order.
     """
-    trunk = soft_clip(controls.trunk, *TRUNK_LIMITS.T)
-    head = soft_clip(controls.head, *HEAD_LIMITS.T)
     arms = soft_clip(controls.arms, *ARM_LIMITS.T)
-
-    pelvis = turn(controls.heading) @ _upright(controls.pelvis)
-    lower = pelvis @ _upright(0.4 * trunk)
-    upper = lower @ _upright(0.6 * trunk)
-    neck = upper @ _upright(0.4 * head)
-    skull = neck @ _upright(0.6 * head)
+    pelvis, lower, upper, neck, skull = _spine(controls)
 
     hips = pelvis[:, None] @ (SIGN[:, None, None] * np.array([[body.hip], [0], [0]]))
     hips = hips[..., 0]  # [t, 2, 3], from the pelvis
-    out = np.empty((len(trunk), 17, 3))
+    out = np.empty((len(pelvis), 17, 3))
     out[:, 0] = _within_reach(body, controls.root, hips, controls.ankles)
     out[:, 7] = out[:, 0] + body.spine * _direction(lower, -5)
     out[:, 8] = out[:, 7] + body.thorax * _direction(upper, 3)
@@ -183,6 +176,22 @@ def joints(body: Body, controls: Controls) -> np.ndarray:
         forearm = np.stack([0 * elbow, -np.cos(elbow), np.sin(elbow)], axis=-1)
         out[:, shoulder + 2] = out[:, shoulder + 1] + body.forearm * _apply(arm, forearm)
     return out
+
+
+def head_axes(controls: Controls) -> np.ndarray:
+    """Returns the rotation [t, 3, 3] of the head from one that is upright and faces +Z."""
+    return _spine(controls)[-1]
+
+
+def _spine(controls: Controls) -> tuple[np.ndarray, ...]:
+    """Returns the rotations [t, 3, 3] of pelvis, lower trunk, upper trunk, neck and head."""
+    trunk = soft_clip(controls.trunk, *TRUNK_LIMITS.T)
+    head = soft_clip(controls.head, *HEAD_LIMITS.T)
+    pelvis = turn(controls.heading) @ _upright(controls.pelvis)
+    lower = pelvis @ _upright(0.4 * trunk)
+    upper = lower @ _upright(0.6 * trunk)
+    neck = upper @ _upright(0.4 * head)
+    return pelvis, lower, upper, neck, neck @ _upright(0.6 * head)
 
 
 def _within_reach(body, root, hips, ankles) -> np.ndarray:

@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from tfds_builders.mocap.face import place_face
 from tfds_builders.synthetic_motion import body as body_lib
 from tfds_builders.synthetic_motion.body import LEFT, RIGHT, SIGN, Body, Controls
 
@@ -83,7 +84,9 @@ def person(name: str, rng: np.random.Generator) -> Person:
     )
 
 
-def generate(who: Person, activity: str, seconds: float, rng: np.random.Generator) -> np.ndarray:
+def generate(
+    who: Person, activity: str, seconds: float, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
     """Generates one take of a person doing an activity.
 
     Args:
@@ -93,8 +96,8 @@ def generate(who: Person, activity: str, seconds: float, rng: np.random.Generato
         rng: random generator of all variation.
 
     Returns:
-        [t, 17, 3] joints at `FPS` frames per second, metres, world right-handed Y up, the ground
-        at y = 0, the pelvis on average over the origin.
+        [t, 17, 3] joints and [t, 3, 3] nose and ears at `FPS` frames per second, metres, world
+        right-handed Y up, the ground at y = 0, the pelvis on average over the origin.
 
     Raises:
         ValueError: unknown activity.
@@ -119,9 +122,12 @@ def generate(who: Person, activity: str, seconds: float, rng: np.random.Generato
     controls.root[:] = _smooth(controls.root)
     controls.ankles[:] = _smooth(controls.ankles, 0.02)
 
-    joints = body_lib.joints(who.body, controls)[margin : margin + frames]
+    taken = slice(margin, margin + frames)
+    joints = body_lib.joints(who.body, controls)[taken]
     joints[..., [0, 2]] -= joints[:, :1, [0, 2]].mean(axis=0)
-    return joints @ body_lib.turn(np.array(rng.uniform(0, 360))).T
+    turn = body_lib.turn(np.array(rng.uniform(0, 360)))
+    joints = joints @ turn.T
+    return joints, place_face(joints, turn @ body_lib.head_axes(controls)[taken])
 
 
 # Tools of the activities.

@@ -41,9 +41,9 @@ def takes(split: str, seed: int = 0) -> Iterator[Take]:
             picks = list(range(len(activities)))
         for pick in picks:
             rng = np.random.default_rng([seed, number, pick + 1])
-            joints = motion.generate(who, activities[pick], rng.uniform(8, 12), rng)
+            joints, face = motion.generate(who, activities[pick], rng.uniform(8, 12), rng)
             name = f"{subject}_{activities[pick]}"
-            yield Take(name, subject, activities[pick], motion.FPS, joints)
+            yield Take(name, subject, activities[pick], motion.FPS, joints, face)
 
 
 class Builder(MocapBuilder):

@@ -79,7 +79,7 @@ def skeleton() -> asf_amc.Skeleton:
 
 def positions(skeleton, *frames, **options) -> dict[str, np.ndarray]:
     motion = asf_amc.parse_amc(amc(*frames, **options), skeleton)
-    return asf_amc.forward_kinematics(skeleton, motion)
+    return asf_amc.forward_kinematics(skeleton, motion)[0]
 
 
 def check(actual: np.ndarray, *expected: tuple[float, float, float]):
@@ -159,7 +159,7 @@ def test_the_skeleton_may_be_in_radians():
 def test_windows_line_ends_comments_and_blank_lines_change_nothing(skeleton):
     text = amc({"upper": "0 0 90"}).replace("fore", "\n# a comment\nfore").replace("\n", "\r\n")
     motion = asf_amc.parse_amc(text, asf_amc.parse_asf(ASF.replace("\n", "\r\n")))
-    check(asf_amc.forward_kinematics(skeleton, motion)["upper"], (0, 2, 0))
+    check(asf_amc.forward_kinematics(skeleton, motion)[0]["upper"], (0, 2, 0))
 
 
 @pytest.mark.parametrize(

@@ -42,7 +42,7 @@ def text(*frames: dict[str, str], hierarchy: str = HIERARCHY) -> str:
 
 
 def positions(*frames: dict[str, str]) -> dict[str, np.ndarray]:
-    return bvh.forward_kinematics(bvh.parse_bvh(text(*frames)))
+    return bvh.forward_kinematics(bvh.parse_bvh(text(*frames)))[0]
 
 
 def check(actual: np.ndarray, *expected: tuple[float, float, float]):
@@ -89,7 +89,7 @@ def test_the_root_turns_the_whole_body():
 
 def test_windows_line_ends_and_blank_lines_change_nothing():
     recording = bvh.parse_bvh((text({"Mast": "90 0 0"}) + "\n\n").replace("\n", "\r\n"))
-    check(bvh.forward_kinematics(recording)["Mast end"], (-1, 1, 0))
+    check(bvh.forward_kinematics(recording)[0]["Mast end"], (-1, 1, 0))
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import tensorflow_datasets as tfds
 
 from mocap.person import walking
 from tfds_builders.mocap.builder import MocapBuilder, mocap_config
-from tfds_builders.mocap.take import Take
+from tfds_builders.mocap.take import Take, resample
 from tfds_builders.mocap.views import views_of
 
 
@@ -83,16 +83,33 @@ def test_a_config_sets_rate_views_and_seed(tmp_path):
         ({"fps": 50}, "50fps"),
         ({"fps": 29.97}, "29.97fps"),
         ({"views": 8, "seed": 1}, "30fps_views8_seed1"),
+        ({"views": 0}, "60fps_motion"),
+        ({"fps": 120, "views": 0, "seed": 1}, "120fps_motion_seed1"),
     ],
 )
 def test_configs_are_named_after_their_changes(settings, name):
     assert mocap_config(**settings).name == name
 
 
-@pytest.mark.parametrize("settings", [{"fps": 0}, {"views": 0}, {"seed": -1}])
+@pytest.mark.parametrize("settings", [{"fps": 0}, {"views": -1}, {"seed": -1}])
 def test_impossible_configs_are_refused(settings):
     with pytest.raises(ValueError, match=next(iter(settings))):
         mocap_config(**settings)
+
+
+def test_without_cameras_the_records_are_the_motions_in_the_world(tmp_path):
+    builder = TinyMocap(data_dir=tmp_path, config="60fps_motion")
+    builder.download_and_prepare()
+    read = tfds.builder_from_directory(tmp_path / "tiny_mocap/60fps_motion/1.0.0")
+    records = list(read.as_data_source(split="train"))
+    assert [record["name"].decode() for record in records] == ["02_03", "02_01"]
+    [test] = read.as_data_source(split="test")
+    assert set(test) == {"name", "subject", "action", "fps", "joints"}
+    assert (test["subject"], test["action"], test["fps"]) == (b"07", b"walk", 60)
+    take = resample(_take("07_01"), 60)
+    assert test["joints"].dtype == np.float32
+    np.testing.assert_array_equal(test["joints"][:, :17], take.joints.astype(np.float32))
+    np.testing.assert_array_equal(test["joints"][:, 17:], take.face.astype(np.float32))
 
 
 def test_30_frames_per_second_is_the_default():

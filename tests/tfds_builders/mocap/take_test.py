@@ -3,6 +3,8 @@ import dataclasses
 import numpy as np
 import pytest
 
+from mocap.person import standing, walking
+from tfds_builders.mocap.face import place_face
 from tfds_builders.mocap.take import Take, resample
 from tfds_builders.records import JOINTS, PARENTS
 
@@ -28,6 +30,31 @@ def test_the_place_of_a_value_that_is_not_finite_is_named():
     joints[3, 13] = np.nan
     with pytest.raises(ValueError, match=r"02_01.*frame 3, joint left_wrist"):
         Take("02_01", "02", "walk", 30.0, joints)
+
+
+def test_a_take_without_a_face_looks_where_the_shoulders_face():
+    take = Take("02_01", "02", "walk", 30.0, standing()[None])
+    np.testing.assert_array_equal(take.face, place_face(take.joints, np.eye(3)[None]))
+
+
+@pytest.mark.parametrize(
+    ("face", "message"),
+    [
+        (np.zeros((4, 3, 3)), r"face must be \(5, 3, 3\), found \(4, 3, 3\)"),
+        (np.full((5, 3, 3), np.nan), "frame 0, joint nose"),
+        (np.zeros((5, 3, 3), int), "face must be floats"),
+    ],
+)
+def test_a_faulty_face_is_refused(face, message):
+    with pytest.raises(ValueError, match=f"02_01.*{message}"):
+        Take("02_01", "02", "walk", 30.0, np.zeros((5, 17, 3)), face)
+
+
+def test_the_face_is_resampled_with_the_joints():
+    take = Take("02_01", "02", "walk", 120.0, walking(121, 120))
+    resampled = resample(take, 30)
+    axes = np.broadcast_to(np.eye(3), (31, 3, 3))
+    np.testing.assert_allclose(resampled.face, place_face(resampled.joints, axes), atol=1e-9)
 
 
 @pytest.mark.parametrize("fps", [0.0, -30.0, float("nan"), float("inf")])

@@ -1,0 +1,92 @@
+"""The records of prepared datasets, found by the specs of a configuration."""
+
+import pathlib
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from repose_jax.data import prepare
+from repose_jax.runtime import names
+
+
+def records(specs: Sequence[str], data_dir: str | None, keys: Sequence[str]) -> list[Any]:
+    """Reads the records of prepared splits.
+
+    Args:
+        specs: prepared splits, each `dataset/config:split`, for example `cmu_mocap/30fps:train`.
+        data_dir: folder of prepared datasets; TFDS's default if None.
+        keys: names of the features that are needed; with "joints" the records must be motions
+            without cameras, else what cameras saw.
+
+    Returns:
+        The records of all specs, in their order.
+
+    Raises:
+        ValueError: a malformed spec, a split that does not exist, or records of the other kind.
+        FileNotFoundError: a dataset that is not prepared; the message gives the command.
+    """
+    if isinstance(specs, str):
+        raise ValueError(f"data specs are a tuple of strings, found the string {specs!r}.")
+    found = [record for spec in specs for record in _split(spec, data_dir, keys)]
+    if not found:
+        raise ValueError(f"There is no sequence in {list(specs)}.")
+    return found
+
+
+def _split(spec: str, data_dir: str | None, keys: Sequence[str]) -> Any:
+    import tensorflow_datasets as tfds  # slow to import, and not needed without datasets
+    from tensorflow_datasets.core import constants
+
+    path, _, split = spec.partition(":")
+    if path.count("/") != 1 or not split:
+        raise ValueError(
+            f"{spec!r} is not of the form dataset/config:split (cmu_mocap/30fps:train)."
+        )
+    root = pathlib.Path(data_dir or constants.DATA_DIR).expanduser()
+    folder = _folder(root, path)
+    builder: Any = tfds.builder_from_directory(folder)
+    if split not in builder.info.splits:
+        source = prepare.split_source(path.split("/")[0], split)
+        raise ValueError(
+            f"{path} has no split {split!r}; it has {', '.join(builder.info.splits)}."
+            + (f" It is read from {source}: prepare it again with --overwrite." if source else "")
+        )
+    _check_kind(path, builder.info.features, motions="joints" in keys)
+    missing = [key for key in keys if key not in builder.info.features]
+    if missing:
+        raise ValueError(
+            f"{folder} was prepared by an older version (its records have no {missing[0]!r}). "
+            "Prepare it again with --overwrite."
+        )
+    return builder.as_data_source(split)
+
+
+def _folder(root: pathlib.Path, path: str) -> pathlib.Path:
+    """Returns the folder of the newest version of `dataset/config`."""
+    # TFDS writes to a folder of another name first, which remains if preparation is killed.
+    found = [p.parent for p in (root / path).glob("*/dataset_info.json")]
+    versions = [p for p in found if re.fullmatch(r"\d+\.\d+\.\d+", p.name)]
+    if versions:
+        return max(versions, key=lambda p: tuple(int(part) for part in p.name.split(".")))
+    name, config = path.split("/")
+    close = names.closest(name, prepare.DATASETS)
+    hint = f" Did you mean {close}/{config}?" if close and close != name else ""
+    raise FileNotFoundError(
+        f"The dataset {path} is not prepared in {root}.{hint} Prepare it with\n"
+        f"  repose prepare {name} {' '.join(prepare.options_of(config))} "
+        f"--data_dir={root}\nor give its folder with --config.data.data_dir=DIR."
+    )
+
+
+def _check_kind(path: str, features: Any, motions: bool) -> None:
+    """Refuses motions where views are needed, and the reverse."""
+    if motions and "joints" not in features:
+        raise ValueError(
+            f"{path} has what cameras saw, and motions without cameras are needed here. They are "
+            "prepared with --views=0 and have a config such as 60fps_motion."
+        )
+    if not motions and "joints" in features:
+        raise ValueError(
+            f"{path} has motions without cameras, and what cameras saw is needed here. It is "
+            "prepared with --views=4 and has a config such as 30fps."
+        )
