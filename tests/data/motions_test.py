@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import small_data
 import tensorflow_datasets as tfds
+from etils import epath
 
 from repose_jax.data import motions, sequences
 from tfds_builders.mocap.builder import MocapBuilder
@@ -18,6 +19,7 @@ def take(split: str, number: int) -> Take:
 
 
 class SmallMotions(MocapBuilder):
+    pkg_dir_path = epath.Path(__file__).parent  # this module is in no package
     VERSION = tfds.core.Version("1.0.0")
 
     def _takes(self, dl_manager):
