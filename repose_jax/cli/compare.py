@@ -16,7 +16,7 @@ def add_arguments(parser: Parser) -> None:
     """Adds the command's arguments."""
     parser.add_argument("runs", nargs="+", help="workdirs, folders of workdirs, or patterns")
     parser.add_argument("--baseline", help="the run that the others are compared with (the first)")
-    parser.add_argument("--metrics", nargs="+", help="columns (the usual five)")
+    parser.add_argument("--metrics", nargs="+", help="columns (the usual six)")
     parser.add_argument(
         "--visibility",
         choices=("visible", "occluded"),

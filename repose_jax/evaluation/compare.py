@@ -18,7 +18,7 @@ from repose_jax.evaluation.tables import Table
 from repose_jax.runtime import names
 from repose_jax.runtime.checkpoint import saved_step
 
-DEFAULT = ("mpjpe", "pa_mpjpe", "mpjve", "spatial_depth_order", "temporal_depth_order")
+DEFAULT = ("mpjpe", "pa_mpjpe", "ra_mpjpe", "mpjve", "spatial_depth_order", "temporal_depth_order")
 """Metrics that are shown by default."""
 
 # Settings that no result depends on, in the form of `settings`.
@@ -44,7 +44,7 @@ class Run:
     evaluation: Mapping[str, Any]
 
     def value(self, metric: str, visibility: str | None = None) -> float:
-        """Returns the mean of a metric; NaN for a missing one.
+        """Returns the mean of a metric; NaN for one that the evaluation did not have.
 
         Args:
             metric: its name.
@@ -62,9 +62,10 @@ class Run:
                     f"{self.workdir} has no results for {visibility} joints: the visibility of its "
                     "test data is unknown."
                 )
-        if metric not in row:
+        if metric not in row and metric not in METRICS:
             raise ValueError(f"{self.workdir}: {names.unknown('metric', metric, row)}")
-        return math.nan if row[metric] is None else row[metric]
+        value = row.get(metric)
+        return math.nan if value is None else value
 
 
 def settings(values: Mapping[str, Any]) -> dict[str, Any]:

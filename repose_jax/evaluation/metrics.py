@@ -29,6 +29,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float
 
 from repose_jax.objectives.losses import Poses, Terms, Valid, apply_mask, optimal_scale
+from repose_jax.skeleton import HUMAN36M
 
 
 class Score(NamedTuple):
@@ -171,6 +172,17 @@ def pa_mpjpe(prediction: Poses, target: Poses, valid: Valid) -> Terms:
     return _length(procrustes(prediction, target, valid) - target), valid
 
 
+@metric("RA-MPJPE")
+def ra_mpjpe(prediction: Poses, target: Poses, valid: Valid) -> Terms:
+    """`mpjpe` after the best rotation of each frame about the origin; of root-relative poses.
+
+    The rotation-aligned error, in mm: scale and position stay, and there is no reflection. It is
+    the error of the pose without that of the lean and the heading of the whole body.
+    """
+    rotation, _ = _best_rotation(prediction, target)
+    return _length(_product(prediction, rotation) - target), valid
+
+
 @metric("N-MPJPE")
 def n_mpjpe(prediction: Poses, target: Poses, valid: Valid) -> Terms:
     """`mpjpe` after the best scale of each frame, in mm: "protocol 3"; of root-relative poses."""
@@ -204,6 +216,27 @@ def acceleration_error(prediction: Poses, target: Poses, valid: Valid) -> Terms:
     error = _length(after - 2 * here + before)
     all_three = valid[..., :-2, :] & valid[..., 1:-1, :] & valid[..., 2:, :]
     return _place(error, valid), _place(all_three, valid)
+
+
+@metric("Bones", along="sequences")
+def bone_variation(prediction: Poses, target: Poses, valid: Valid) -> Terms:
+    """Standard deviation over time of the predicted bone lengths, in mm; Human3.6M's joints.
+
+    The deviation over a sequence of the bone that ends at a joint, of all frames with both of its
+    ends, is the value of that joint in each of these frames. The root ends no bone, and a bone
+    needs two frames. The target has no part in it.
+    """
+    ends = np.array([child for _, child in HUMAN36M.bones])
+    starts = np.array([parent for parent, _ in HUMAN36M.bones])
+    known = valid[..., ends] & valid[..., starts]
+    length = _length(prediction[..., ends, :] - prediction[..., starts, :])
+    frames = jnp.sum(known, axis=-2, keepdims=True)
+    mean = jnp.sum(length, axis=-2, keepdims=True, where=known) / jnp.maximum(frames, 1)
+    square = jnp.sum((length - mean) ** 2, axis=-2, keepdims=True, where=known)
+    deviation = jnp.sqrt(square / jnp.maximum(frames - 1, 1))
+    known &= frames > 1
+    total = jnp.zeros_like(prediction[..., 0]).at[..., ends].set(known * deviation)
+    return total, jnp.zeros_like(valid).at[..., ends].set(known)
 
 
 @metric("PCK", unit="%", better="higher")
@@ -275,15 +308,23 @@ def procrustes(
         return weight * (poses - centroid), centroid
 
     (source, _), (destination, centroid) = centre(prediction), centre(target)
+    rotation, along = _best_rotation(source, destination)
+    square = jnp.sum(source**2, axis=(-2, -1))
+    scale = along / jnp.where(square > 0, square, 1)
+    return scale[..., None, None] * _product(source, rotation) + centroid
+
+
+def _best_rotation(source, destination):
+    """The rotation about the origin with the least squares, `[..., 3, 3]`, never a reflection.
+
+    With it, the sum of the products of the rotated source and the destination, `[...]`.
+    """
     covariance = _product(jnp.swapaxes(source, -2, -1), destination)
     left, singular, right = jnp.linalg.svd(covariance, full_matrices=False)
     # The direction of the smallest singular value is reversed where that avoids a reflection.
     proper = jnp.linalg.det(_product(left, right)) >= 0
     flip = jnp.stack([jnp.ones(proper.shape), jnp.ones(proper.shape), 2.0 * proper - 1], axis=-1)
-    rotation = _product(left * flip[..., None, :], right)
-    square = jnp.sum(source**2, axis=(-2, -1))
-    scale = jnp.sum(flip * singular, axis=-1) / jnp.where(square > 0, square, 1)
-    return scale[..., None, None] * _product(source, rotation) + centroid
+    return _product(left * flip[..., None, :], right), jnp.sum(flip * singular, axis=-1)
 
 
 def _product(a, b):

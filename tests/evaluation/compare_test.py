@@ -65,6 +65,14 @@ def test_runs_that_differ_only_in_their_seed_are_one_row_named_by_what_differs(r
     assert "small/30fps:test, every_frame, mean of the protocol" in table.title
 
 
+def test_a_metric_that_an_older_evaluation_did_not_have_is_missing_and_an_unknown_one_refused(runs):
+    groups = groups_of(runs / "base")
+    ((row,),) = [compare.means(groups, ["ra_mpjpe"]).cells().values()]
+    assert row == ["-", "3"]
+    with pytest.raises(ValueError, match="nonsense"):
+        compare.means(groups, ["nonsense"])
+
+
 def test_differences_are_paired_by_seed_with_the_interval_of_student(runs):
     groups = groups_of(runs / "base", runs / "other")
     table = compare.differences(groups, "objective.weights.spatial_depth=0", ["mpjpe"])

@@ -6,13 +6,14 @@ from golden_files import arrays
 
 from repose_jax.evaluation import metrics
 from repose_jax.evaluation.metrics import METRICS, Score
+from repose_jax.skeleton import HUMAN36M
 
 # The golden poses have no unit; so many mm put their errors on both sides of the PCK threshold.
 MM = 300
 
 NAMES = (
-    *("mpjpe", "pa_mpjpe", "n_mpjpe", "mpjve", "acceleration_error", "pck", "auc"),
-    *("spatial_depth_order", "temporal_depth_order"),
+    *("mpjpe", "pa_mpjpe", "ra_mpjpe", "n_mpjpe", "mpjve", "acceleration_error", "pck", "auc"),
+    *("bone_variation", "spatial_depth_order", "temporal_depth_order"),
 )
 every_metric = pytest.mark.parametrize("name", NAMES)
 evaluate = {name: jax.jit(metric) for name, metric in METRICS.items()}
@@ -41,6 +42,13 @@ def mask():
 def at_distances(*distances):
     """Two joints over time whose errors, against the origin, are those given: [t, 2, 3]."""
     return jnp.array([[[d, 0, 0] for d in frame] for frame in distances], jnp.float32)
+
+
+def bone_deviations(poses):
+    """Standard deviation over time of each bone's length: [*b, 16]."""
+    parents, children = np.array(HUMAN36M.bones).T
+    lengths = np.linalg.norm(np.asarray(poses)[..., children, :] - poses[..., parents, :], axis=-1)
+    return lengths.std(axis=-2, ddof=1)
 
 
 def rotation(seed=0):
@@ -102,6 +110,34 @@ def test_acceleration_belongs_to_the_middle_frame():
     score = evaluate["acceleration_error"](moving, jnp.zeros_like(moving))
     np.testing.assert_allclose(score.total, [[0, 0], [2, 0], [2, 1], [0, 0]])
     np.testing.assert_allclose(score.weight, [[0, 0], [1, 1], [1, 1], [0, 0]])
+
+
+def test_bone_variation_is_the_deviation_of_the_length_at_the_joint_that_ends_the_bone(target):
+    parents = HUMAN36M.parents
+    poses = np.cumsum(np.ones((3, 17, 3)), axis=1).astype(np.float32) * 100
+    thigh, shin = HUMAN36M.joints.index("right_knee"), HUMAN36M.joints.index("right_ankle")
+    lengths = np.array([400.0, 410.0, 420.0])
+    poses[:, thigh] = poses[:, parents[thigh]] + lengths[:, None] * [0, 0.6, 0.8]
+    poses[:, shin] = poses[:, thigh] + np.array([0, 300, 0])
+    score = evaluate["bone_variation"](jnp.array(poses), jnp.zeros_like(poses))
+    expected = np.zeros((3, 17))
+    expected[:, thigh] = 10
+    np.testing.assert_allclose(score.total, expected, atol=1e-3)
+    np.testing.assert_array_equal(score.weight, np.tile([0] + 16 * [1], (3, 1)))
+    found = evaluate["bone_variation"](target, 0 * target).mean(axis=-2)[..., 1:]
+    np.testing.assert_allclose(found, bone_deviations(target), rtol=1e-4)
+
+
+def test_bone_variation_takes_the_frames_with_both_ends(target):
+    knee, ankle = HUMAN36M.joints.index("left_knee"), HUMAN36M.joints.index("left_ankle")
+    mask = jnp.ones((2, 27, 17), bool).at[:, ::2, knee].set(False)
+    score = evaluate["bone_variation"](target, target, mask)
+    expected = bone_deviations(target[:, 1::2])[:, [knee - 1, ankle - 1]]
+    for column, joint in enumerate((knee, ankle)):
+        np.testing.assert_array_equal(score.weight[0, :, joint], np.arange(27) % 2)
+        np.testing.assert_allclose(score.total[:, 1, joint], expected[:, column], rtol=1e-4)
+    alone = evaluate["bone_variation"](target[:, :1], target[:, :1])
+    assert jnp.isnan(alone.mean())
 
 
 @pytest.mark.parametrize("frames", [1, 2])
@@ -186,9 +222,33 @@ def test_pa_mpjpe_ignores_rotation_scale_and_translation(prediction, target):
     np.testing.assert_allclose(of_itself.total, 0, atol=1e-2)
 
 
-def test_pa_mpjpe_does_not_mend_a_mirror_image(target):
+@pytest.mark.parametrize("name", ["pa_mpjpe", "ra_mpjpe"])
+def test_alignment_does_not_mend_a_mirror_image(name, target):
     mirrored = target.at[..., 0].multiply(-1)
-    assert evaluate["pa_mpjpe"](mirrored, target).mean() > 10
+    assert evaluate[name](mirrored, target).mean() > 10
+
+
+def test_ra_mpjpe_ignores_the_rotation_of_each_frame_about_the_origin_alone(prediction, target):
+    turned = prediction @ jnp.array(rotation(), jnp.float32)
+    aligned, reference = (evaluate["ra_mpjpe"](x, target).total for x in (turned, prediction))
+    np.testing.assert_allclose(aligned, reference, rtol=1e-3, atol=0.05)
+    each = jnp.array([rotation(seed) for seed in range(27)], jnp.float32)
+    of_itself = evaluate["ra_mpjpe"](target @ each, target)
+    np.testing.assert_allclose(of_itself.total, 0, atol=1e-2)
+    scaled = evaluate["ra_mpjpe"](1.5 * target, target).total
+    np.testing.assert_allclose(scaled, 0.5 * jnp.linalg.norm(target, axis=-1), rtol=1e-3, atol=0.01)
+    shift = jnp.array([300.0, 0, 0])
+    assert evaluate["ra_mpjpe"](target + shift, target).mean() > 50
+
+
+def test_ra_mpjpe_has_the_least_squares_of_all_rotations(prediction, target):
+    def squares(poses):
+        return np.sum((np.asarray(poses) - np.asarray(target)) ** 2, axis=(-1, -2))
+
+    best = np.sum(np.square(evaluate["ra_mpjpe"](prediction, target).total), axis=-1)
+    for seed in range(20):
+        assert (best <= squares(prediction @ jnp.array(rotation(seed), jnp.float32)) + 1e-2).all()
+    assert (best <= squares(prediction) + 1e-2).all()
 
 
 POINT = np.tile([3.0, -5.0, 7.0], (17, 1))
@@ -231,6 +291,7 @@ def test_pa_mpjpe_aligns_by_the_unmasked_joints_only(prediction, target):
 def test_a_perfect_prediction(name, target):
     best = {"pck": 100, "auc": 100 * 30 / 31, "spatial_depth_order": 100}
     best["temporal_depth_order"] = 100
+    best["bone_variation"] = bone_deviations(target).mean()  # the truth's own
     value = evaluate[name](target, target).mean()
     np.testing.assert_allclose(value, best.get(name, 0), rtol=1e-6, atol=1e-3)
 
@@ -278,6 +339,8 @@ def test_breakdowns_add_up_to_the_number(name, prediction, target, mask):
         assert parts[0] != parts[1]
     joints = score.mean(axis=(0, 1))
     assert joints.shape == (17,)
+    if name == "bone_variation":  # the root ends no bone
+        joints = joints[1:]
     if name not in ("spatial_depth_order", "temporal_depth_order"):  # joints weigh the same
         np.testing.assert_allclose(joints.mean(), score.mean(), rtol=1e-5)
 

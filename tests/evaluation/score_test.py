@@ -67,7 +67,7 @@ def test_neither_the_batch_size_nor_the_padding_of_the_last_batch_changes_a_numb
     prediction, target = skewed(batch["targets"]) * 1000, batch["targets"] * 1000
     mask = np.broadcast_to(clips_lib.new_frames(CLIPS, index)[..., None], prediction.shape[:-1])
     for name, metric in METRICS.items():
-        if name in ("mpjve", "acceleration_error"):
+        if metric.along == "sequences":
             continue
         whole = jax.jit(metric)(prediction, target, mask)
         for found in tallies:
@@ -117,6 +117,22 @@ def test_velocity_and_acceleration_are_taken_along_whole_sequences():
     # Clips have 9 frames, so at the seam of two a frame that is off follows one that is off.
     first = tally.mean("mpjve", where=lambda group: group.sequence == "train0/view0", joint=3)
     np.testing.assert_allclose(first, 10 * (22 - 2) / 22, rtol=1e-3)
+
+
+def test_bone_lengths_vary_over_the_whole_sequence():
+    def growing(inputs):  # from clip to clip, but not within one
+        return inputs * (1 + jnp.arange(len(inputs)))[:, None, None, None]
+
+    def own(group):
+        return group.sequence == "train0/view0"
+
+    parents, children = map(list, zip(*HUMAN36M.bones, strict=True))
+    bones = RELATIVE[: MOTION.lengths[0]]
+    scale = 1 + np.arange(len(bones)) // 9
+    lengths = scale[:, None] * np.linalg.norm(bones[:, children] - bones[:, parents], axis=-1)
+    found = [score(growing).mean("bone_variation", where=own, joint=j) for j in children]
+    np.testing.assert_allclose(found, lengths.std(axis=0, ddof=1), rtol=1e-4)
+    assert np.isnan(score(growing).mean("bone_variation", joint=HUMAN36M.root))
 
 
 def test_frames_that_are_not_valid_do_not_count():

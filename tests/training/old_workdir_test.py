@@ -35,16 +35,19 @@ def experiment(workdir: pathlib.Path, data_dir: pathlib.Path, **train: int) -> E
 @pytest.mark.parametrize("kind", ["best", "latest"])
 def test_it_is_evaluated_to_the_same_numbers(kind, workdir, data_dir):
     tally = evaluate_checkpoint(experiment(workdir, data_dir), workdir, kind)
-    assert tally.summary() == pytest.approx(EXPECTED[kind], rel=1e-4)
+    found = {name: tally.mean(name) for name in EXPECTED[kind]}  # others are newer
+    assert found == pytest.approx(EXPECTED[kind], rel=1e-4)
 
 
 def test_it_resumes_and_its_steps_are_the_same(workdir, data_dir):
     loop.train_and_evaluate(experiment(workdir, data_dir, epochs=5), workdir)
-    found = [record for record in records(workdir) if record["step"] > 6]
-    assert len(found) == len(EXPECTED["records"])
-    for record, expected in zip(found, EXPECTED["records"], strict=True):
+    resumed = [record for record in records(workdir) if record["step"] > 6]
+    assert len(resumed) == len(EXPECTED["records"])
+    for record, expected in zip(resumed, EXPECTED["records"], strict=True):
         assert record.pop("split") == expected.pop("split")
-        assert record == pytest.approx(expected, rel=1e-3, abs=1e-6)
+        assert expected.keys() <= record.keys()  # newer metrics are not in it
+        found = {name: record[name] for name in expected}
+        assert found == pytest.approx(expected, rel=1e-3, abs=1e-6)
 
 
 def test_its_configuration_file_makes_the_experiment(workdir):

@@ -5,7 +5,8 @@ from repose_jax.evaluation.protocols.protocol import Protocol
 from repose_jax.evaluation.tables import Table
 from repose_jax.evaluation.tally import Tally
 
-_METRICS = ("mpjpe", "pa_mpjpe", "mpjve", "spatial_depth_order", "temporal_depth_order")
+_METRICS = ("mpjpe", "pa_mpjpe", "ra_mpjpe", "mpjve", "spatial_depth_order")
+_METRICS += ("temporal_depth_order",)
 
 
 def _table(tally: Tally) -> Table:
