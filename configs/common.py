@@ -8,7 +8,7 @@ from ml_collections import ConfigDict
 from ml_collections.config_dict import placeholder
 
 from configs.variants import Variant
-from repose_jax.config import Experiment
+from repose_jax.config import RELATIONAL, Experiment
 
 REPOSE = {
     "name": "repose",
@@ -51,7 +51,7 @@ def learn_weights(config: ConfigDict) -> None:
         ValueError: there are none.
     """
     weights = config.objective.weights
-    if not (weights.get("spatial_depth") or weights.get("temporal_depth")):
+    if not any(weights.get(name) for name in RELATIONAL):
         raise ValueError(
             "Variant 'learned' has no loss to learn; add one, such as 'spatial,temporal,learned'."
         )

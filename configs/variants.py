@@ -7,6 +7,8 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
+from repose_jax.config import LOGISTIC
+
 DECISIONS = (
     "data",
     "inputs",
@@ -77,7 +79,9 @@ def apply(config: ConfigDict, words: str, variants: Iterable[Variant], *, of: st
         chosen.append(known[word])
     decided = {decision for variant in chosen for decision in variant.decides}
     if decided & {"spatial loss", "temporal loss"}:
-        config.objective.weights.update({"spatial_depth": 0.0, "temporal_depth": 0.0})
+        weights = config.objective.weights
+        weights.update({"spatial_depth": 0.0, "temporal_depth": 0.0})
+        weights.update({name: 0.0 for name in LOGISTIC if name in weights})
     for variant in sorted(chosen, key=lambda one: min(map(DECISIONS.index, one.decides))):
         if callable(variant.change):
             variant.change(config)

@@ -39,6 +39,12 @@ def _frozen(value: Any) -> Any:
 
 EQUATION_4 = Frozen({"mpjpe": 1.0, "spatial_depth": 1.0, "temporal_depth": 1.0})
 """Weights of the losses in equation 4 of the paper, which leaves λ_S and λ_T open."""
+LOGISTIC = "spatial_order", "temporal_order"
+"""The relational losses with a temperature."""
+RELATIONAL = ("spatial_depth", "temporal_depth", *LOGISTIC)
+"""The losses that `objective.reduction` and `objective.learn_weights` apply to."""
+TAU = 0.05
+"""Temperature of the logistic losses: metres, or half widths of the image for 2.5D labels."""
 UNITS = {"metres": 1e-3, "millimetres": 1.0}  # of targets in camera space, per mm
 PARTIAL_CLIPS = "cover", "drop"
 INPUTS = "detected", "ground_truth"
@@ -182,11 +188,14 @@ class ObjectiveConfig:
         weights: loss name to weight, at least 0; see `repose_jax.objectives.losses`.
         learn_weights: learn the weights of the relational losses together with the model.
         reduction: "mean" over pairs as in the paper's algorithms, or "sum" as in its equations.
+        tau: temperature of `spatial_order` and `temporal_order`, in metres, also for a model that
+            predicts millimetres; in half widths of the image for 2.5D labels.
     """
 
     weights: Mapping[str, float] = setting(EQUATION_4, WEIGHTS)
     learn_weights: bool = setting(False, FLAG)
     reduction: str = setting("mean", choice("mean", "sum"))
+    tau: float = setting(TAU, POSITIVE)
 
     def __post_init__(self):
         _check(self, "config.objective")

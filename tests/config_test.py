@@ -174,6 +174,7 @@ def test_a_key_of_an_earlier_version_is_read_from_a_run_and_else_refused(section
         ("objective.weights.mpjpe", [-1.0, math.nan, "1"], "a number of at least 0"),
         ("objective.learn_weights", [0], "True or False"),
         ("objective.reduction", ["median"], '"mean" or "sum"'),
+        ("objective.tau", [0, -0.05, math.inf, "0.05"], "a number above 0"),
         ("train.epochs", [0, 1.5, False], "an integer of at least 1"),
         ("train.epoch_passes", [0], "an integer of at least 1"),
         ("train.epoch_steps", [0], "None or an integer of at least 1"),

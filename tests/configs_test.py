@@ -14,6 +14,7 @@ from flax import nnx
 
 import configs
 from configs import common
+from configs.variants import apply
 from repose_jax import config, models
 from repose_jax.models.repose import ReposeConfig
 from repose_jax.objectives import objective
@@ -61,6 +62,7 @@ def test_every_variant_of_every_configuration_can_start(name):
             experiment.objective.weights,
             learn_weights=experiment.objective.learn_weights,
             reduction=experiment.objective.reduction,
+            tau=experiment.objective.tau,
         )
         assert parameters(experiment) > 0
 
@@ -117,6 +119,22 @@ def test_the_ablations_omit_the_losses_they_name():
     assert kept("baseline") == {"mpjpe"}
     assert kept("spatial") == {"mpjpe", "spatial_depth"}
     assert kept("temporal") == {"mpjpe", "temporal_depth"}
+
+
+def test_a_variant_with_a_loss_replaces_logistic_ones_too():
+    config = common.base()
+    config.objective.weights.update({"spatial_order": 3.0, "temporal_order": 3.0})
+    weights = apply(config, "spatial", [common.SPATIAL], of="configs.here").objective.weights
+    assert {name: value for name, value in weights.items() if value} == {
+        "mpjpe": 1.0,
+        "spatial_depth": 1.0,
+    }
+
+
+def test_logistic_losses_have_weights_to_learn():
+    config = common.base()
+    config.objective.weights = {"mpjpe": 1.0, "spatial_order": 3.0}
+    assert apply(config, "learned", [common.LEARNED], of="configs.here").objective.learn_weights
 
 
 @every_configuration

@@ -79,6 +79,7 @@ def test_every_variant_of_every_recipe_can_start(name):
             experiment.objective.weights,
             learn_weights=experiment.objective.learn_weights,
             reduction=experiment.objective.reduction,
+            tau=experiment.objective.tau,
         )
 
 
@@ -101,7 +102,7 @@ def test_the_sizes_are_those_of_the_authors(name, variant):
 def test_a_recipe_has_only_its_authors_losses_by_default(name):
     own = weights(get(name))
     assert set(own).isdisjoint(objective.RELATIONAL)
-    both = dict.fromkeys(objective.RELATIONAL, 1.0)
+    both = {"spatial_depth": 1.0, "temporal_depth": 1.0}
     assert weights(get(name, "relational")) == own | both
     assert weights(get(name, "spatial")) == own | {"spatial_depth": 1.0}
     assert weights(get(name, "temporal")) == own | {"temporal_depth": 1.0}

@@ -1,17 +1,24 @@
-"""The order of depths and the cost of a predicted order: the core of RePOSE's relational losses.
+"""The order of depths and the cost of a predicted order: the core of the relational losses.
 
 Of the elements of a set (the joints of a frame, the frames of a joint) every ordered pair (i, k)
-with true depth d_i < d_k, strictly, costs max(0, z_i - z_k) of the predicted depths z (equations 2
-and 3 of the paper). `pairwise_cost` says just this. `cost` is the same number, computed without
-forming the pairs: its derivative with respect to z_i counts pairs,
+with true depth d_i < d_k, strictly, costs something of the difference z_i - z_k of the predicted
+depths. `pairwise_cost` and `pairwise_logistic_cost` say just this; `cost` and `logistic_cost` are
+the same numbers, computed without forming the pairs. One pass over the other elements gives value
+and gradient, and nothing is left to do, or to store, for the backward pass.
+
+RePOSE's cost (equations 2 and 3 of the paper) is max(0, z_i - z_k). Its derivative with respect to
+z_i counts pairs,
 
     g_i = #{k: d_i < d_k, z_i > z_k} - #{k: d_k < d_i, z_k > z_i},
 
 where a predicted tie counts half, and because the cost is homogeneous (twice the depths cost twice
-as much) it is the product of the two: sum_i z_i g_i (Euler). So one pass that counts gives the
-value and the gradient, and nothing is left to do, or to store, for the backward pass.
+as much) it is the product of the two: sum_i z_i g_i (Euler).
+
+The logistic cost is tau log(1 + exp((z_i - z_k) / tau)). In its derivative the logistic function
+of (z_i - z_k) / tau replaces the count of a pair.
 """
 
+import functools
 import math
 
 import jax
@@ -81,3 +88,59 @@ def _pairs(depth, truth):
     else:
         doubled, _ = jax.lax.scan(add, doubled, (block(depth), block(truth)))
     return doubled / 2
+
+
+def pairwise_logistic_cost(
+    depth: Float[Array, "n s"], truth: Float[Array, "n s"], tau: float
+) -> Float[Array, ""]:
+    """The definition: all pairs at once, n * n for each set. See `logistic_cost`."""
+    nearer = truth[:, None] < truth[None, :]
+    costs = tau * jax.nn.softplus((depth[:, None] - depth[None, :]) / tau)
+    return jnp.sum(costs, where=nearer)
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
+def logistic_cost(
+    depth: Float[Array, "n s"], truth: Float[Array, "n s"], tau: float
+) -> Float[Array, ""]:
+    """The logistic cost of the pairs with a true order, summed over all sets.
+
+    Takes O(n) memory for a set and O(n * n) time. There is no gradient with respect to the truth.
+
+    Args:
+        depth: predicted depths of the `n` elements of each of `s` sets, in any unit.
+        truth: their true depths. An element of depth NaN belongs to no pair.
+        tau: temperature, above 0, in the unit of `depth`. A pair that is predicted further apart
+            than a few times `tau` costs as in `cost`.
+
+    Returns:
+        The sum over all sets, in the unit of `depth`; NaN if a predicted depth is.
+    """
+    return _logistic_forward(depth, truth, tau)[0]
+
+
+def _logistic_forward(depth, truth, tau):
+    def add(totals, other):
+        costs, pairs = totals
+        z, d = other
+        difference = (depth - z) / tau
+        half = jnp.tanh(difference / 2) / 2  # the logistic function, less ½
+        # log(1 + exp(x)) is max(x, 0) less the logarithm of the logistic function of |x|.
+        cost = jnp.maximum(difference, 0) - jnp.log(0.5 + jnp.abs(half))
+        costs += jnp.where(truth < d, cost, 0)
+        pairs += jnp.where(truth < d, half + 0.5, jnp.where(truth > d, half - 0.5, 0))
+        return (costs, pairs), None
+
+    zero = jnp.zeros_like(depth)
+    # A CPU is slower with several of them in one pass; other devices then start fewer kernels.
+    unroll = 1 if jax.default_backend() == "cpu" else _BLOCK
+    (costs, pairs), _ = jax.lax.scan(add, (zero, zero), (depth, truth), unroll=unroll)
+    return tau * jnp.sum(costs), pairs
+
+
+def _logistic_backward(tau, pairs, cotangent):
+    del tau  # it is in the pairs
+    return _backward(pairs, cotangent)
+
+
+logistic_cost.defvjp(_logistic_forward, _logistic_backward)

@@ -1,4 +1,4 @@
-"""Training losses: the relational depth losses of RePOSE and the usual companions.
+"""Training losses: the relational depth losses, of RePOSE and logistic, and the usual companions.
 
 Every loss is `loss(prediction, target, mask=None) -> scalar`, jittable, on poses `[*b, t, j, 3]` of
 any leading batch axes, in whatever unit the model predicts. `docs/losses.md` has the equations.
@@ -14,14 +14,17 @@ zero-length or parallel bones, an all-zero pose) the gradient through it is 0.
 A new loss is one function with the decorator `loss`, here or anywhere else (`docs/extending.md`).
 """
 
+import functools
 import itertools
 import math
 from collections.abc import Callable
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
+from repose_jax.config import TAU
 from repose_jax.objectives import depth_order
 from repose_jax.skeleton import HUMAN36M
 
@@ -55,11 +58,11 @@ class Loss:
     """A training loss; made with `loss`.
 
     Attributes:
-        terms: `(prediction, target, valid) -> (values, counts)` of masked poses.
+        terms: `(prediction, target, valid, **options) -> (values, counts)` of masked poses.
         name: the name of that function, by which configurations know the loss.
     """
 
-    def __init__(self, terms: Callable[[Poses, Poses, Valid], Terms]):
+    def __init__(self, terms: Callable[..., Terms]):
         self.terms, self.name, self.__doc__ = terms, terms.__name__, terms.__doc__
 
     def __call__(
@@ -68,6 +71,7 @@ class Loss:
         target: Poses,
         mask: Bool[Array, "*b t #j"] | None = None,
         reduction: str = "mean",
+        **options: Any,
     ) -> Float[Array, ""]:
         """Returns the loss of a batch.
 
@@ -77,12 +81,13 @@ class Loss:
             mask: joints that count, see the module's docstring.
             reduction: "mean" over all that counts; or "sum" over what counts in a clip, and the
                 mean over clips.
+            **options: of this loss, such as `tau` of `spatial_order`.
 
         Raises:
             ValueError: unknown reduction.
         """
         prediction, target, valid = apply_mask(prediction, target, mask)
-        values, counts = self.terms(prediction, target, valid)
+        values, counts = self.terms(prediction, target, valid, **options)
         total = jnp.sum(values, where=counts > 0)
         return total / jnp.maximum(_size(counts, valid, reduction), 1)
 
@@ -100,13 +105,14 @@ LOSSES: dict[str, Loss] = {}
 """Every loss by its name in a configuration."""
 
 
-def loss(terms: Callable[[Poses, Poses, Valid], Terms]) -> Loss:
+def loss(terms: Callable[..., Terms]) -> Loss:
     """Makes a loss of a function and registers it in `LOSSES` under the function's name.
 
     Args:
         terms: gets prediction and target in at least float32, 0 where masked, and which joints are
             valid, `[*b, t, j]`. Returns values and which of them count, of which the loss is the
             mean; or the sum of the values and their number. What counts follows from `valid` alone.
+            Further arguments, which need defaults, are options of the loss.
 
     Raises:
         ValueError: another file has a loss of this name.
@@ -214,7 +220,7 @@ def spatial_depth(prediction: Poses, target: Poses, valid: Valid) -> Terms:
     "sum", as in the equation, over the pairs and frames of a clip, then the mean over clips: t*j*j
     times the former where nothing is masked.
     """
-    return _order_cost(prediction, target, valid, axis=-1)
+    return _order_cost(depth_order.cost, prediction, target, valid, axis=-1)
 
 
 @loss
@@ -232,7 +238,24 @@ def temporal_depth(prediction: Poses, target: Poses, valid: Valid) -> Terms:
       body's own approach and retreat, for the root as well. The model must then predict in the
       same reference.
     """
-    return _order_cost(prediction, target, valid, axis=-2)
+    return _order_cost(depth_order.cost, prediction, target, valid, axis=-2)
+
+
+@loss
+def spatial_order(prediction: Poses, target: Poses, valid: Valid, tau: float = TAU) -> Terms:
+    """Logistic form of `spatial_depth`: its pairs cost tau log(1 + exp((z_i - z_k) / tau)).
+
+    A pair of which the order is uncertain, with probability p that i is nearer, costs least at
+    z_k - z_i = tau log(p / (1 - p)), where the hinge of `spatial_depth` is least at a tie. So the
+    true pose does not cost 0. `tau` is in the unit of the poses.
+    """
+    return _order_cost(_logistic(tau), prediction, target, valid, axis=-1)
+
+
+@loss
+def temporal_order(prediction: Poses, target: Poses, valid: Valid, tau: float = TAU) -> Terms:
+    """Logistic form of `temporal_depth`, as `spatial_order` is of `spatial_depth`."""
+    return _order_cost(_logistic(tau), prediction, target, valid, axis=-2)
 
 
 def optimal_scale(
@@ -310,11 +333,15 @@ def _whole_angles(valid):
     return valid[..., first] & valid[..., second]
 
 
-def _order_cost(prediction, target, valid, axis):
-    """The cost of wrong orders of depth along an axis of [*b, t, j], and the number of pairs."""
+def _logistic(tau):
+    return functools.partial(depth_order.logistic_cost, tau=tau)
+
+
+def _order_cost(cost, prediction, target, valid, axis):
+    """The cost of the order of depths along an axis of [*b, t, j], and the number of pairs."""
     truth = jnp.where(valid, target[..., 2], jnp.nan)  # an element without depth is in no pair
     sets = (
         jnp.moveaxis(x, axis, 0).reshape(x.shape[axis], -1) for x in (prediction[..., 2], truth)
     )
     members = jnp.sum(valid, axis=axis, dtype=jnp.float32)
-    return depth_order.cost(*sets), jnp.sum(members**2)
+    return cost(*sets), jnp.sum(members**2)

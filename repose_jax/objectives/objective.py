@@ -15,12 +15,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from repose_jax.config import EQUATION_4
+from repose_jax.config import EQUATION_4, LOGISTIC, RELATIONAL, TAU
 from repose_jax.objectives.losses import LOSSES
 from repose_jax.runtime import names
 
-RELATIONAL = ("spatial_depth", "temporal_depth")
-"""The losses that `reduction` and `learn_weights` apply to."""
 MAX_FACTOR = 10.0
 """A learned weight stays between 1 / MAX_FACTOR and MAX_FACTOR times its fixed one."""
 
@@ -34,12 +32,14 @@ class Objective:
         learned: names of the terms whose weight is learned too.
         reduction: of the relational losses, "mean" or "sum".
         unit: what poses are multiplied by before they are compared; see `docs/losses.md`.
+        tau: temperature of the logistic losses, in the unit of the products.
     """
 
     weights: tuple[tuple[str, float], ...]
     learned: tuple[str, ...] = ()
     reduction: str = "mean"
     unit: float = 1.0
+    tau: float = TAU
 
     @jax.named_scope("losses")
     def __call__(
@@ -80,7 +80,10 @@ class Objective:
         total, parts = jnp.zeros(()), {}
         for name, weight in self.weights:
             share = shares[name] if shares else 1.0
-            value = LOSSES[name](prediction, target, mask, reduction=self._reduction(name))
+            options = {"tau": self.tau} if name in LOGISTIC else {}
+            value = LOSSES[name](
+                prediction, target, mask, reduction=self._reduction(name), **options
+            )
             parts[name] = share * value
             if name in log_variances:
                 bounded = bound_log_variance(log_variances[name])
@@ -112,6 +115,8 @@ class Objective:
         terms = " + ".join(f"{weight:g} x {name}" for name, weight in self.weights)
         if self.reduction != "mean" and any(name in RELATIONAL for name, _ in self.weights):
             terms += f" (relational losses: {self.reduction} over pairs)"
+        if any(name in LOGISTIC for name, _ in self.weights):
+            terms += f" (tau {self.tau:g})"
         return terms + (f" (learned: weights of {', '.join(self.learned)})" * bool(self.learned))
 
     def _reduction(self, name: str) -> str:
@@ -124,6 +129,7 @@ def make_objective(
     learn_weights: bool = False,
     reduction: str = "mean",
     unit: float = 1.0,
+    tau: float = TAU,
 ) -> Objective:
     """An objective from a configuration.
 
@@ -134,10 +140,11 @@ def make_objective(
         reduction: of the relational losses: "mean" (the algorithms) or "sum" (the equations).
         unit: what poses are multiplied by before they are compared: 0.001 for a model that predicts
             millimetres, so that weights, clipping and learned weights mean what they do for metres.
+        tau: temperature of the logistic losses, in the unit that poses are compared in.
 
     Raises:
         ValueError: a name is unknown, a weight is negative or not finite, nothing is left to
-            minimise or to learn, or the reduction is unknown.
+            minimise or to learn, the reduction is unknown, or tau is not a number above 0.
     """
     for name, weight in weights.items():
         if name not in LOSSES:
@@ -146,6 +153,8 @@ def make_objective(
             raise ValueError(f"the weight of {name!r} must be 0 or more, found {weight}")
     if reduction not in ("mean", "sum"):
         raise ValueError(f'reduction must be "mean" or "sum", found {reduction!r}')
+    if not 0 < tau < math.inf:
+        raise ValueError(f"tau must be a number above 0, found {tau}")
     kept = tuple((name, float(weight)) for name, weight in weights.items() if weight > 0)
     if not kept:
         raise ValueError(f"no loss has a weight above 0: {dict(weights)}")
@@ -154,7 +163,7 @@ def make_objective(
         raise ValueError(
             f"learn_weights needs a weight above 0 for one of {RELATIONAL}, found {dict(weights)}"
         )
-    return Objective(kept, learned, reduction, unit)
+    return Objective(kept, learned, reduction, unit, tau)
 
 
 def init_log_variances(objective: Objective) -> dict[str, Float[Array, ""]]:
@@ -168,9 +177,10 @@ def init_log_variances(objective: Objective) -> dict[str, Float[Array, ""]]:
 def bound_log_variance(log_variance: Float[Array, ""]) -> Float[Array, ""]:
     """Bounds s to ±log(`MAX_FACTOR`), with slope 1 at 0.
 
-    Alone, exp(-s) L + s is least at s = log L, a weight of 1/L. The relational losses are hinges,
-    which do reach 0: the weight would grow without end, and with it the gradient of whatever pair
-    is violated next. A smooth bound, because a clipped s would get no gradient to come back by.
+    Alone, exp(-s) L + s is least at s = log L, a weight of 1/L. The paper's relational losses are
+    hinges, which do reach 0: the weight would grow without end, and with it the gradient of
+    whatever pair is violated next. A smooth bound, because a clipped s would get no gradient to
+    come back by.
     """
     limit = math.log(MAX_FACTOR)
     return limit * jnp.tanh(log_variance / limit)

@@ -224,4 +224,5 @@ def objective_of(config: Experiment) -> objective.Objective:
         reduction=config.objective.reduction,
         # Targets in millimetres are compared in metres, so that weights keep their meaning.
         unit=clips_lib.UNITS["metres"] / clips_lib.UNITS[config.data.unit],
+        tau=config.objective.tau,
     )

@@ -1,4 +1,6 @@
-"""The counted cost against its definition over all pairs, value and gradient."""
+"""The costs of one pass against their definitions over all pairs, value and gradient."""
+
+import functools
 
 import jax
 import jax.numpy as jnp
@@ -83,3 +85,93 @@ def test_memory_grows_with_the_elements_and_not_with_the_pairs(elements):
     if memory is None:
         pytest.skip("this backend does not report memory")
     assert memory.temp_size_in_bytes < 20 * 4 * elements * 2 * 17
+
+
+# The logistic cost, whose gradient is not a count.
+
+logistic = [
+    jax.jit(jax.value_and_grad(cost), static_argnums=2)
+    for cost in (depth_order.logistic_cost, depth_order.pairwise_logistic_cost)
+]
+
+
+def in_float64(depth, truth, tau):
+    """The definition and its derivative in NumPy."""
+    depth, truth = np.asarray(depth, np.float64), np.asarray(truth, np.float64)
+    nearer = truth[:, None] < truth[None]
+    difference = (depth[:, None] - depth[None]) / tau
+    share = np.where(nearer, 1 / (1 + np.exp(-difference)), 0)
+    value = tau * np.logaddexp(0, difference).sum(where=nearer)
+    return value, share.sum(1) - share.sum(0)
+
+
+def compare_logistic(depth, truth, tau):
+    value, gradient = logistic[0](depth, truth, tau)
+    expected, expected_gradient = in_float64(depth, truth, tau)
+    np.testing.assert_allclose(value, expected, rtol=1e-5)
+    np.testing.assert_allclose(gradient, expected_gradient, atol=2e-5 * len(depth))
+    return value, gradient
+
+
+@pytest.mark.parametrize("elements", [1, 2, 17, 32, 33, 81, 243])
+@pytest.mark.parametrize("tau", [0.05, 1.0])
+def test_the_logistic_cost_is_the_sum_over_all_pairs(elements, tau):
+    depth, truth = sets(elements, 6)
+    value, gradient = compare_logistic(depth, truth, tau)
+    assert (value > 0) == (elements > 1)
+    defined, defined_gradient = logistic[1](depth, truth, tau)
+    np.testing.assert_allclose(value, defined, rtol=1e-5)
+    np.testing.assert_allclose(gradient, defined_gradient, atol=2e-5 * elements)
+
+
+def test_true_ties_cost_nothing_and_predicted_ones_a_logarithm_of_2():
+    depth, truth = (jnp.round(2 * x) for x in sets(81, 7))
+    for tied in ((depth, truth), (jnp.zeros_like(depth), truth)):
+        compare_logistic(*tied, 0.5)
+    np.testing.assert_array_equal(compare_logistic(depth, jnp.zeros_like(truth), 0.5)[0], 0)
+    one_pair = jnp.zeros((2, 1)), jnp.arange(2.0)[:, None]
+    np.testing.assert_allclose(logistic[0](*one_pair, 0.5)[0], 0.5 * np.log(2), rtol=1e-6)
+
+
+def test_far_from_a_tie_the_logistic_cost_is_that_of_the_wrong_order():
+    depth, truth = (100 * x for x in sets(81, 4))
+    value, gradient = compare_logistic(depth, truth, 1e-4)
+    expected, expected_gradient = both[1](depth, truth)
+    np.testing.assert_allclose(value, expected, rtol=1e-5)
+    np.testing.assert_allclose(gradient, expected_gradient, atol=0.1)
+
+
+def test_the_size_of_the_depths_matters_to_the_logistic_cost_by_that_of_tau_alone():
+    depth, truth = sets(40, 4)
+    value, gradient = logistic[0](depth, truth, 0.05)
+    longer, same = logistic[0](1000 * depth, 1000 * truth, 50.0)
+    np.testing.assert_allclose(longer, 1000 * value, rtol=1e-5)
+    np.testing.assert_allclose(same, gradient, atol=1e-3)
+
+
+def test_elements_without_true_depth_are_in_no_pair_of_the_logistic_cost():
+    depth, truth = sets(40, 5)
+    holes = truth.at[3:20, 1].set(jnp.nan).at[:, 2].set(jnp.nan)
+    _, gradient = compare_logistic(depth, holes, 0.3)
+    assert jnp.all(gradient[:, 2] == 0)
+    assert jnp.all(gradient[3:20, 1] == 0)
+    assert jnp.isnan(logistic[0](depth.at[7, 3].set(jnp.nan), truth, 0.3)[0])
+
+
+def test_the_logistic_gradient_is_scaled_and_mapped():
+    depth, truth = sets(50, 3)
+    cost = functools.partial(depth_order.logistic_cost, tau=0.3)
+    value, single = logistic[0](depth, truth, 0.3)
+    gradient = jax.grad(lambda z: cost(z, truth) ** 2)(depth)
+    np.testing.assert_allclose(gradient, 2 * value * single, rtol=1e-5)
+    mapped = jax.vmap(lambda z, d: cost(z[:, None], d[:, None]), in_axes=1)(depth, truth)
+    np.testing.assert_allclose(jnp.sum(mapped), value, rtol=1e-5)
+
+
+@pytest.mark.parametrize("elements", [243, 2000])
+def test_memory_of_the_logistic_cost_does_not_grow_with_the_pairs(elements):
+    depth = jax.ShapeDtypeStruct((elements, 2 * 17), jnp.float32)
+    memory = logistic[0].lower(depth, depth, 0.05).compile().memory_analysis()
+    if memory is None:
+        pytest.skip("this backend does not report memory")
+    assert memory.temp_size_in_bytes < 30 * 4 * elements * 2 * 17

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from golden_files import arrays
 
+from repose_jax.config import LOGISTIC, RELATIONAL
 from repose_jax.objectives import losses
 from repose_jax.objectives.losses import LOSSES
 from repose_jax.skeleton import HUMAN36M
@@ -22,10 +23,11 @@ AUTHORS = {
     "temporal_depth": "loss_temporal_rank",
 }
 every_loss = pytest.mark.parametrize("name", LOSSES)
-relational = pytest.mark.parametrize("name", ["spatial_depth", "temporal_depth"])
+relational = pytest.mark.parametrize("name", RELATIONAL)
+hinge = pytest.mark.parametrize("name", ["spatial_depth", "temporal_depth"])
 
 # Compiled once for all losses and tests.
-SUM = {name: partial(LOSSES[name], reduction="sum") for name in ("spatial_depth", "temporal_depth")}
+SUM = {name: partial(LOSSES[name], reduction="sum") for name in RELATIONAL}
 evaluate = {name: jax.jit(loss) for name, loss in LOSSES.items()}
 evaluate_sum = {name: jax.jit(loss) for name, loss in SUM.items()}
 everything = jax.jit(
@@ -83,7 +85,8 @@ def test_gradient_is_finite_at_the_target_and_for_degenerate_poses(name, target)
 @every_loss
 def test_the_target_itself_costs_nothing(name, target):
     value, gradient = everything(target, target)[name]
-    if name in ("limb_variance", "temporal_consistency"):  # of the prediction alone
+    # These are of the prediction alone, or least where depths are further apart than they are.
+    if name in ("limb_variance", "temporal_consistency", *LOGISTIC):
         assert value > 0
     else:
         np.testing.assert_allclose(value, 0, atol=1e-6)
@@ -203,7 +206,7 @@ def test_true_ties_cost_nothing():
     assert evaluate["temporal_depth"](in_time(*apart), in_time(*tied)) == 0
 
 
-@relational
+@hinge
 def test_pairs_count_only_if_both_members_do(name):
     arrange = {"spatial_depth": in_space, "temporal_depth": in_time}[name]
     poses = arrange(5.0, 3.0, 4.0), arrange(0.0, 1.0, 2.0)
@@ -234,7 +237,7 @@ def test_only_temporal_depth_sees_the_body_move_as_a_whole():
 
 @relational
 def test_the_sum_is_over_the_pairs_of_a_clip(name, prediction, target):
-    pairs = {"spatial_depth": 27 * 17 * 17, "temporal_depth": 17 * 27 * 27}[name]
+    pairs = 27 * 17 * 17 if name.startswith("spatial") else 17 * 27 * 27
     mean = evaluate[name](prediction, target)
     total = evaluate_sum[name](prediction, target)
     np.testing.assert_allclose(total, pairs * mean, rtol=1e-5)
@@ -254,6 +257,41 @@ def test_nothing_of_the_size_of_the_pairs_is_stored(name):
     if memory is None:
         pytest.skip("this backend does not report memory")
     assert memory.temp_size_in_bytes < 10e6
+
+
+@pytest.mark.parametrize("name", LOGISTIC)
+def test_logistic_losses_by_hand(name):
+    # True order 0 < 1 < 2, predicted 5, 3, 4 with tau 2: of the pairs (0, 1), (0, 2) and (1, 2)
+    # the predicted differences over tau are 1, 0.5 and -0.5. The third element may be masked.
+    arrange = {"spatial_order": in_space, "temporal_order": in_time}[name]
+    poses = arrange(5.0, 3.0, 4.0), arrange(0.0, 1.0, 2.0)
+    costs = 2 * np.log1p(np.exp([1, 0.5, -0.5]))
+    mean = partial(LOSSES[name], tau=2.0)
+    np.testing.assert_allclose(mean(*poses), costs.sum() / 9, rtol=1e-6)
+    np.testing.assert_allclose(mean(*poses, reduction="sum"), costs.sum(), rtol=1e-6)
+    mask = arrange(1.0, 1.0, 0.0)[..., 2] > 0
+    np.testing.assert_allclose(mean(*poses, mask), costs[0] / 4, rtol=1e-6)
+    tied = arrange(1.0, 1.0, 1.0)
+    assert LOSSES[name](poses[0], tied) == 0
+    np.testing.assert_allclose(evaluate[name](*poses), LOSSES[name](*poses, tau=0.05), rtol=1e-6)
+
+
+@pytest.mark.parametrize("nearer", [1, 3, 5, 8])
+def test_an_uncertain_pair_costs_least_at_tau_times_its_log_odds_or_at_a_tie(nearer):
+    # Of ten frames the first joint is nearer in some; the prediction knows no better than one gap.
+    first = jnp.arange(10) < nearer
+    target = jnp.zeros((10, 2, 3)).at[:, 1, 2].set(jnp.where(first, 0.2, -0.2))
+    gaps = jnp.linspace(-0.3, 0.3, 6001)
+
+    def best(name):
+        def cost(gap):
+            return LOSSES[name](jnp.zeros((10, 2, 3)).at[:, 1, 2].set(gap), target)
+
+        return gaps[jnp.argmin(jax.lax.map(cost, gaps))]
+
+    p = nearer / 10
+    np.testing.assert_allclose(best("spatial_order"), 0.05 * np.log(p / (1 - p)), atol=3e-4)
+    np.testing.assert_allclose(best("spatial_depth"), 0, atol=1e-4)
 
 
 def test_distances_by_hand():

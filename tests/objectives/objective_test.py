@@ -3,6 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from repose_jax.config import RELATIONAL
 from repose_jax.objectives.losses import LOSSES
 from repose_jax.objectives.objective import (
     EQUATION_4,
@@ -71,6 +72,24 @@ def test_the_reduction_reaches_the_relational_losses_only():
     np.testing.assert_allclose(total, 1 + 8 * SPATIAL)
 
 
+def test_the_temperature_reaches_the_logistic_losses_only():
+    weights = {"mpjpe": 1, "spatial_depth": 1, "spatial_order": 2, "temporal_order": 3}
+    _, short = run(make_objective(weights))
+    total, parts = run(make_objective(weights, tau=0.5))
+    for name in ("spatial_order", "temporal_order"):
+        np.testing.assert_allclose(parts[name], LOSSES[name](PREDICTION, TARGET, tau=0.5))
+        assert parts[name] != short[name]
+    assert parts["spatial_depth"] == short["spatial_depth"]
+    expected = sum(weight * parts[name] for name, weight in weights.items())
+    np.testing.assert_allclose(total, expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("tau", [0.0, -1.0, float("nan"), float("inf")])
+def test_a_meaningless_temperature_is_refused(tau):
+    with pytest.raises(ValueError, match="tau must be a number above 0, found"):
+        make_objective(tau=tau)
+
+
 def test_an_unknown_name_is_refused_with_the_closest_and_all_names():
     with pytest.raises(ValueError, match="Did you mean 'spatial_depth'") as error:
         make_objective({"spatial_dept": 1.0})
@@ -91,6 +110,8 @@ def test_an_objective_names_its_losses_and_weights_in_one_line():
         "1 x mpjpe + 1 x spatial_depth + 1 x temporal_depth (relational losses: sum over pairs) "
         "(learned: weights of spatial_depth, temporal_depth)"
     )
+    objective = make_objective({"mpjpe": 1, "temporal_order": 3})
+    assert objective.describe() == "1 x mpjpe + 3 x temporal_order (tau 0.05)"
 
 
 def test_an_objective_without_terms_is_refused():
@@ -168,10 +189,19 @@ def test_lengths_of_all_sizes_weigh_the_same_so_weights_carry_over_from_unit_to_
     np.testing.assert_allclose(millimetres, metres, rtol=1e-5)
 
 
+def test_the_temperature_is_in_metres_for_a_model_that_predicts_millimetres():
+    logistic = {"mpjpe": 1.0, "spatial_order": 3.0, "temporal_order": 3.0}
+    metres, _ = run(make_objective(logistic))
+    millimetres, _ = jax.jit(make_objective(logistic, unit=1e-3))(1000 * PREDICTION, 1000 * TARGET)
+    np.testing.assert_allclose(millimetres, metres, rtol=1e-5)
+
+
 @pytest.mark.parametrize("reduction", ["mean", "sum"])
 def test_parts_of_a_batch_with_their_shares_add_up_to_it(reduction):
-    objective = make_objective(learn_weights=True, reduction=reduction)
-    log_variances = {"spatial_depth": jnp.float32(0.5), "temporal_depth": jnp.float32(-1)}
+    weights = dict(EQUATION_4) | {"spatial_order": 3.0, "temporal_order": 3.0}
+    objective = make_objective(weights, learn_weights=True, reduction=reduction)
+    values = zip(RELATIONAL, (0.5, -1.0, 0.25, 1.0), strict=True)
+    log_variances = {name: jnp.float32(value) for name, value in values}
     poses = jax.random.normal(jax.random.key(0), (2, 4, 5, 17, 3))
     mask = jnp.ones((4, 5, 17), bool).at[0, 1:].set(False).at[2, :, 3:].set(False)
 
