@@ -4,6 +4,7 @@
     repose prepare mpi_inf_3dhp --source=~/Downloads/mpi_inf_3dhp
     repose prepare cmu_mocap --source=~/Downloads/allasfamc.zip
     repose prepare bandai_namco --source=~/Downloads/data.zip
+    repose prepare bvh_motion --source=~/bvh --settings=bvh.toml --views=0
     repose prepare synthetic_motion
 
 A dataset is prepared once for each of its configs (motion capture: frame rate, number of views and
@@ -20,7 +21,11 @@ from repose_jax.data import prepare
 def add_arguments(parser: Parser) -> None:
     """Adds the command's arguments."""
     parser.add_argument("name", choices=prepare.DATASETS, metavar="DATASET", help="its name")
-    parser.add_argument("--source", help="the downloaded file, or the folder of the files")
+    parser.add_argument(
+        "--source",
+        action="append",
+        help="the downloaded file, or the folder of the files; bvh_motion takes several",
+    )
     parser.add_argument(
         "--data_dir",
         help="folder of the prepared datasets (default: TFDS_DATA_DIR or ~/tensorflow_datasets)",
@@ -37,11 +42,15 @@ def add_arguments(parser: Parser) -> None:
         help="cameras for each motion (default: 4); 0: the motions themselves, without cameras",
     )
     mocap.add_argument("--seed", type=int, help="seed of everything random (default: 0)")
+    files = parser.add_argument_group("bvh_motion")
+    files.add_argument("--settings", help="TOML file of splits, frame rates and joint maps")
+    files.add_argument("--label", help="beginning of the config's name (default: the settings')")
 
 
 def run(args: argparse.Namespace) -> None:
     """Runs the command."""
-    options = {key: getattr(args, key) for key in ("config", "fps", "views", "seed")}
+    keys = ("config", "fps", "views", "seed", "label", "settings")
+    options = {key: getattr(args, key) for key in keys}
     builder = prepare.builder(args.name, args.source, args.data_dir, **options)
     if prepare.write(builder, overwrite=args.overwrite):
         print(f"Prepared: {builder.data_path}")

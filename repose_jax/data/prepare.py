@@ -21,6 +21,9 @@ SOURCE = "source.json"
 """Names and sizes of the files that a prepared dataset was read from, in its folder."""
 
 
+Source = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
+
+
 @dataclasses.dataclass(frozen=True)
 class Dataset:
     """A dataset that can be prepared.
@@ -28,10 +31,12 @@ class Dataset:
     Attributes:
         files: whether it is read from files that the user has, the source.
         options: its other options: "config" by name, or the settings that make a config.
+        several: whether it may be read from several sources together.
     """
 
     files: bool
     options: tuple[str, ...]
+    several: bool = False
 
 
 _MOCAP = ("fps", "views", "seed")
@@ -40,6 +45,7 @@ DATASETS = {
     "mpi_inf_3dhp": Dataset(files=True, options=("config",)),
     "cmu_mocap": Dataset(files=True, options=_MOCAP),
     "bandai_namco": Dataset(files=True, options=_MOCAP),
+    "bvh_motion": Dataset(files=True, options=(*_MOCAP, "label", "settings"), several=True),
     "synthetic_motion": Dataset(files=False, options=_MOCAP),
 }
 
@@ -51,7 +57,7 @@ def _module(name: str) -> ModuleType:
 
 def builder(
     name: str,
-    source: str | os.PathLike[str] | None = None,
+    source: Source | None = None,
     data_dir: str | os.PathLike[str] | None = None,
     **options: Any,
 ) -> Any:
@@ -66,6 +72,10 @@ def builder(
     dataset = DATASETS[name]
     if source is not None and not dataset.files:
         raise ValueError(f"{name} is generated, not read from files: leave out --source.")
+    if not isinstance(source, str | os.PathLike | None) and not dataset.several:
+        if len(source) > 1:
+            raise ValueError(f"{name} is read from one source, found {len(source)}.")
+        source = source[0]
     options = {key: value for key, value in options.items() if value is not None}
     for key in options:
         if key not in dataset.options:
@@ -75,12 +85,16 @@ def builder(
                 + "."
             )
     builder_class = _module(f"{name}.{name}_dataset_builder").Builder
-    if dataset.options == _MOCAP:
+    if set(_MOCAP) <= set(dataset.options):
         if options.get("views") == 0 and "seed" in options and dataset.files:
             raise ValueError(f"{name} without cameras has nothing random: leave out --seed.")
+        read = {key: options.pop(key) for key in ("settings",) if key in options}
+        if "settings" in read:
+            stem = pathlib.Path(read["settings"]).stem.lower()
+            options.setdefault("label", re.sub(r"[^a-z0-9]+", "_", stem))
         config = _module("mocap.builder").mocap_config(**options)
         # TFDS expects its own object if the class already has a config of this name.
-        options = {"config": builder_class.builder_configs.get(config.name, config)}
+        options = {"config": builder_class.builder_configs.get(config.name, config), **read}
     if dataset.files:
         options["source"] = source
     if data_dir is not None:
@@ -168,21 +182,23 @@ def _size(size: int | None) -> str:
 def prepare(
     name: str,
     *,
-    source: str | os.PathLike[str] | None = None,
+    source: Source | None = None,
     data_dir: str | os.PathLike[str] | None = None,
     config: str | None = None,
     fps: int | float | None = None,
     views: int | None = None,
     seed: int | None = None,
+    label: str | None = None,
+    settings: str | os.PathLike[str] | None = None,
     overwrite: bool = False,
 ) -> pathlib.Path:
     """Prepares a dataset, unless that is done already.
 
     Args:
         name: one of `DATASETS`.
-        source: the file or the folder to read. Without it, TFDS's manual directory
-            (`DATA_DIR/downloads/manual`) is read for motion capture, and `cmu_mocap` is downloaded
-            if it is missing there.
+        source: the file or the folder to read, or several for `bvh_motion`. Without it, TFDS's
+            manual directory (`DATA_DIR/downloads/manual`) is read for `cmu_mocap` and
+            `bandai_namco`, and `cmu_mocap` is downloaded if it is missing there.
         data_dir: folder of the prepared datasets; by default TFDS's: the environment variable
             `TFDS_DATA_DIR`, or `~/tensorflow_datasets`.
         config: name of the dataset's config; by default the only one that the source of `human36m`
@@ -191,6 +207,10 @@ def prepare(
         views: virtual cameras for each recorded motion (motion capture only; 4); 0 for the motions
             themselves, in the world.
         seed: random seed of bodies, cameras and the detector's errors (motion capture only; 0).
+        label: beginning of the config's name (`bvh_motion` only; that of the settings), by which
+            datasets that are read from other files are kept apart.
+        settings: TOML file of splits, frame rates and joint maps (`bvh_motion` only), or the name
+            of one in `tfds_builders/bvh_motion`.
         overwrite: prepare it again if it is there.
 
     Returns:
@@ -202,7 +222,8 @@ def prepare(
         ValueError: an argument is wrong, a file or archive is damaged, or the source is other than
             the one that was prepared.
     """
-    made = builder(name, source, data_dir, config=config, fps=fps, views=views, seed=seed)
+    options = {"config": config, "fps": fps, "views": views, "seed": seed}
+    made = builder(name, source, data_dir, **options, label=label, settings=settings)
     write(made, overwrite=overwrite)
     return pathlib.Path(made.data_path)
 
@@ -224,12 +245,13 @@ def prepare_embedded(specs: Sequence[str], data_dir: str | None) -> None:
 
 def options_of(config: str) -> list[str]:
     """Returns the command-line options that prepare a config of this name."""
-    rate = re.match(r"([\d.]+)fps", config)
+    rate = re.match(r"(?:(\w+)_)?([\d.]+)fps", config)
     if not rate:
         return [f"--config={config}", "--source=FILES"]
-    views = ["--views=0"] if re.search(r"fps_motion", config) else []
-    settings = re.findall(r"_(views|seed)(\d+)", config)
-    return [f"--fps={rate[1]}", *views, *(f"--{key}={value}" for key, value in settings)]
+    label = [f"--label={rate[1]}", "--source=FILES"] if rate[1] else []
+    views = ["--views=0"] if "fps_motion" in config else []
+    settings = re.findall(r"_(views|seed)(\d+)", config[rate.end() :])
+    return [*label, f"--fps={rate[2]}", *views, *(f"--{key}={value}" for key, value in settings)]
 
 
 def summary(builder: Any) -> str:

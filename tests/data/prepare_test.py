@@ -81,6 +81,36 @@ def test_motions_without_cameras_are_prepared_at_60_frames_per_second(tmp_path, 
     assert "bandai_namco without cameras has nothing random" in capsys.readouterr().err
 
 
+def test_bvh_files_of_any_kind_are_prepared_under_the_name_of_their_settings(tmp_path, capsys):
+    rig = bvh().replace("joint_Root", "Root")
+    for name in ("a/1", "a/2", "b/1"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / f"{name}.bvh").write_text(rig)
+    (tmp_path / "Two dances.toml").write_text('[splits]\ntest = "2.bvh"\n')
+    argv = ["prepare", "bvh_motion", f"--data_dir={tmp_path / 'data'}", "--views=0"]
+    sources = [f"--source={tmp_path / 'a'}", f"--source={tmp_path / 'b'}"]
+    assert cli.main([*argv, *sources[:1], f"--settings={tmp_path / 'Two dances.toml'}"]) == 0
+    assert [line.split() for line in capsys.readouterr().out.splitlines()[-2:]] == [
+        ["train", "1", "59", "0.0", "bvh_motion/two_dances_60fps_motion:train"],
+        ["test", "1", "59", "0.0", "bvh_motion/two_dances_60fps_motion:test"],
+    ]
+    assert cli.main([*argv, *sources, "--label=more"]) == 2
+    assert "two records are named '1'" in capsys.readouterr().err
+    (tmp_path / "b/1.bvh").rename(tmp_path / "b/3.bvh")
+    assert cli.main([*argv, *sources, "--label=more"]) == 0
+    assert "bvh_motion/more_60fps_motion:train" in capsys.readouterr().out
+    with pytest.raises(FileNotFoundError, match="--label=other --source=FILES --fps=30 --views=8"):
+        sequences.load(("bvh_motion/other_30fps_views8:train",), str(tmp_path / "data"))
+
+
+def test_a_dataset_with_one_source_refuses_several(tmp_path, archive, capsys):
+    argv = ["prepare", "bandai_namco", f"--source={archive}", f"--data_dir={tmp_path / 'data'}"]
+    assert cli.main([*argv, f"--source={archive}"]) == 2
+    assert "bandai_namco is read from one source, found 2" in capsys.readouterr().err
+    assert cli.main([*argv, "--label=x"]) == 2
+    assert "has no option --label; it has --fps, --views, --seed" in capsys.readouterr().err
+
+
 def test_another_source_than_the_prepared_one_is_named(tmp_path, archive):
     data = tmp_path / "data"
     folder = prepare.prepare("bandai_namco", source=archive, data_dir=data)

@@ -21,12 +21,14 @@ class TextFile:
     Attributes:
         name: Its location, for errors: "folder/02/02_01.amc" or "archive.zip:02/02_01.amc".
         path: The file on disk: the text file or its archive.
+        inside: Its path in the folder or archive, "02/02_01.amc".
         match: The match of its path with the pattern that it was found by.
         read: Returns its content; raises ValueError with its name if the archive is damaged.
     """
 
     name: str
     path: pathlib.Path
+    inside: str
     match: re.Match[str]
     read: Callable[[], str]
 
@@ -51,7 +53,7 @@ def _in_archive(path: pathlib.Path, pattern: re.Pattern[str]) -> list[TextFile]:
         return read
 
     return [
-        TextFile(f"{path}:{member.filename}", path, match, reader(member))
+        TextFile(f"{path}:{member.filename}", path, member.filename, match, reader(member))
         for member in archive.infolist()
         if (match := pattern.fullmatch(member.filename))
     ]
@@ -81,7 +83,13 @@ def find(source: str | os.PathLike[str], pattern: re.Pattern[str]) -> list[TextF
         found = _in_archive(source, pattern)
     else:
         found = [
-            TextFile(str(path), path, match, lambda path=path: path.read_text(encoding="latin-1"))
+            TextFile(
+                str(path),
+                path,
+                path.relative_to(source).as_posix(),
+                match,
+                lambda path=path: path.read_text(encoding="latin-1"),
+            )
             for path in source.rglob("*")
             if (match := pattern.fullmatch(path.absolute().as_posix()))
         ]

@@ -69,6 +69,16 @@ class _Tokens:
             raise self.error(f"expected {' or '.join(expected)}, found {word!r}")
         return word.upper() if expected else word
 
+    def name(self) -> str:
+        """Returns the words up to the next brace, on one line: some names have spaces."""
+        words = [self.next()]
+        line = self.line
+        while (word := self.next()) != "{":
+            if self.line != line:
+                raise self.error(f"expected {{, found {word!r}")
+            words.append(word)
+        return " ".join(words)
+
     def number(self, what: str) -> float:
         word = self.next()
         try:
@@ -108,10 +118,9 @@ def _joints(tokens: _Tokens) -> tuple[tuple[Joint, ...], int]:
             joints.append(Joint(name, parent, _offset(tokens, name), ()))
             tokens.next("}")
             continue
-        name = tokens.next()
+        name = tokens.name()
         if any(joint.name == name for joint in joints):
             raise tokens.error(f"a second joint named {name!r}")
-        tokens.next("{")
         offset = _offset(tokens, name)
         tokens.next("CHANNELS")
         count = tokens.number(f"number of channels of {name!r}")

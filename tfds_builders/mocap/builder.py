@@ -4,6 +4,7 @@ import abc
 import dataclasses
 import functools
 import math
+import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -31,7 +32,9 @@ class MocapConfig(tfds.core.BuilderConfig):
     seed: int = 0
 
 
-def mocap_config(fps: float | None = None, views: int = 4, seed: int = 0) -> MocapConfig:
+def mocap_config(
+    fps: float | None = None, views: int = 4, seed: int = 0, label: str = ""
+) -> MocapConfig:
     """Returns the config of the given settings, named after those that are not the default.
 
     Args:
@@ -39,9 +42,11 @@ def mocap_config(fps: float | None = None, views: int = 4, seed: int = 0) -> Moc
             of the name: "30fps".
         views: Virtual cameras for each take: "30fps_views8"; 0 for motion records: "60fps_motion".
         seed: Seed of all samples: "30fps_seed1".
+        label: The beginning of the name, to tell apart what is read from other files:
+            "dance_30fps".
 
     Raises:
-        ValueError: If `fps` is not positive, or `views` or `seed` is negative.
+        ValueError: If `fps` is not positive, `views` or `seed` is negative, or `label` is no word.
     """
     if fps is None:
         fps = 30 if views else 60
@@ -50,7 +55,12 @@ def mocap_config(fps: float | None = None, views: int = 4, seed: int = 0) -> Moc
             "fps must be positive, views and seed 0 or more, found "
             f"fps={fps:g}, views={views}, seed={seed}"
         )
-    name = f"{fps:g}fps"
+    if label and not re.fullmatch(r"[a-z0-9_]+", label):
+        raise ValueError(
+            "label must be of small letters, digits and underscores, such as dance, found "
+            f"{label!r}"
+        )
+    name = f"{label}_{fps:g}fps" if label else f"{fps:g}fps"
     name += {0: "_motion", 4: ""}.get(views, f"_views{views}")
     name += f"_seed{seed}" if seed != 0 else ""
     cameras = f"{views} virtual cameras" if views else "motions without cameras"

@@ -1,0 +1,1 @@
+"""Motion capture from any BVH or ASF/AMC files."""
