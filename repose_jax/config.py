@@ -49,6 +49,10 @@ UNITS = {"metres": 1e-3, "millimetres": 1.0}  # of targets in camera space, per 
 PARTIAL_CLIPS = "cover", "drop"
 INPUTS = "detected", "ground_truth"
 DEPTH_REFERENCES = "frame", "first_frame"
+NORMALISATIONS = "image", "person"
+SCHEDULES = "epochs", "cosine"
+KNOWN = "fps", "focal", "up"
+PERSON_CHANNELS = 11  # of a joint in the person's frame
 OPTIMIZERS = "adamw", "amsgrad", "adam"
 
 
@@ -110,6 +114,17 @@ DATASETS = Rule(
     lambda x: all(isinstance(s, str) and re.fullmatch(r"[^/:]+/[^/:]+:[^/]+", s) for s in x),
 )
 
+HINTS = Rule(
+    tuple,
+    "a list of some of " + ", ".join(f'"{word}"' for word in KNOWN),
+    lambda x: all(isinstance(word, str) and word in KNOWN for word in x),
+)
+RANGE = Rule(
+    tuple,
+    "two numbers above 0, the smaller first",
+    lambda x: len(x) == 2 and all(map(POSITIVE.holds, x)) and x[0] <= x[1],
+)
+
 
 def choice(*words: str) -> Rule:
     """Returns the rule of a setting that is one of some strings."""
@@ -157,6 +172,10 @@ class DataConfig:
             the clip; see `clips.make`.
         unit: of targets in camera space and of the model's predictions, "metres" or "millimetres".
         flip_share: share of the training clips that are mirrored.
+        normalise: frame of reference of the inputs, that of the "image" as in the papers, or of
+            the "person"; see `repose_jax.data.normalise`.
+        known: what a model in the person's frame is given of the test data's cameras, some of
+            "fps", "focal" and "up"; see `clips.make`.
     """
 
     train: tuple[str, ...] = setting((), DATASETS)
@@ -170,6 +189,8 @@ class DataConfig:
     depth_reference: str = setting("frame", choice(*DEPTH_REFERENCES))
     unit: str = setting("metres", choice(*UNITS))
     flip_share: float = setting(0.5, SHARE)
+    normalise: str = setting("image", choice(*NORMALISATIONS))
+    known: tuple[str, ...] = setting(("fps",), HINTS)
 
     def __post_init__(self):
         _check(self, "config.data")
@@ -178,6 +199,44 @@ class DataConfig:
                 f"config.data.stride is {self.stride}; it must be at most config.data.frames, "
                 f"{self.frames}."
             )
+
+
+@dataclasses.dataclass(frozen=True)
+class SimulationConfig:
+    """What is sampled of cameras, bodies and detectors where training data are motions.
+
+    Datasets whose config ends in "_motion" hold motions without cameras; see
+    `repose_jax.simulation`. All but the rates are shares of the clips, from 0 to 1.
+
+    Attributes:
+        rates: least and most frames per second of a clip.
+        upper_body: clips with the upper body of another take.
+        arms: clips with the arms of another take.
+        handheld: clips of cameras as people hold them; the others are like those of Human3.6M.
+        truncated: of those, clips in which parts of the body may leave the image.
+        errors: factor on the size of the detector's errors.
+        confidence_laws: clips whose confidence follows a law of its own; that of the others is
+            exact.
+        formats: clips of detectors of other formats than Human3.6M's.
+        known_fps: clips whose frame rate the model is given.
+        known_focal: clips whose focal length the model is given.
+        known_up: clips whose vertical the model is given.
+    """
+
+    rates: tuple[float, float] = setting((15.0, 60.0), RANGE)
+    upper_body: float = setting(0.5, SHARE)
+    arms: float = setting(0.5, SHARE)
+    handheld: float = setting(0.7, SHARE)
+    truncated: float = setting(0.25, SHARE)
+    errors: float = setting(1.0, NOT_NEGATIVE)
+    confidence_laws: float = setting(0.9, SHARE)
+    formats: float = setting(0.7, SHARE)
+    known_fps: float = setting(0.85, SHARE)
+    known_focal: float = setting(0.5, SHARE)
+    known_up: float = setting(0.2, SHARE)
+
+    def __post_init__(self):
+        _check(self, "config.simulation")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -208,6 +267,8 @@ class OptimConfig:
     Attributes:
         name: "adamw", "amsgrad" or "adam"; see `repose_jax.training.optim`.
         lr: peak learning rate.
+        schedule: "epochs", a staircase of the factors below, or "cosine", from the peak to 0 at the
+            end of the training.
         decay: factor on the learning rate after every epoch.
         drop: factor in place of `decay` after every `drop_every` epochs.
         drop_every: epochs from one such factor to the next; 0 for none.
@@ -223,6 +284,7 @@ class OptimConfig:
 
     name: str = setting("adamw", choice(*OPTIMIZERS))
     lr: float = setting(5e-4, POSITIVE)
+    schedule: str = setting("epochs", choice(*SCHEDULES))
     decay: float = setting(0.99, FACTOR)
     drop: float = setting(0.5, FACTOR)
     drop_every: int = setting(0, COUNT_OR_0)
@@ -331,6 +393,7 @@ class Experiment:
     Attributes:
         model: `name` of the model, and its fields that differ from the defaults.
         data: training and test data.
+        simulation: cameras, bodies and detectors, where training data are motions.
         objective: the training objective.
         optim: the optimiser and its schedule.
         train: the length of training, its batches, and how often it evaluates and logs.
@@ -340,6 +403,7 @@ class Experiment:
 
     model: Mapping[str, Any] = setting(dataclasses.MISSING, MODEL)
     data: DataConfig = DataConfig()
+    simulation: SimulationConfig = SimulationConfig()
     objective: ObjectiveConfig = ObjectiveConfig()
     optim: OptimConfig = OptimConfig()
     train: TrainConfig = TrainConfig()
@@ -348,6 +412,28 @@ class Experiment:
 
     def __post_init__(self):
         _check(self, "config")
+        channels = self.model.get("in_channels", PERSON_CHANNELS)
+        if self.data.normalise == "person" and channels != PERSON_CHANNELS:
+            raise ValueError(
+                f"config.model.in_channels is {channels}; leave it out: inputs in the person's "
+                f"frame have {PERSON_CHANNELS} channels."
+            )
+        motions = [spec.partition(":")[0].endswith("_motion") for spec in self.data.train]
+        if any(motions) and not all(motions):
+            raise ValueError(
+                "config.data.train mixes motions (dataset/60fps_motion:train) with recorded views."
+            )
+
+    @property
+    def from_motions(self) -> bool:
+        """Whether training data are motions, of which views are simulated."""
+        return any(spec.partition(":")[0].endswith("_motion") for spec in self.data.train)
+
+    @property
+    def model_fields(self) -> dict[str, Any]:
+        """The model's name and fields, with the input channels that follow from the data."""
+        person = self.data.normalise == "person"
+        return {**self.model, **({"in_channels": PERSON_CHANNELS} if person else {})}
 
     @property
     def test_frames(self) -> int:
@@ -368,6 +454,7 @@ def _plain(value: Any) -> Any:
 SECTION = Rule(Frozen, "a mapping of settings to values")
 SECTIONS: dict[str, Any] = {
     "data": DataConfig,
+    "simulation": SimulationConfig,
     "objective": ObjectiveConfig,
     "optim": OptimConfig,
     "train": TrainConfig,

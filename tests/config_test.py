@@ -159,6 +159,7 @@ def test_a_key_of_an_earlier_version_is_read_from_a_run_and_else_refused(section
         ("optim.batch_norm_momentum", [0.0, 1.5], "a number above 0 and at most 1"),
         ("optim.batch_norm_momentum_end", [0.0, 1.5], "a number above 0 and at most 1"),
         ("optim.name", ["sgd", 3], '"adamw", "amsgrad" or "adam"'),
+        ("optim.schedule", ["linear"], '"epochs" or "cosine"'),
         ("data.train", ["a/b:c", ["a/b"], ["a:c"], [3], None], "a list of prepared splits, each"),
         ("data.test", [("small/30fps",)], "a list of prepared splits, each a string dataset/conf"),
         ("data.data_dir", ["", 3], "None or a string that is not empty"),
@@ -170,6 +171,18 @@ def test_a_key_of_an_earlier_version_is_read_from_a_run_and_else_refused(section
         ("data.depth_reference", ["camera"], '"frame" or "first_frame"'),
         ("data.unit", ["feet"], '"metres" or "millimetres"'),
         ("data.flip_share", [-0.1, 1.1, math.nan], "a number from 0 to 1"),
+        ("data.normalise", ["box"], '"image" or "person"'),
+        ("data.known", [["pitch"], "fps", [3]], 'a list of some of "fps", "focal", "up"'),
+        ("simulation.rates", [[60, 15], [30], [0, 60]], "two numbers above 0, the smaller first"),
+        ("simulation.errors", [-1.0], "a number of at least 0"),
+        *[
+            (f"simulation.{name}", [-0.1, 1.5], "a number from 0 to 1")
+            for name in ("upper_body", "arms", "handheld", "truncated", "confidence_laws")
+        ],
+        *[
+            (f"simulation.{name}", [-0.1, 1.5], "a number from 0 to 1")
+            for name in ("formats", "known_fps", "known_focal", "known_up")
+        ],
         ("objective.weights", [3, ["mpjpe"]], "a mapping of names to numbers"),
         ("objective.weights.mpjpe", [-1.0, math.nan, "1"], "a number of at least 0"),
         ("objective.learn_weights", [0], "True or False"),

@@ -10,9 +10,16 @@ import itertools
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from repose_jax.config import DEPTH_REFERENCES, INPUTS, PARTIAL_CLIPS, UNITS, DataConfig
+from repose_jax.config import (
+    DEPTH_REFERENCES,
+    INPUTS,
+    NORMALISATIONS,
+    PARTIAL_CLIPS,
+    UNITS,
+    DataConfig,
+)
 from repose_jax.data import cameras
-from repose_jax.data.normalise import to_image_frame
+from repose_jax.data.normalise import mirror_inputs, to_image_frame, to_person_frame
 from repose_jax.data.sequences import Sequences
 from repose_jax.skeleton import HUMAN36M, flip
 
@@ -72,7 +79,8 @@ class Clips:
         sequences: the sequences that the clips are cut from.
         windows: their windows.
         frames: frames in a clip.
-        inputs: `[n, j, 3]` normalised image coordinates and confidence.
+        inputs: `[n, j, 3]` image coordinates and confidence; normalised, or px if they are
+            normalised clip by clip.
         joints: `[n, j, 3]` ground truth in the units of the model: metres or millimetres in camera
             space, or normalised image coordinates with depth in the same units (2.5D labels).
         mm_per_unit: `[n]` mm in such a unit in each frame, NaN if unknown.
@@ -81,6 +89,8 @@ class Clips:
             clip.
         context: frames that the model needs before and after the clip; beyond the ends of a
             sequence its first and last frames repeat.
+        normalise: frame of reference of the model's inputs, of the "image" or of the "person".
+        known: what the model is given of the camera in the person's frame: "fps", "focal", "up".
     """
 
     sequences: Sequences
@@ -92,6 +102,8 @@ class Clips:
     root_relative: bool = True
     depth_reference: str = "frame"
     context: tuple[int, int] = (0, 0)
+    normalise: str = "image"
+    known: tuple[str, ...] = ("fps",)
 
     def __len__(self) -> int:
         return len(self.windows.start)
@@ -111,6 +123,8 @@ def cut(
         depth_reference=data.depth_reference,
         unit=data.unit,
         context=context,
+        normalise=data.normalise,
+        known=data.known,
     )
 
 
@@ -125,6 +139,8 @@ def make(
     depth_reference: str = "frame",
     unit: str = "metres",
     context: tuple[int, int] = (0, 0),
+    normalise: str = "image",
+    known: tuple[str, ...] = ("fps",),
 ) -> Clips:
     """Cuts sequences into clips.
 
@@ -146,6 +162,10 @@ def make(
             depths over time, so it differs between the two.
         unit: of targets in camera space, "metres" or "millimetres".
         context: frames that the model needs before and after a clip.
+        normalise: frame of reference of the inputs, of the "image" as in the papers, or of the
+            "person"; see `repose_jax.data.normalise`.
+        known: of the frame rate "fps", the "focal" length and the world's vertical, "up", those
+            that the model is given where they are known; in the person's frame alone.
 
     Raises:
         ValueError: an unknown option, an invalid stride, or an option that the labels exclude.
@@ -154,6 +174,7 @@ def make(
         ("depth_reference", depth_reference, DEPTH_REFERENCES),
         ("inputs", inputs, INPUTS),
         ("unit", unit, tuple(UNITS)),
+        ("normalise", normalise, NORMALISATIONS),
     ):
         if value not in choices:
             raise ValueError(f"{name} is {value!r}; choose from {choices}.")
@@ -178,16 +199,20 @@ def make(
         mm_per_unit = sequences.mm_per_px * size[:, 0] / 2
     else:
         joints, mm_per_unit = sequences.joints_3d * UNITS[unit], np.full(len(size), 1 / UNITS[unit])
+    if normalise == "image":
+        keypoints = to_image_frame(keypoints, size)
     return Clips(
         sequences=sequences,
         windows=windows(sequences.offsets, frames, stride, partial_clips),
         frames=frames,
-        inputs=np.concatenate([to_image_frame(keypoints, size), confidence[..., None]], axis=-1),
+        inputs=np.concatenate([keypoints, confidence[..., None]], axis=-1),
         joints=joints.astype(np.float32),
         mm_per_unit=mm_per_unit.astype(np.float32),
         root_relative=root_relative,
         depth_reference=depth_reference,
         context=context,
+        normalise=normalise,
+        known=known,
     )
 
 
@@ -238,6 +263,14 @@ def new_frames(clips: Clips, index: Int[np.ndarray, " b"]) -> Bool[np.ndarray, "
     return (frame >= length - clips.windows.new[index, None]) & (frame < length)
 
 
+def mean_pose(clips: Clips) -> Float[np.ndarray, "j 3"]:
+    """Returns the mean pose of all frames, in the units of the model."""
+    joints = clips.joints
+    if clips.root_relative:
+        joints = joints - joints[:, HUMAN36M.root, None]
+    return joints.mean(axis=0, dtype=np.float64).astype(np.float32)
+
+
 def gather(clips: Clips, index: Int[np.ndarray, " b"]) -> dict[str, np.ndarray]:
     """Reads clips as arrays, of their t frames and the context around them.
 
@@ -256,7 +289,30 @@ def gather(clips: Clips, index: Int[np.ndarray, " b"]) -> dict[str, np.ndarray]:
         targets -= root
     frame = clips.windows.start[index, None] + np.arange(-before, clips.frames + after)
     mask = (frame == taken)[..., None]
-    return {"inputs": clips.inputs[taken], "targets": targets, "mask": mask}
+    return {"inputs": model_inputs(clips, index), "targets": targets, "mask": mask}
+
+
+def model_inputs(clips: Clips, index: Int[np.ndarray, " b"]) -> Float[np.ndarray, "b n j c"]:
+    """Returns the inputs of a model for clips with the context around them.
+
+    Three channels in the frame of the image, `normalise.PERSON_CHANNELS` in that of the person.
+    """
+    inputs = clips.inputs[rows(clips, index, clips.context)]
+    if clips.normalise == "image":
+        return inputs
+    sequences, sequence = clips.sequences, clips.windows.sequence[index]
+    unknown = np.full(len(sequences.fps), np.nan, np.float32)
+    up = sequences.up if sequences.up is not None else np.stack([unknown] * 3, axis=-1)
+    fps, focal, up = (
+        values[sequence] if name in clips.known else np.full_like(values[sequence], np.nan)
+        for name, values in (
+            ("fps", sequences.fps),
+            ("focal", sequences.intrinsics[:, 0, 0]),
+            ("up", up),
+        )
+    )
+    size = sequences.image_size[sequence]
+    return to_person_frame(inputs[..., :2], inputs[..., 2], size, focal, fps, up)
 
 
 @functools.lru_cache(maxsize=2)
@@ -303,8 +359,8 @@ def train_batch(
     index = batch_index(len(clips), batch_size, seed, step)[rows]
     mirrored = np.random.default_rng([seed, 1, step]).random(batch_size)[rows] < flip_share
     batch = gather(clips, index)
-    for key in ("inputs", "targets"):
-        batch[key][mirrored] = flip(batch[key][mirrored])
+    batch["inputs"][mirrored] = mirror_inputs(batch["inputs"][mirrored])
+    batch["targets"][mirrored] = flip(batch["targets"][mirrored])
     return batch
 
 

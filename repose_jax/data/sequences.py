@@ -35,6 +35,8 @@ class Sequences:
         subjects: person in each sequence.
         mm_per_px: `[n]` size of a px of a 2.5D label in each frame, mm, NaN if unknown; None for
             labels in camera space.
+        up: `[s, 3]` direction of the world's vertical in camera axes; NaN, or None for all, if
+            unknown.
     """
 
     keypoints_2d: Float[np.ndarray, "n j 2"]
@@ -52,6 +54,7 @@ class Sequences:
     actions: tuple[str, ...]
     subjects: tuple[str, ...]
     mm_per_px: Float[np.ndarray, " n"] | None = None
+    up: Float[np.ndarray, "s 3"] | None = None
 
     @functools.cached_property
     def lengths(self) -> Int[np.ndarray, " s"]:
@@ -97,6 +100,7 @@ def load(specs: Sequence[str], data_dir: str | None = None) -> Sequences:
         mm_per_px=scales if any(labelled) else None,
         offsets=np.concatenate([[0], np.cumsum(lengths)]),
         fps=np.array([record["fps"] for record in records], np.float32),
+        up=np.stack([record["rotation"][:, 1] for record in records]),
         names=text("name"),
         actions=text("action"),
         subjects=text("subject"),

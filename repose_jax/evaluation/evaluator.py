@@ -126,7 +126,7 @@ def abstract_model(config: Experiment) -> Lifter:
     Raises:
         ValueError: an unknown model, or sizes that it does not allow.
     """
-    return nnx.eval_shape(functools.partial(models.create, **config.model))
+    return nnx.eval_shape(functools.partial(models.create, **config.model_fields))
 
 
 def centre_window(config: Experiment) -> int | None:

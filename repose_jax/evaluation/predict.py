@@ -11,11 +11,12 @@ from jax.sharding import Mesh
 from jaxtyping import Float
 
 from repose_jax.data import clips as clips_lib
+from repose_jax.data.normalise import mirror_inputs
 from repose_jax.evaluation.predictions import Predictions
 from repose_jax.models.lifter import Lifter, slide
 from repose_jax.runtime import devices
 from repose_jax.skeleton import HUMAN36M
-from repose_jax.skeleton import flip as mirror
+from repose_jax.skeleton import flip as flip_poses
 
 Batches = Sequence[tuple[np.ndarray, np.ndarray]]
 Progress = Callable[[Batches], Iterable[tuple[np.ndarray, np.ndarray]]]
@@ -59,7 +60,7 @@ def predict(
 
     out = lift(inputs)
     if flip:
-        out = (out + mirror(lift(mirror(inputs)))) / 2
+        out = (out + flip_poses(lift(mirror_inputs(inputs)))) / 2
     return out
 
 
@@ -77,18 +78,15 @@ def model_predictor(
     return lambda inputs: _predict(graphdef, variables, inputs, flip=flip, window=window)
 
 
-def mean_pose_predictor(train: clips_lib.Clips, context: tuple[int, int]) -> Predictor:
-    """Returns the predictor that always predicts the mean pose of the training frames.
+def mean_pose_predictor(mean: Float[np.ndarray, "j 3"], context: tuple[int, int]) -> Predictor:
+    """Returns the predictor that always predicts one pose, such as the mean of the training frames.
 
     Args:
-        train: training clips.
+        mean: the pose, in the units of the model.
         context: frames before and after the test clips.
     """
-    joints = train.joints
-    if train.root_relative:
-        joints = joints - joints[:, HUMAN36M.root, None]
-    mean = jnp.asarray(joints.mean(axis=0, dtype=np.float64), jnp.float32)
-    return lambda x: jnp.broadcast_to(mean, (x.shape[0], x.shape[1] - sum(context), *mean.shape))
+    pose = jnp.asarray(mean, jnp.float32)
+    return lambda x: jnp.broadcast_to(pose, (x.shape[0], x.shape[1] - sum(context), *pose.shape))
 
 
 def predict_frames(
@@ -112,10 +110,10 @@ def predict_frames(
         `[n, j, 3]` in the units of the model, each frame from the first clip that covers it; NaN in
         frames that no clip covers.
     """
-    frames = np.full(clips.inputs.shape, np.nan, np.float32)
+    frames = np.full(clips.joints.shape, np.nan, np.float32)
     mine = devices.process_rows(batch_size)
     for index, new in progress(clips_lib.eval_batches(clips, batch_size)):
-        inputs = clips.inputs[clips_lib.rows(clips, index[mine], clips.context)]
+        inputs = clips_lib.model_inputs(clips, index[mine])
         batch = jax.make_array_from_process_local_data(devices.split(mesh), inputs)
         with jax.default_matmul_precision("highest"):
             prediction = predictor(batch)

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 import jax
 
 from repose_jax.config import Experiment
-from repose_jax.data import clips, sequences
 from repose_jax.evaluation import report
 from repose_jax.evaluation.evaluator import Evaluator, load_evaluator
 from repose_jax.evaluation.predict import mean_pose_predictor
 from repose_jax.evaluation.tally import Tally
 from repose_jax.runtime import devices
+from repose_jax.training import examples
 from repose_jax.training.workdir import check_workdir, load_weights, read_config
 
 
@@ -54,15 +54,14 @@ def evaluate_checkpoint(
 
 def _mean_pose(config: Experiment, evaluator: Evaluator) -> Mapping[str, Mapping[str, float]]:
     """Evaluates the mean pose of the training data; empty, with a line, if they are missing."""
-    data = config.data
+    context = evaluator.clips.context
     try:
-        train = sequences.load(data.train, data.data_dir)
+        train = examples.load(config, context)
     except (FileNotFoundError, ValueError) as error:
         if jax.process_index() == 0:
             print(
                 f"The table has no mean pose, without training data: {str(error).splitlines()[0]}"
             )
         return {}
-    context = evaluator.clips.context
-    made = clips.cut(train, data, frames=data.frames, stride=data.stride, context=context)
-    return {"mean pose": evaluator.summary(mean_pose_predictor(made, context))}
+    mean = examples.mean_pose(config, train)
+    return {"mean pose": evaluator.summary(mean_pose_predictor(mean, context))}

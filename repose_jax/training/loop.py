@@ -27,7 +27,6 @@ import jax
 import numpy as np
 
 from repose_jax.config import Experiment
-from repose_jax.data import clips as clips_lib
 from repose_jax.evaluation import report
 from repose_jax.evaluation.predict import mean_pose_predictor
 from repose_jax.evaluation.predictions import Predictions
@@ -36,7 +35,7 @@ from repose_jax.runtime.checkpoint import Checkpoints, saved_step
 from repose_jax.runtime.metric_writer import MetricWriter, read_records
 from repose_jax.runtime.progress import Progress
 from repose_jax.runtime.signals import Interrupted, Stop, stop_signals
-from repose_jax.training import optim
+from repose_jax.training import examples, optim
 from repose_jax.training.setup import Run, setup
 from repose_jax.training.state import TrainState
 from repose_jax.training.step import batches, jit_steps
@@ -266,15 +265,16 @@ def _task(
         describe=describe,
         saved={"baselines": baselines},
         # Millimetres are compared as metres.
-        unit="m" if run.train.sequences.mm_per_px is None else "half image widths",
+        unit="half image widths" if run.evaluator.clips.sequences.mm_per_px is not None else "m",
     )
 
 
 def _baselines(
     run: Run, train_state: TrainState, start: str, writer: MetricWriter | None
 ) -> dict[str, dict[str, float]]:
+    mean = examples.mean_pose(run.config, run.train)
     predictors = {
-        "mean pose": mean_pose_predictor(run.train, run.evaluator.clips.context),
+        "mean pose": mean_pose_predictor(mean, run.evaluator.clips.context),
         start: run.evaluator.predictor(run.graphdef, train_state.variables),
     }
     baselines = {}
@@ -305,7 +305,7 @@ class _TrainLog:
     ):
         self.run, self.unit, self.checkpoints = run, task.unit, checkpoints
         self.writer, self.progress = writer, progress
-        self.rate = optim.schedule(run.config.optim, run.steps_per_epoch)
+        self.rate = optim.schedule(run.config.optim, run.steps_per_epoch, run.config.train.epochs)
         self.restart(progress.done)
 
     def restart(self, step: int) -> None:
@@ -358,12 +358,10 @@ _ADVICE = "A lower learning rate, a longer warm-up or a smaller config.optim.cli
 
 
 def _not_finite(run: Run, values: Mapping[str, float], at: int, checkpoints: Checkpoints) -> str:
-    train = run.config.train
-    index = clips_lib.batch_index(len(run.train), train.batch_size, train.seed, at - 1)
     bad = [f"{name} is {value}" for name, value in values.items() if not math.isfinite(value)]
     return (
         f"Not finite at step {at}: {', '.join(bad)}. "
-        f"Its batch was the training clips {index.tolist()}. "
+        f"Its batch was {examples.names_of(run.config, run.train, at - 1)}. "
         f"The last good checkpoint is {checkpoints.path('latest') or 'none'}. {_ADVICE}"
     )
 

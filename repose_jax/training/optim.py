@@ -10,14 +10,23 @@ import optax
 from repose_jax.config import OptimConfig
 
 
-def schedule(config: OptimConfig, steps_per_epoch: int) -> optax.Schedule:
-    """Returns step -> learning rate: a staircase over epochs, times the warm-up."""
+def schedule(config: OptimConfig, steps_per_epoch: int, epochs: int = 1) -> optax.Schedule:
+    """Returns step -> learning rate: a staircase over epochs or half a cosine, times the warm-up.
+
+    Args:
+        config: the peak and the factors.
+        steps_per_epoch: steps that count as an epoch.
+        epochs: epochs of the whole training, over which the cosine falls to 0.
+    """
 
     def rate(step):
         warm = jnp.minimum(1.0, (step + 1) / max(config.warmup_steps, 1))
-        epochs = step // steps_per_epoch
-        drops = epochs // config.drop_every if config.drop_every else 0
-        return config.lr * warm * config.decay ** (epochs - drops) * config.drop**drops
+        if config.schedule == "cosine":
+            done = jnp.minimum(step / (steps_per_epoch * epochs), 1.0)
+            return config.lr * warm * (1 + jnp.cos(jnp.pi * done)) / 2
+        past = step // steps_per_epoch
+        drops = past // config.drop_every if config.drop_every else 0
+        return config.lr * warm * config.decay ** (past - drops) * config.drop**drops
 
     return rate
 
@@ -102,7 +111,11 @@ OPTIMIZERS: dict[str, Callable[[OptimConfig, optax.Schedule], Any]] = {
 (`scale_by_amsgrad`) and Adam (Kingma and Ba, ICLR 2015), all with PyTorch's numbers."""
 
 
-def optimizer(config: OptimConfig, steps_per_epoch: int) -> optax.GradientTransformation:
-    """Returns the optimiser over `{"model": ..., "log_variances": ...}`."""
+def optimizer(
+    config: OptimConfig, steps_per_epoch: int, epochs: int = 1
+) -> optax.GradientTransformation:
+    """Returns the optimiser over `{"model": ..., "log_variances": ...}`; see `schedule`."""
     clip = optax.clip_by_global_norm(config.clip_norm) if config.clip_norm else optax.identity()
-    return optax.chain(clip, OPTIMIZERS[config.name](config, schedule(config, steps_per_epoch)))
+    return optax.chain(
+        clip, OPTIMIZERS[config.name](config, schedule(config, steps_per_epoch, epochs))
+    )

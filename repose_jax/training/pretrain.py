@@ -133,7 +133,7 @@ def masked_config(
     Raises:
         ValueError: it is not of `pstmo`, or not on single windows, or has invalid sizes.
     """
-    lifter: Any = nnx.eval_shape(functools.partial(models.create, **config.model))
+    lifter: Any = nnx.eval_shape(functools.partial(models.create, **config.model_fields))
     if not isinstance(lifter, Pstmo):
         raise ValueError(
             f"config.model.name is {config.model['name']!r}; there is masked pre-training for "
@@ -176,7 +176,7 @@ def reconstruction_error(train_state: state.TrainState, test: clips_lib.Clips, r
     rows = devices.process_rows(batch_size)
     total = count = 0.0
     for number, (index, new) in enumerate(clips_lib.eval_batches(test, batch_size)):
-        inputs = test.inputs[clips_lib.rows(test, index[rows])]
+        inputs = clips_lib.model_inputs(test, index[rows])
         arrays = {"inputs": inputs, "frame_mask": new[rows, :, None]}
         key = jax.random.fold_in(jax.random.key(seed), number)
         arrays = devices.put_rows(arrays, run.mesh)
@@ -205,7 +205,7 @@ def _windows(run: Run, frames: int) -> clips_lib.Clips:
 def _write_lifter(
     config: Experiment, graphdef: Any, best: state.TrainState, workdir: pathlib.Path
 ) -> None:
-    lifter = models.create(**config.model, seed=config.train.seed)
+    lifter = models.create(**config.model_fields, seed=config.train.seed)
     nnx.update(lifter, encoder_of(nnx.merge(graphdef, *best.variables)))
     if jax.process_index() == 0:
         shutil.rmtree(workdir, ignore_errors=True)  # of a shorter pre-training

@@ -16,11 +16,10 @@ from repose_jax.evaluation.evaluator import (
     abstract_model,
     clip_context,
     load_evaluator,
-    load_splits,
 )
 from repose_jax.objectives import objective
 from repose_jax.runtime import devices
-from repose_jax.training import optim, state
+from repose_jax.training import examples, optim, state
 
 CPU_FRAMES = 243
 """Frames that go through the model at a time on a CPU."""
@@ -35,7 +34,7 @@ class Run:
     Attributes:
         config: the experiment.
         mesh: the devices.
-        train: training clips.
+        train: training clips, or motions of which clips are simulated.
         evaluator: the test set with its protocol.
         graphdef: the model's static half.
         optimizer: the update rule.
@@ -48,7 +47,7 @@ class Run:
 
     config: Experiment
     mesh: Mesh
-    train: clips_lib.Clips
+    train: examples.Examples
     evaluator: Evaluator
     graphdef: nnx.GraphDef
     optimizer: optax.GradientTransformation
@@ -72,8 +71,7 @@ class Run:
         lines = {
             "devices": ", ".join(f"{count} x {kind}" for kind, count in kinds.items()),
             "model": f"{config.model['name']}, {parameters:,} parameters",
-            "training data": f"{len(self.train):,} clips of {self.train.frames} frames "
-            f"({', '.join(config.data.train)})",
+            "training data": f"{examples.describe(self.train)} ({', '.join(config.data.train)})",
             "test data": f"{len(test):,} clips of {test.frames} frames "
             f"({', '.join(config.data.test)}), protocol {config.eval.protocol}",
             "steps": f"{self.last_step:,} ({epochs} epochs of {self.steps_per_epoch:,}) with "
@@ -99,27 +97,21 @@ def setup(config: Experiment) -> tuple[Run, state.TrainState]:
     train_context, _ = check_model(config)
     mesh = devices.data_mesh()
     evaluator = load_evaluator(config, mesh)
-    train_clips = clips_lib.cut(
-        load_splits(data.train, data.data_dir),
-        data,
-        frames=data.frames,
-        stride=data.stride,
-        context=train_context,
-    )
-    steps_of_pass = len(train_clips) // train_config.batch_size
-    if not steps_of_pass:
+    train = examples.load(config, train_context)
+    steps_of_pass = len(train) // train_config.batch_size
+    if not (steps_of_pass or config.from_motions):
         raise ValueError(
             f"config.train.batch_size is {train_config.batch_size}, but config.data.train has "
-            f"{len(train_clips)} clips of {data.frames} frames; give a smaller batch, or more "
+            f"{len(train)} clips of {data.frames} frames; give a smaller batch, or more "
             "clips by a smaller config.data.stride."
         )
-    steps_per_epoch = train_config.epoch_steps or steps_of_pass * train_config.epoch_passes
-    model = models.create(**config.model, seed=train_config.seed)
+    steps_per_epoch = train_config.epoch_steps or max(steps_of_pass, 1) * train_config.epoch_passes
+    model = models.create(**config.model_fields, seed=train_config.seed)
     graphdef, train_state, optimizer = initial_state(config, model, steps_per_epoch=steps_per_epoch)
     run = Run(
         config=config,
         mesh=mesh,
-        train=train_clips,
+        train=train,
         evaluator=evaluator,
         graphdef=graphdef,
         optimizer=optimizer,
@@ -210,7 +202,7 @@ def initial_state(
     Returns:
         The model's static half, the state, and the update rule.
     """
-    optimizer = optim.optimizer(config.optim, steps_per_epoch)
+    optimizer = optim.optimizer(config.optim, steps_per_epoch, config.train.epochs)
     log_variances = objective.init_log_variances(objective_of(config))
     graphdef, train_state = state.create(model, log_variances, optimizer, ema=config.optim.ema > 0)
     return graphdef, train_state, optimizer

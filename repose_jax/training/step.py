@@ -1,6 +1,7 @@
 """The update of a step, and of several: pure functions of the state and the batches."""
 
 import functools
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -9,10 +10,10 @@ import numpy as np
 import optax
 from flax import nnx
 
-from repose_jax.data import clips as clips_lib
 from repose_jax.objectives import objective
 from repose_jax.runtime import devices
-from repose_jax.training import state
+from repose_jax.simulation.windows import MotionWindows
+from repose_jax.training import examples, state
 from repose_jax.training.setup import Run
 
 
@@ -115,7 +116,7 @@ def jit_step(run: Run) -> jax.stages.Wrapped:
     return jax.jit(step, donate_argnums=0)
 
 
-def jit_steps(run: Run) -> jax.stages.Wrapped:
+def jit_steps(run: Run) -> Callable[..., Any]:
     """Returns the compiled updates of several steps, (state, batches) -> (state, metrics).
 
     The state is donated. The arrays of `batches` and the metrics have a first axis of steps.
@@ -124,22 +125,24 @@ def jit_steps(run: Run) -> jax.stages.Wrapped:
     clips.
     """
     step = jit_step(run)
-    return jax.jit(lambda state, batches: jax.lax.scan(step, state, batches), donate_argnums=0)
+    if not isinstance(run.train, MotionWindows):
+        return jax.jit(lambda state, batches: jax.lax.scan(step, state, batches), donate_argnums=0)
+
+    def simulated(motions, state, rows):
+        key = jax.random.fold_in(jax.random.key(run.config.train.seed), state.step)
+        # Not the key of dropout, which is of the same seed and step.
+        made = examples.simulated(run.config, jax.random.fold_in(key, 1), motions, rows)
+        return step(state, made)
+
+    def steps(motions, state, batches):
+        return jax.lax.scan(functools.partial(simulated, motions), state, batches)
+
+    motions = examples.landmarks(run.train, run.mesh)
+    return functools.partial(jax.jit(steps, donate_argnums=1), motions)
 
 
 def batches(run: Run, steps: range) -> dict[str, jax.Array]:
     """Makes the batches of some steps, `[steps, b, ...]`, for `jit_steps`."""
-    config = run.config
-    made = [
-        clips_lib.train_batch(
-            run.train,
-            config.train.batch_size,
-            seed=config.train.seed,
-            step=step,
-            flip_share=config.data.flip_share,
-            rows=devices.process_rows(config.train.batch_size),
-        )
-        for step in steps
-    ]
+    made = [examples.batch(run.config, run.train, step) for step in steps]
     stacked = jax.tree.map(lambda *arrays: np.stack(arrays), *made)
     return devices.put_rows(stacked, run.mesh, axis=1)

@@ -128,7 +128,7 @@ def _by_name(tree: nnx.State) -> dict[str, Any]:
 
 
 def _abstract(config: Experiment) -> Lifter:
-    return nnx.eval_shape(functools.partial(models.create, **config.model))
+    return nnx.eval_shape(functools.partial(models.create, **config.model_fields))
 
 
 def _stored(name: str, value: Any, dtype: str) -> np.ndarray:

@@ -1,0 +1,55 @@
+"""The lifter that ships: trained on motion capture that is free for any use, in simulated views.
+
+    repose prepare cmu_mocap --source=allasfamc.zip --views=0
+    repose prepare cmu_mocap --source=allasfamc.zip --fps=30
+    repose prepare bvh_motion --source=cmu_bvh.zip --views=0
+    repose train --config=lift --workdir=runs/lift
+
+`probe` is a small mixer of frames, trained in minutes on two CPU cores.
+"""
+
+from ml_collections import ConfigDict
+
+from configs import common
+from configs.variants import Variant, apply
+
+
+def probe(config: ConfigDict) -> None:
+    """Sets the model and the schedule of the probe."""
+    config.model = {"name": "mixer", "frames": 27, "width": 256, "depth": 3}
+    config.data.frames = config.data.stride = 27
+    config.optim.lr = 3e-3
+    config.train.update({"epochs": 12, "epoch_steps": 500, "batch_size": 16, "eval_every": 3})
+
+
+PROBE = Variant(
+    "probe",
+    ("size", "frames", "schedule"),
+    "a small mixer of frames on 27 frames: 6,000 steps of 16 clips",
+    probe,
+)
+VARIANTS = (PROBE,)
+
+
+def get_config(variant: str = "") -> ConfigDict:
+    """Returns the experiment."""
+    config = common.base()
+    config.data.train = ("cmu_mocap/60fps_motion:train", "synthetic_motion/60fps_motion:train")
+    config.data.test = ("cmu_mocap/30fps:test",)
+    config.data.frames = config.data.stride = 81
+    config.data.normalise = "person"
+    config.model = {
+        "name": "repose",
+        "frames": 81,
+        "width": 160,
+        "depth": 5,
+        "heads": 5,
+        "mlp_ratio": 3,
+        "representation": 256,
+    }
+    config.objective.weights = {"mpjpe": 1.0}
+    config.optim.update(
+        {"schedule": "cosine", "lr": 1e-3, "warmup_steps": 200, "ema": 0.999, "weight_decay": 0.01}
+    )
+    config.train.update({"epochs": 20, "epoch_steps": 500, "batch_size": 64})
+    return apply(config, variant, VARIANTS, of=__name__)

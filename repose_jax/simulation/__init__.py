@@ -1,0 +1,1 @@
+"""Simulation of training data: what cameras and detectors would have seen of recorded motions."""

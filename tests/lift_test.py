@@ -1,0 +1,35 @@
+"""The recipe of the shipped weights."""
+
+import functools
+
+from flax import nnx
+
+import configs
+from repose_jax import config, models
+
+
+def experiment(name: str) -> config.Experiment:
+    return config.from_mapping(configs.load(name).to_dict())
+
+
+def test_the_recipe_trains_on_motions_in_the_frame_of_the_person():
+    recipe = experiment("lift")
+    assert recipe.from_motions
+    assert recipe.data.normalise == "person"
+    assert recipe.data.frames == recipe.model["frames"]
+
+
+def test_no_data_of_the_recipe_forbid_a_use():
+    assert not any("bandai" in spec for spec in experiment("lift").data.train)
+
+
+def test_the_weights_fit_into_12_megabytes_in_half_precision():
+    fields = experiment("lift").model_fields
+    model = nnx.eval_shape(functools.partial(models.create, **fields))
+    assert 2 * models.parameter_count(model) < 11.9e6
+
+
+def test_the_probe_is_small():
+    fields = experiment("lift:probe").model_fields
+    model = nnx.eval_shape(functools.partial(models.create, **fields))
+    assert 0.5e6 < models.parameter_count(model) < 1.5e6
