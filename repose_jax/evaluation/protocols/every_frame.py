@@ -4,7 +4,9 @@ from repose_jax.evaluation.metrics import METRICS
 from repose_jax.evaluation.protocols.protocol import Protocol
 from repose_jax.evaluation.tables import Table
 from repose_jax.evaluation.tally import Tally
+from repose_jax.skeleton import HUMAN36M
 
+HANDS = tuple(HUMAN36M.joints.index(f"{side}_wrist") for side in ("left", "right"))
 _METRICS = ("mpjpe", "pa_mpjpe", "ra_mpjpe", "mpjve", "spatial_depth_order")
 _METRICS += ("temporal_depth_order",)
 
@@ -20,6 +22,7 @@ def _table(tally: Tally) -> Table:
             "all joints": row(),
             "visible": row(visibility="visible"),
             "occluded": row(visibility="occluded"),
+            "hands": row(joint=HANDS),
         },
         digits=2,
     )

@@ -1,0 +1,118 @@
+"""Accuracy of weights on prepared test splits, and on a real recording with two cameras.
+
+    python -m benchmarks.accuracy stored cmu_mocap/30fps:test --data_dir=DIR
+    python -m benchmarks.accuracy video --folder=DIR
+    python -m benchmarks.accuracy detectors --folder=DIR
+    python -m benchmarks.accuracy all cmu_mocap/30fps:test --data_dir=DIR --folder=DIR
+
+`--weights` are names of shipped weights, `.safetensors` files or workdirs of runs. Of several, such
+as the seeds of a recipe, the mean and the standard deviation are shown too. `--known` is what the
+model is given of the camera besides the 2D joints and the size of the image. `detectors` has no
+model: it measures the errors of the recording's detectors. docs/accuracy.md describes it.
+"""
+
+import argparse
+import pathlib
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import repose_jax
+from benchmarks import runs
+from benchmarks.accuracy import detectors, report, stored, video
+from repose_jax.cli import arguments
+from repose_jax.cli.environment import start_jax
+from repose_jax.evaluation import tables
+from repose_jax.lifting.predictor import Predictor
+from repose_jax.runtime import names
+
+RESULTS = pathlib.Path(__file__).parents[1] / "results" / "accuracy.json"
+TESTS = ("stored", "video", "detectors", "all")
+KNOWN = ("fps", "focal", "up")
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Measures and prints; an error ends the program with one line and status 2."""
+    argv = list(sys.argv[1:] if argv is None else argv)
+    parser = _parser(next((word for word in argv if word in TESTS), None))
+    args = arguments.parse(parser, argv)
+    start_jax()
+    tests = TESTS[:-1] if args.test == "all" else (args.test,)
+    try:
+        found = {test: measure(test, args) for test in tests}
+    except (ValueError, OSError) as error:
+        parser.error(str(error))
+    for test, results in found.items():
+        make = detectors.table if test == "detectors" else report.table
+        for title, rows in results.items():
+            print("\n" + tables.markdown(make(title, rows)).rstrip("\n"))
+    if args.json:
+        weights = [str(name or "default") for name in args.weights]
+        runs.save(args.json, weights=weights, known=list(args.known), results=found)
+
+
+def measure(test: str, args: argparse.Namespace) -> dict[str, Any]:
+    """Returns the title and the rows of each table of a test."""
+    if test == "detectors":
+        return detectors.measure(args.folder)
+    models = {str(name or "default"): _load(name) for name in args.weights}
+    if test == "video":
+        mean = stored.mean_pose(args.mean_pose, args.data_dir) if args.mean_pose else None
+        return video.measure(models, args.folder, known=args.known, mean_pose=mean)
+    return {
+        split: stored.measure(models, split, data_dir=args.data_dir, known=args.known)
+        for split in args.splits
+    }
+
+
+def _parser(test: str | None) -> arguments.Parser:
+    parser = arguments.Parser(
+        prog="benchmarks.accuracy",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("test", choices=TESTS, metavar="TEST", help=", ".join(TESTS))
+    if test in ("stored", "all"):
+        parser.add_argument("splits", nargs="+", metavar="SPLIT", help="prepared test splits")
+    if test != "stored":
+        parser.add_argument(
+            "--folder", type=pathlib.Path, required=test is not None, help="folder of the recording"
+        )
+    if test in ("video", "all"):
+        parser.add_argument(
+            "--mean_pose", metavar="SPLIT", help="training split whose mean pose is shown too"
+        )
+    parser.add_argument("--data_dir", help="folder of the prepared datasets")
+    parser.add_argument(
+        "--weights", nargs="+", default=[None], help="names, files or workdirs (default: shipped)"
+    )
+    parser.add_argument(
+        "--known",
+        type=_known,
+        default=("fps",),
+        metavar=",".join(KNOWN),
+        help="what the model is given of the camera (default: fps)",
+    )
+    default = RESULTS if test == "all" else None
+    parser.add_argument("--json", type=pathlib.Path, default=default, help="file of the results")
+    return parser
+
+
+def _known(text: str) -> tuple[str, ...]:
+    """Reads `--known`, which may be empty."""
+    parts = tuple(filter(None, text.split(",")))
+    for part in parts:
+        if part not in KNOWN:
+            raise argparse.ArgumentTypeError(names.unknown("hint", part, KNOWN))
+    return parts
+
+
+def _load(name: str | None) -> Predictor:
+    predictor = repose_jax.load(name)
+    if predictor.unit != "mm":
+        raise ValueError(f"{name} was trained on 2.5D labels and predicts px; these tests need mm.")
+    return predictor
+
+
+if __name__ == "__main__":
+    main()
