@@ -22,13 +22,13 @@ from benchmarks import runs
 from benchmarks.accuracy import detectors, report, stored, video
 from repose_jax.cli import arguments
 from repose_jax.cli.environment import start_jax
+from repose_jax.config import KNOWN
 from repose_jax.evaluation import tables
 from repose_jax.lifting.predictor import Predictor
 from repose_jax.runtime import names
 
 RESULTS = pathlib.Path(__file__).parents[1] / "results" / "accuracy.json"
 TESTS = ("stored", "video", "detectors", "all")
-KNOWN = ("fps", "focal", "up")
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -54,10 +54,13 @@ def experiment(
 ) -> Experiment:
     """Returns the experiment of a model with this split as its test set."""
     data = dataclasses.replace(
-        config.data, test=(split,), data_dir=data_dir, partial_clips="cover", inputs="detected"
+        config.data,
+        test=(split,),
+        data_dir=data_dir,
+        partial_clips="cover",
+        inputs="detected",
+        known=tuple(known),
     )
-    if hasattr(data, "known"):
-        data = dataclasses.replace(data, known=tuple(known))
     return dataclasses.replace(
         config, data=data, eval=dataclasses.replace(config.eval, protocol="every_frame")
     )
