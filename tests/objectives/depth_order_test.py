@@ -175,3 +175,13 @@ def test_memory_of_the_logistic_cost_does_not_grow_with_the_pairs(elements):
     if memory is None:
         pytest.skip("this backend does not report memory")
     assert memory.temp_size_in_bytes < 30 * 4 * elements * 2 * 17
+
+
+def test_the_form_for_accelerators_gives_the_same(monkeypatch):
+    batch = sets(40, 5)
+    expected = logistic[0](*batch, 0.05)
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    found = jax.value_and_grad(depth_order.logistic_cost)(*batch, 0.05)
+    jax.tree.map(
+        lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5), found, expected
+    )
