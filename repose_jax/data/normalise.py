@@ -122,7 +122,7 @@ def mirror_inputs(inputs: Float[Any, "*b j c"]) -> Float[Any, "*b j c"]:
     return inputs[..., list(HUMAN36M.flip), :] * sign
 
 
-def weighted_median(values: Float[Any, "*b n"], weights: Float[Any, "*b n"]) -> Float[Any, "*b"]:
+def weighted_median(values: Float[Any, "*b n"], weights: Float[Any, "*#b n"]) -> Float[Any, "*b"]:
     """Returns the value below and above which lies half of the weight; 0 if there is no weight."""
     xp = _namespace(values)
     weights = xp.broadcast_to(weights, values.shape)

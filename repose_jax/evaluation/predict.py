@@ -1,6 +1,6 @@
 """Predictors, and predictions for every frame of sequences from the first clip that covers it."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import jax
 import jax.numpy as jnp
@@ -111,16 +111,39 @@ def predict_frames(
         frames that no clip covers.
     """
     frames = np.full(clips.joints.shape, np.nan, np.float32)
-    mine = devices.process_rows(batch_size)
-    for index, new in progress(clips_lib.eval_batches(clips, batch_size)):
-        inputs = clips_lib.model_inputs(clips, index[mine])
+    batches = progress(clips_lib.eval_batches(clips, batch_size))
+    for index, new, prediction in predict_batches(predictor, clips, batches, mesh=mesh):
+        frames[clips_lib.rows(clips, index)[new]] = prediction[new]
+    return frames
+
+
+def predict_batches(
+    predictor: Predictor,
+    clips: clips_lib.Clips,
+    batches: Iterable[tuple[np.ndarray, np.ndarray]],
+    *,
+    mesh: Mesh,
+) -> Iterator[tuple[np.ndarray, np.ndarray, Float[np.ndarray, "b t j 3"]]]:
+    """Predicts clips in batches, split over the devices.
+
+    Args:
+        predictor: normalised inputs to poses in the units of the model.
+        clips: clips of the sequences.
+        batches: of them, from `clips.eval_batches`.
+        mesh: the devices.
+
+    Yields:
+        The index of the clips of a batch, their new frames, and their poses in the units of the
+        model.
+    """
+    for index, new in batches:
+        inputs = clips_lib.model_inputs(clips, index[devices.process_rows(len(index))])
         batch = jax.make_array_from_process_local_data(devices.split(mesh), inputs)
         with jax.default_matmul_precision("highest"):
             prediction = predictor(batch)
         if not prediction.is_fully_addressable:  # each process has its rows
             prediction = multihost_utils.process_allgather(prediction, tiled=True)
-        frames[clips_lib.rows(clips, index)[new]] = np.asarray(prediction)[new]
-    return frames
+        yield index, new, np.asarray(prediction)
 
 
 def root_relative_mm(

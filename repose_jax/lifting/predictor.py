@@ -1,6 +1,7 @@
 """A trained lifter as a function of the 2D joints of a video; needs no dataset."""
 
 import dataclasses
+import math
 import os
 import pathlib
 from collections.abc import Mapping, Sequence
@@ -12,16 +13,17 @@ from flax import nnx
 from jaxtyping import Float
 from numpy.typing import ArrayLike
 
-from repose_jax.config import Experiment
+from repose_jax.config import KNOWN, Experiment
 from repose_jax.data import clips as clips_lib
-from repose_jax.data.sequences import Sequences, has_25d_labels
+from repose_jax.data.sequences import has_25d_labels
 from repose_jax.evaluation import predict, protocols
 from repose_jax.evaluation.evaluator import abstract_model, centre_window, clip_context
+from repose_jax.lifting import blend, video
+from repose_jax.lifting.video import Video
 from repose_jax.models.lifter import Lifter
 from repose_jax.runtime import devices
 from repose_jax.runtime.checkpoint import KINDS
 from repose_jax.runtime.names import closest
-from repose_jax.skeleton import HUMAN36M
 from repose_jax.training.workdir import load_weights, read_config
 from repose_jax.weights import file, shipped
 
@@ -60,45 +62,87 @@ class Predictor:
         confidence: ArrayLike | None = None,
         image_size: Sequence[int] | None = None,
         *,
+        fps: int | float | None = None,
+        focal_length: int | float | None = None,
+        up: ArrayLike | Sequence[int | float] | None = None,
         mm_per_px: int | float | ArrayLike | None = None,
     ) -> Float[np.ndarray, "t 17 3"]:
         """Lifts the 2D joints of one person in a video of any length.
 
-        The video is cut into clips and predicted as in the run's evaluation, with its test-time
-        augmentation: for the detections of a test sequence the result is that of the evaluation.
+        A model in the frame of the image (`data.normalise`) predicts clips as in its run's
+        evaluation, with its test-time augmentation: for the detections of a test sequence the
+        result is that of the evaluation. `fps`, `focal_length` and `up` have no influence on it.
+
+        A model in the frame of the person predicts clips that overlap by half, and their
+        predictions are blended, so that nothing jumps where a clip ends. A joint of confidence 0
+        has no influence. Frames between two detections that are further apart than a clip are
+        interpolated. If `fps` is above the rates that it was trained on, every second frame (third,
+        ...) makes a video, and their results are interleaved.
 
         Args:
             keypoints_2d: `[t, 17, 2]` joints in Human3.6M's order (`HUMAN36M.joints`), px from the
-                upper left corner of the image; NaN for a missing joint of confidence 0, which is
-                interpolated in time.
-            confidence: `[t, 17]` confidence of the detector, in [0, 1]; None for 1.
+                upper left corner of the image. A missing joint has confidence 0 and may be NaN;
+                then it is interpolated in time.
+            confidence: `[t, 17]` confidence of the detector, in [0, 1]; NaN is 0. None for 1, and 0
+                for joints that are NaN.
             image_size: width and height, px; required.
+            fps: frames per second, of a video; None if unknown.
+            focal_length: of the camera, px, whose principal point is the middle of the image; None
+                if unknown.
+            up: direction of the world's vertical in camera axes (x right, y down, z away from the
+                camera), of any length, (0, -1, 0) for a level camera; None if unknown.
             mm_per_px: size of a pixel at the person's depth, mm, for the video or for each frame;
                 required by a model whose `unit` is "px". With 1 the result is in px.
 
         Returns:
-            `[t, 17, 3]` joints relative to the pelvis in camera axes (x right, y down, z away from
-            the camera), mm.
+            `[t, 17, 3]` joints relative to the pelvis in camera axes, mm.
 
         Raises:
             ValueError: an argument is missing, has another shape or a value outside its range.
         """
-        video = _video(keypoints_2d, confidence, image_size, self._mm_per_px(mm_per_px))
+        whole = video.check(
+            keypoints_2d,
+            confidence,
+            image_size,
+            fps=fps,
+            focal_length=focal_length,
+            up=up,
+            mm_per_px=self._mm_per_px(mm_per_px),
+            missing_without_influence=self._in_person_frame,
+        )
+        if not self._in_person_frame:
+            return self._lift(whole)
+        _, most = self.config.simulation.rates
+        step = 1 if fps is None else min(math.ceil(fps / most), len(whole.confidence))
+        joints = np.empty((*whole.confidence.shape, 3), np.float32)
+        for first in range(step):
+            joints[first::step] = self._lift(whole.every(step, first))
+        return blend.interpolate(joints)
+
+    @property
+    def _in_person_frame(self) -> bool:
+        return self.config.data.normalise == "person"
+
+    def _lift(self, part: Video) -> Float[np.ndarray, "t 17 3"]:
+        """Predicts a video; NaN where a model in the person's frame has seen nothing."""
         config = self.config
+        frames, overlapping = config.test_frames, self._in_person_frame
         clips = clips_lib.cut(
-            video,
-            dataclasses.replace(config.data, partial_clips="cover", inputs="detected"),
-            frames=config.test_frames,
-            stride=config.test_frames,
+            part.sequences(),
+            # The caller decides what is known of the camera.
+            dataclasses.replace(config.data, partial_clips="cover", inputs="detected", known=KNOWN),
+            frames=frames,
+            stride=-(-frames // 2) if overlapping else frames,
             context=clip_context(config, abstract_model(config), "eval"),
         )
         run = predict.model_predictor(
             self.graphdef, self.variables, flip=config.eval.flip, window=centre_window(config)
         )
         size = _batch_size(len(clips), config.eval.batch_size)
-        frames = predict.predict_frames(run, clips, batch_size=size, mesh=devices.data_mesh())
+        predict_frames = blend.predict_blended if overlapping else predict.predict_frames
+        poses = predict_frames(run, clips, batch_size=size, mesh=devices.data_mesh())
         zero_root = protocols.get(config.eval.protocol).zero_root and clips.root_relative
-        return predict.root_relative_mm(frames, clips, zero_root=zero_root)
+        return predict.root_relative_mm(poses, clips, zero_root=zero_root)
 
     def _mm_per_px(self, mm_per_px: int | float | ArrayLike | None) -> np.ndarray | None:
         """Returns the argument as an array; raises if the model needs it or has no use for it."""
@@ -159,81 +203,3 @@ def _batch_size(clips: int, most: int) -> int:
     count = jax.device_count()
     least = -(-clips // count)
     return count * min(1 << (least - 1).bit_length(), max(most // count, 1))
-
-
-def _video(
-    keypoints_2d: ArrayLike,
-    confidence: ArrayLike | None,
-    image_size: Sequence[int] | None,
-    mm_per_px: np.ndarray | None,
-) -> Sequences:
-    """Checks a video and returns it as a sequence without ground truth."""
-    joints = HUMAN36M.size
-    keypoints = np.array(keypoints_2d, np.float32)  # a copy, in which missing joints are filled
-    if keypoints.ndim != 3 or keypoints.shape[1:] != (joints, 2) or not len(keypoints):
-        raise ValueError(
-            f"keypoints_2d has shape {keypoints.shape}; expected (frames, {joints}, 2)."
-        )
-    frames = len(keypoints)
-    seen = np.ones((frames, joints), np.float32)
-    if confidence is not None:
-        seen = np.asarray(confidence, np.float32)
-    if seen.shape != (frames, joints):
-        raise ValueError(f"confidence has shape {seen.shape}; expected {(frames, joints)}.")
-    if not ((seen >= -0.25) & (seen <= 1.25)).all():  # heat maps overshoot; false for NaN
-        raise ValueError("confidence must be in [0, 1].")
-    size = np.asarray(() if image_size is None else image_size)
-    if size.shape != (2,) or size.dtype.kind not in "iuf" or not (size >= 1).all():
-        raise ValueError(f"image_size is {image_size}; expected (width, height) of the image, px.")
-    if mm_per_px is not None:
-        positive = np.isfinite(mm_per_px).all() and (mm_per_px > 0).all()
-        if mm_per_px.shape not in ((), (frames,)) or not positive:
-            raise ValueError(
-                f"mm_per_px must be a positive number, or one for each of the {frames} frames."
-            )
-        mm_per_px = np.broadcast_to(mm_per_px, frames)
-    return Sequences(
-        keypoints_2d=_filled(keypoints, seen),
-        confidence=seen,
-        joints_3d=np.full((frames, joints, 3), np.nan, np.float32),
-        visibility=np.full((frames, joints), -1, np.int8),
-        valid=np.ones(frames, bool),
-        activity=np.zeros(frames, np.int8),
-        offsets=np.array([0, frames]),
-        image_size=size[None].astype(np.int64),
-        intrinsics=np.full((1, 3, 3), np.nan, np.float32),
-        distortion=np.full((1, 5), np.nan, np.float32),
-        fps=np.full(1, np.nan, np.float32),
-        names=("video",),
-        actions=("",),
-        subjects=("",),
-        mm_per_px=mm_per_px,
-    )
-
-
-def _filled(
-    keypoints: Float[np.ndarray, "t j 2"], confidence: Float[np.ndarray, "t j"]
-) -> Float[np.ndarray, "t j 2"]:
-    """Interpolates missing joints in time; one that is always missing is where the others are."""
-    known = np.asarray(np.isfinite(keypoints).all(-1))
-    wrong = ~known & (confidence > 0)
-    if wrong.any():
-        frame, joint = np.argwhere(wrong)[0].tolist()
-        raise ValueError(
-            f"keypoints_2d: {HUMAN36M.joints[joint]} in frame {frame} is not finite and has "
-            f"confidence {confidence[frame, joint]:g}; give a missing joint confidence 0."
-        )
-    if not known.any():
-        raise ValueError("keypoints_2d: all joints are missing in all frames.")
-    if np.abs(keypoints[known]).max() <= 2:
-        raise ValueError(
-            "keypoints_2d: all joints are within 2 px of the upper left corner; expected px, not "
-            "normalised coordinates."
-        )
-    for joint in np.flatnonzero(known.any(0) & ~known.all(0)):
-        there, gap = np.flatnonzero(known[:, joint]), np.flatnonzero(~known[:, joint])
-        for values in keypoints[:, joint].T:
-            values[gap] = np.interp(gap, there, values[there])
-    never = ~known.any(0)
-    keypoints[:, never] = keypoints[:, ~never].mean(1, keepdims=True)
-    return keypoints

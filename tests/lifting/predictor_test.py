@@ -161,6 +161,20 @@ def test_a_missing_joint_is_interpolated_in_time_and_keeps_confidence_0(predicto
     np.testing.assert_array_equal(np.isnan(missing[4, 3]), True)  # the argument is as it was
 
 
+def test_without_confidences_a_joint_that_is_nan_is_missing(predictor):
+    seen = np.ones((25, 17))
+    seen[7, 2] = 0
+    expected = predict(predictor, with_nan(), seen)
+    np.testing.assert_array_equal(predict(predictor, with_nan()), expected)
+    seen[7, 2] = np.nan
+    np.testing.assert_array_equal(predict(predictor, confidence=seen), expected)
+
+
+def test_camera_and_frame_rate_have_no_influence_in_the_frame_of_the_image(predictor):
+    known = predict(predictor, fps=240, focal_length=700, up=(0, -1, 0))
+    np.testing.assert_array_equal(known, predict(predictor))
+
+
 def with_nan():
     keypoints = VIDEO.copy()
     keypoints[7, 2, 1] = np.nan
@@ -173,15 +187,29 @@ def with_nan():
         ({"keypoints": VIDEO[:, :16]}, r"shape \(25, 16, 2\); expected \(frames, 17, 2\)"),
         ({"keypoints": VIDEO[0]}, r"shape \(17, 2\); expected \(frames, 17, 2\)"),
         ({"keypoints": VIDEO[:0]}, r"shape \(0, 17, 2\)"),
-        ({"keypoints": with_nan()}, "right_knee in frame 7 is not finite and has confidence 1;"),
+        (
+            {"keypoints": with_nan(), "confidence": np.ones((25, 17))},
+            "right_knee in frame 7 is not finite and has confidence 1;",
+        ),
         ({"keypoints": VIDEO / 320 - 1}, "expected px, not normalised coordinates"),
         ({"confidence": np.ones(25)}, r"confidence has shape \(25,\); expected \(25, 17\)"),
         ({"confidence": np.full((25, 17), 80)}, r"confidence must be in \[0, 1\]"),
-        ({"confidence": np.full((25, 17), np.nan)}, r"confidence must be in \[0, 1\]"),
+        ({"confidence": np.full((25, 17), np.nan)}, "all joints are missing in all frames"),
         ({"image_size": None}, "image_size is None; expected"),
         ({"image_size": (640,)}, "image_size is .*; expected"),
         ({"image_size": (640, 0)}, "image_size is .*; expected"),
         ({"mm_per_px": 4.0}, "this model predicts mm; leave it out"),
+        ({"fps": 0}, "fps is 0; expected frames per second, above 0, or None if unknown"),
+        ({"fps": np.inf}, "fps is inf; expected"),
+        ({"focal_length": -700}, "focal_length is -700; expected the focal length, px, above 0"),
+        ({"focal_length": np.nan}, "focal_length is nan; expected"),
+        (
+            {"focal_length": 26},
+            "focal_length is 26 for an image of 640 px; expected px",
+        ),
+        ({"up": (0, 1)}, r"up is \(0, 1\); expected the world's vertical in camera axes"),
+        ({"up": (0, np.nan, 1)}, "up is .* expected the world's vertical in camera axes"),
+        ({"up": (0, 0, 0)}, "up is the zero vector"),
         (
             {"keypoints": np.full((25, 17, 2), np.nan), "confidence": np.zeros((25, 17))},
             "all joints are missing in all frames",
