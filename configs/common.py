@@ -22,7 +22,7 @@ REPOSE = {
     "attention_dropout": 0.0,
     "stochastic_depth": 0.0,
     "remat": False,
-    "fused_attention": (),
+    "fused_attention": ("auto",),
     "dtype": "float32",
 }
 

@@ -34,7 +34,11 @@ VARIANTS = (PROBE,)
 def get_config(variant: str = "") -> ConfigDict:
     """Returns the experiment."""
     config = common.base()
-    config.data.train = ("cmu_mocap/60fps_motion:train", "synthetic_motion/60fps_motion:train")
+    config.data.train = (
+        "cmu_mocap/60fps_motion:train",
+        "bvh_motion/cmu_archives_60fps_motion:train",
+        "synthetic_motion/60fps_motion:train",
+    )
     config.data.test = ("cmu_mocap/30fps:test",)
     config.data.frames = config.data.stride = 81
     config.data.normalise = "person"
@@ -46,8 +50,9 @@ def get_config(variant: str = "") -> ConfigDict:
         "heads": 5,
         "mlp_ratio": 3,
         "representation": 256,
+        "dtype": "float32",
     }
-    config.objective.weights = {"mpjpe": 1.0}
+    config.objective.weights = {"mpjpe": 1.0, "spatial_order": 3.0, "temporal_order": 3.0}
     config.optim.update(
         {"schedule": "cosine", "lr": 1e-3, "warmup_steps": 200, "ema": 0.999, "weight_decay": 0.01}
     )

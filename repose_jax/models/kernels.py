@@ -189,6 +189,12 @@ def attention(
     return (mixed / total).astype(value.dtype)
 
 
+def has_cudnn_attention() -> bool:
+    """Returns whether attention can be cuDNN's: on NVIDIA GPUs from compute capability 8.0 on."""
+    device = jax.devices()[0]
+    return device.platform == "gpu" and float(getattr(device, "compute_capability", 0)) >= 8
+
+
 def cudnn_attention(
     query: Float[Array, "b n h d"], key: Float[Array, "b n h d"], value: Float[Array, "b n h d"]
 ) -> Float[Array, "b n h d"]:

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from repose_jax.models import layers
+from repose_jax.models import kernels, layers
 from repose_jax.models.dropout import split_key, stochastic_depth_rates
 from repose_jax.models.lifter import Lifter, LifterConfig, check_clips
 
@@ -36,7 +36,8 @@ class ReposeConfig(LifterConfig):
         remat: recompute each layer in the backward pass instead of storing its activations; on
             accelerators, as XLA undoes it on a CPU.
         fused_attention: axes, "joints" and "frames", over which attention is cuDNN's; on NVIDIA
-            GPUs in bfloat16. Not run on a GPU yet.
+            GPUs in bfloat16. "auto" is over the frames where that is possible: there it is a
+            quarter faster on an H200, while over the joints it is slower.
     """
 
     in_channels: int = 3
@@ -50,16 +51,27 @@ class ReposeConfig(LifterConfig):
     attention_dropout: float = 0.0
     stochastic_depth: float = 0.0
     remat: bool = False
-    fused_attention: tuple[str, ...] = ()
+    fused_attention: tuple[str, ...] = ("auto",)
 
     def __post_init__(self):
         super().__post_init__()
+        if self.fused_attention == ("auto",):
+            return
         if not set(self.fused_attention) <= {"joints", "frames"}:
-            raise self.refusal("fused_attention", "a tuple of 'joints', 'frames' or both")
+            raise self.refusal("fused_attention", "('auto',), or 'joints', 'frames' or both")
         if self.fused_attention and self.dtype != "bfloat16":
             raise self.refusal("dtype", "'bfloat16' for fused_attention")
         if self.fused_attention and self.attention_dropout:
             raise self.refusal("attention_dropout", "0 for fused_attention")
+
+    @property
+    def fused_axes(self) -> tuple[str, ...]:
+        """The axes over which attention is cuDNN's on this machine."""
+        if self.fused_attention != ("auto",):
+            return self.fused_attention
+        possible = self.dtype == "bfloat16" and not self.attention_dropout
+        possible &= self.width // self.heads % 8 == 0
+        return ("frames",) if possible and kernels.has_cudnn_attention() else ()
 
 
 class DualStreamLayer(nnx.Module):
@@ -77,7 +89,7 @@ class DualStreamLayer(nnx.Module):
                     attention_dropout=config.attention_dropout,
                     stochastic_depth=stochastic_depth,
                     drop_clips=True,
-                    fused=axis in config.fused_attention,
+                    fused=axis in config.fused_axes,
                     dtype=jnp.dtype(config.dtype),
                     rngs=rngs,
                 )

@@ -6,7 +6,7 @@ from flax import nnx
 from golden_files import load
 
 from repose_jax import models
-from repose_jax.models import layers
+from repose_jax.models import kernels, layers
 from repose_jax.models.dropout import stochastic_depth
 from repose_jax.torch_import import convert
 
@@ -131,6 +131,32 @@ def test_attention_is_fused_over_the_axes_that_are_named(monkeypatch, axes):
     assert sorted(fused) == sorted(2 * axes)  # in both streams of the one layer
 
 
+@pytest.mark.parametrize(
+    ("cudnn", "changes", "axes"),
+    [
+        (True, {}, ["frames", "frames"]),
+        (False, {}, []),
+        (True, {"dtype": "float32"}, []),
+        (True, {"attention_dropout": 0.1}, []),
+        (True, {"width": 12, "heads": 1}, []),  # cuDNN's heads are multiples of 8 wide
+    ],
+)
+def test_attention_over_frames_is_fused_by_default_where_it_can_be(
+    monkeypatch, cudnn, changes, axes
+):
+    fused = []
+
+    def attend(over, query, key, value):
+        fused.append(over)
+        return layers.attend_over(over, query, key, value)
+
+    monkeypatch.setattr(layers, "attend_over_by_cudnn", attend)
+    monkeypatch.setattr(kernels, "has_cudnn_attention", lambda: cudnn)
+    sizes = {**TINY, "width": 16, "heads": 2, "dtype": "bfloat16", **changes}
+    models.create("repose", **sizes)(jnp.ones((1, 9, 17, 3)))
+    assert fused == axes
+
+
 def test_fused_attention_without_a_gpu_names_the_setting():
     model = models.create("repose", **TINY, dtype="bfloat16", fused_attention=("frames",))
     with pytest.raises(ValueError, match=r"found 'cpu'. Leave config.model.fused_attention empty"):
@@ -140,7 +166,11 @@ def test_fused_attention_without_a_gpu_names_the_setting():
 @pytest.mark.parametrize(
     ("fused", "sizes", "message"),
     [
-        (("time",), {}, r"fused_attention is \('time',\); give a tuple of 'joints', 'frames'"),
+        (
+            ("time",),
+            {},
+            r"fused_attention is \('time',\); give \('auto',\), or 'joints', 'frames' or both",
+        ),
         (("frames",), {}, "dtype is 'float32'; give 'bfloat16' for fused_attention"),
         (
             ("frames",),
