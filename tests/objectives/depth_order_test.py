@@ -100,7 +100,7 @@ def in_float64(depth, truth, tau):
     depth, truth = np.asarray(depth, np.float64), np.asarray(truth, np.float64)
     nearer = truth[:, None] < truth[None]
     difference = (depth[:, None] - depth[None]) / tau
-    share = np.where(nearer, 1 / (1 + np.exp(-difference)), 0)
+    share = np.where(nearer, (1 + np.tanh(difference / 2)) / 2, 0)
     value = tau * np.logaddexp(0, difference).sum(where=nearer)
     return value, share.sum(1) - share.sum(0)
 
