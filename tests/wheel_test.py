@@ -13,6 +13,8 @@ FILES = (
     *("pyproject.toml", "setup.py", "requirements.txt", "README.md", "LICENSE"),
     *("repose_jax", "configs", "tfds_builders"),
 )
+WEIGHTS = "repose_jax/weights/some.safetensors"
+"""A file of the source that no version of the package has."""
 
 
 @pytest.fixture(scope="module")
@@ -28,6 +30,7 @@ def installed(tmp_path_factory):
             shutil.copytree(path, source / name, ignore=ignore)
         else:
             shutil.copy(path, source)
+    (source / WEIGHTS).write_bytes(b"")
     pip = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation"]
     subprocess.run(
         [*pip, "--quiet", "--disable-pip-version-check", f"--wheel-dir={folder}", str(source)],
@@ -69,6 +72,10 @@ def test_the_wheel_has_the_command_its_metadata_and_all_files(installed):
         for path in (processes.ROOT / name).rglob("*"):
             if path.is_file() and "__pycache__" not in path.parts:
                 assert (installed / inside / path.relative_to(processes.ROOT)).exists(), path
+
+
+def test_files_of_weights_are_in_the_wheel(installed):
+    assert (installed / WEIGHTS).exists()
 
 
 def test_configurations_are_named_without_a_path_in_any_folder(installed, tmp_path):
