@@ -1,6 +1,5 @@
 """Accuracy on a recording with real detections, beside 3D joints triangulated from all cameras."""
 
-import inspect
 import pathlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -102,8 +101,6 @@ def lift(
     """Returns the poses that a model predicts of a view, mm."""
     hints: dict[str, Any] = {"fps": view.fps, "focal": view.focal, "up": view.up}
     named = {"focal_length" if name == "focal" else name: hints[name] for name in known}
-    accepted = inspect.signature(model.__call__).parameters
-    named = {name: hint for name, hint in named.items() if name in accepted}
     return model(keypoints, confidence, view.image_size, **named)
 
 
