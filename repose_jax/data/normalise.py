@@ -123,17 +123,25 @@ def mirror_inputs(inputs: Float[Any, "*b j c"]) -> Float[Any, "*b j c"]:
 
 
 def weighted_median(values: Float[Any, "*b n"], weights: Float[Any, "*#b n"]) -> Float[Any, "*b"]:
-    """Returns the value below and above which lies half of the weight; 0 if there is no weight."""
+    """Returns the value below and above which lies half of the weight; 0 if there is no weight.
+
+    Where this is any value between two, their mean, so that the median of the negative values is
+    the negative median.
+    """
     xp = _namespace(values)
     weights = xp.broadcast_to(weights, values.shape)
     # Those without weight come last, whatever they are.
-    order = xp.argsort(xp.where(weights > 0, values, xp.inf), axis=-1)
+    values = xp.where(weights > 0, values, xp.inf)
+    order = xp.argsort(values, axis=-1)
     values, weights = (xp.take_along_axis(x, order, axis=-1) for x in (values, weights))
     below = xp.cumsum(weights, axis=-1)
     total = below[..., -1:]
-    middle = xp.argmax((below >= total / 2) & (weights > 0), axis=-1)
-    found = xp.take_along_axis(values, middle[..., None], axis=-1)[..., 0]
-    return xp.where(total[..., 0] > 0, found, 0)
+    # Sums that differ by rounding are equal.
+    middle = [
+        xp.take_along_axis(values, xp.argmax(reached, axis=-1)[..., None], axis=-1)[..., 0]
+        for reached in (below >= (0.5 - 1e-6) * total, below > (0.5 + 1e-6) * total)
+    ]
+    return xp.where(total[..., 0] > 0, (middle[0] + middle[1]) / 2, 0)
 
 
 def _namespace(array: Any) -> Any:

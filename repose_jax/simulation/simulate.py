@@ -17,6 +17,8 @@ from repose_jax.simulation.windows import interpolate
 Batch = dict[str, Array]
 
 
+# Geometry in full precision: on some accelerators products are of 10 bits otherwise.
+@jax.default_matmul_precision("highest")
 def simulate(
     key: PRNGKeyArray,
     motions: Float[Array, "n l 3"],
@@ -24,7 +26,7 @@ def simulate(
     config: SimulationConfig,
     *,
     normalise: str,
-    flip_share: float,
+    flip_share: float | Array,
 ) -> Batch:
     """Turns windows into motions to inputs and targets.
 

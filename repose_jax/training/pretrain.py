@@ -131,13 +131,19 @@ def masked_config(
     """Returns the sizes of the masked model that prepares an experiment's lifter.
 
     Raises:
-        ValueError: it is not of `pstmo`, or not on single windows, or has invalid sizes.
+        ValueError: it is not of `pstmo`, or not on single windows of recorded views in the frame of
+            the image, or has invalid sizes.
     """
     lifter: Any = nnx.eval_shape(functools.partial(models.create, **config.model_fields))
     if not isinstance(lifter, Pstmo):
         raise ValueError(
             f"config.model.name is {config.model['name']!r}; there is masked pre-training for "
             "'pstmo' only."
+        )
+    if config.from_motions or config.data.normalise != "image":
+        raise ValueError(
+            "Masked pre-training reads recorded views in the frame of the image: give config.data."
+            'train without motions, and leave config.data.normalise at "image".'
         )
     if config.data.frames != 1:
         raise ValueError(

@@ -7,6 +7,7 @@ import pathlib
 import numpy as np
 import pytest
 import small_data
+import small_motions
 from flax import nnx
 
 from repose_jax import models
@@ -84,6 +85,15 @@ def test_only_p_stmo_on_single_windows_has_this_stage(data_dir, tmp_path):
     longer = dataclasses.replace(longer, data=dataclasses.replace(longer.data, frames=9))
     with pytest.raises(ValueError, match=r"config\.data\.frames is 9.*give 1"):
         pretrain.pretrain(longer, tmp_path)
+    assert not any(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("change", [{"train": (small_motions.TRAIN,)}, {"normalise": "person"}])
+def test_this_stage_reads_recorded_views_in_the_frame_of_the_image(change, data_dir, tmp_path):
+    config = experiment(data_dir)
+    config = dataclasses.replace(config, data=dataclasses.replace(config.data, **change))
+    with pytest.raises(ValueError, match="Masked pre-training reads recorded views in the frame"):
+        pretrain.pretrain(config, tmp_path)
     assert not any(tmp_path.iterdir())
 
 
