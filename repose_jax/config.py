@@ -153,6 +153,11 @@ def _check(section: Any, path: str) -> None:
         object.__setattr__(section, name, value)
 
 
+def is_motion(spec: str) -> bool:
+    """Returns whether a split holds motions without cameras, by the name of its config."""
+    return re.search(r"_motion(_seed\d+)?:", spec) is not None
+
+
 @dataclasses.dataclass(frozen=True)
 class DataConfig:
     """Training and test data.
@@ -418,7 +423,7 @@ class Experiment:
                 f"config.model.in_channels is {channels}; leave it out: inputs in the person's "
                 f"frame have {PERSON_CHANNELS} channels."
             )
-        motions = [spec.partition(":")[0].endswith("_motion") for spec in self.data.train]
+        motions = [is_motion(spec) for spec in self.data.train]
         if any(motions) and not all(motions):
             raise ValueError(
                 "config.data.train mixes motions (dataset/60fps_motion:train) with recorded views."
@@ -427,7 +432,7 @@ class Experiment:
     @property
     def from_motions(self) -> bool:
         """Whether training data are motions, of which views are simulated."""
-        return any(spec.partition(":")[0].endswith("_motion") for spec in self.data.train)
+        return any(map(is_motion, self.data.train))
 
     @property
     def model_fields(self) -> dict[str, Any]:

@@ -273,3 +273,16 @@ def test_a_model_without_a_name_is_refused():
     for values in ({}, {"model": {}}, {"model": {"width": 8}}, {"model": "repose"}):
         with pytest.raises(ValueError, match="it must be a mapping with the name of a model"):
             config.from_mapping(values)
+
+
+@pytest.mark.parametrize(
+    ("spec", "is_motion"),
+    [
+        ("cmu_mocap/60fps_motion:train", True),
+        ("synthetic_motion/60fps_motion_seed1:train", True),
+        ("bvh_motion/my_motion_30fps:train", False),
+        ("synthetic_motion/30fps_seed1:train", False),
+    ],
+)
+def test_motions_are_known_by_the_name_of_their_config(spec, is_motion):
+    assert config.is_motion(spec) == is_motion
