@@ -21,6 +21,7 @@ USUAL_HEIGHT = (1.0, 1.9)  # metres, of a camera at the chest or the eyes
 DISTANCE = (1.5, 10.0)  # metres over ground
 PITCH = (-25 * DEGREE, 15 * DEGREE)  # down, up
 ROLL, MOST_ROLL = 3 * DEGREE, 10 * DEGREE
+TILTED, MOST_TILT = 0.15, 30 * DEGREE  # share of the clips whose roll is uniform, and its limit
 OFF_CENTRE = 0.25  # of the field of view, either way
 # As in Human3.6M, somewhat wider; see `tfds_builders.mocap.cameras`.
 ROOM_FOCAL, ROOM_HEIGHT, ROOM_DISTANCE = (1.115, 1.18), (1.2, 2.0), (3.5, 6.5)
@@ -104,8 +105,10 @@ def sample(
     height = both(height, uniform(*ROOM_HEIGHT))
     distance = both(log_uniform(next(keys), (count,), *DISTANCE), uniform(*ROOM_DISTANCE))
     azimuth = uniform(0, 2 * jnp.pi)
-    roll = both(ROLL * jax.random.normal(next(keys), (count,)), uniform(-ROOM_ROLL, ROOM_ROLL))
-    roll = jnp.clip(roll, -MOST_ROLL, MOST_ROLL)
+    roll = jnp.clip(ROLL * jax.random.normal(next(keys), (count,)), -MOST_ROLL, MOST_ROLL)
+    tilted = chosen(next(keys), count, TILTED)
+    roll = jnp.where(tilted, uniform(-MOST_TILT, MOST_TILT), roll)
+    roll = both(roll, uniform(-ROOM_ROLL, ROOM_ROLL))
 
     pelvis = points[:, :, 0]
     middle = (pelvis.min(1) + pelvis.max(1)) / 2
