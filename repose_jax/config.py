@@ -403,7 +403,8 @@ class Experiment:
         optim: the optimiser and its schedule.
         train: the length of training, its batches, and how often it evaluates and logs.
         eval: evaluation.
-        init_from: workdir of a run, trained or converted, whose weights to start from.
+        init_from: weights to start from: the workdir of a run, trained or converted, a file that
+            `repose export` wrote, or the name of shipped weights.
     """
 
     model: Mapping[str, Any] = setting(dataclasses.MISSING, MODEL)

@@ -16,10 +16,11 @@ from repose_jax.data import clips as clips_lib
 from repose_jax.runtime import devices
 from repose_jax.training import loop as train
 from repose_jax.training import setup as run
-from repose_jax.training import state
+from repose_jax.training import state, stored
 from repose_jax.training.evaluate_checkpoint import evaluate_checkpoint
 from repose_jax.training.step import jit_step
-from repose_jax.training.workdir import start_from
+from repose_jax.training.stored import start_from
+from repose_jax.weights import file
 
 MODEL = {"name": "pstmo", "frames": 9, "width": 8, "depth": 1, "heads": 2, "dropout": 0.1}
 
@@ -128,12 +129,27 @@ def test_a_run_starts_from_the_weights_of_another(config, finished, tmp_path):
     assert np.isfinite(again.mean("mpjpe"))
 
 
+def test_a_run_starts_from_a_file_of_weights(config, finished, tmp_path):
+    path = tmp_path / "model.safetensors"
+    _, _, variables, _ = stored.load(finished[0])
+    file.write(path, config, variables, "float32")
+    tuned = dataclasses.replace(
+        config,
+        init_from=str(path),
+        train=dataclasses.replace(config.train, epochs=1, epoch_steps=1),
+    )
+    train.train_and_evaluate(tuned, tmp_path / "run")
+    (initial,) = records(tmp_path / "run", "initial")
+    best = min(record["mpjpe"] for record in records(finished[0], "test"))
+    assert initial["mpjpe"] == pytest.approx(best, rel=1e-5)
+
+
 def test_weights_of_another_model_are_refused(config, finished, tmp_path):
     wider = dataclasses.replace(config, model={**MODEL, "width": 16}, init_from=str(finished[0]))
     with pytest.raises(ValueError, match=r"other parameters than this one: .*, wanted .* more\."):
         train.train_and_evaluate(wider, tmp_path)
     lost = dataclasses.replace(config, init_from=str(tmp_path / "nowhere"))
-    with pytest.raises(FileNotFoundError, match="nowhere holds no run"):
+    with pytest.raises(FileNotFoundError, match="There are no weights .*nowhere"):
         train.train_and_evaluate(lost, tmp_path)
 
 

@@ -3,7 +3,6 @@
 import dataclasses
 import math
 import os
-import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -22,10 +21,7 @@ from repose_jax.lifting import blend, video
 from repose_jax.lifting.video import Video
 from repose_jax.models.lifter import Lifter
 from repose_jax.runtime import devices
-from repose_jax.runtime.checkpoint import KINDS
-from repose_jax.runtime.names import closest
-from repose_jax.training.workdir import load_weights, read_config
-from repose_jax.weights import file, shipped
+from repose_jax.training import stored
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -169,33 +165,7 @@ def load(source: str | os.PathLike[str] | None = None, checkpoint: str | None = 
         ValueError: an unknown kind of checkpoint, or one for a file; a damaged file.
         FileNotFoundError: there is nothing of that name, no run, or no such checkpoint.
     """
-    if checkpoint not in (None, *KINDS):
-        raise ValueError(f"checkpoint is {checkpoint!r}; choose from {', '.join(KINDS)}.")
-    if source is None or source in shipped.SHIPPED:
-        path = shipped.find(None if source is None else str(source))
-    else:
-        path = pathlib.Path(source).expanduser()
-    if path.is_dir():
-        config = read_config(path)
-        weights = load_weights(config, path, checkpoint or "best")
-        return Predictor(config, weights.graphdef, weights.variables)
-    if path.suffix != file.SUFFIX:
-        raise FileNotFoundError(_no_weights(str(source)))
-    if checkpoint is not None:
-        raise ValueError(f"checkpoint is {checkpoint!r}, but {path} holds one model; leave it out.")
-    return Predictor(*file.read(path))
-
-
-def _no_weights(name: str) -> str:
-    """Returns the error message for a name of nothing."""
-    names = ", ".join(shipped.SHIPPED)
-    close = closest(name, shipped.SHIPPED)
-    hint = f" Did you mean {close!r}?" if close else ""
-    listed = f"the name of shipped ones ({names}), " if names else ""
-    return (
-        f"There are no weights {name!r}.{hint} Give {listed}a {file.SUFFIX} file, or the workdir "
-        "of a run, trained or converted."
-    )
+    return Predictor(*stored.load(source, checkpoint))
 
 
 def _batch_size(clips: int, most: int) -> int:

@@ -39,7 +39,8 @@ from repose_jax.training import examples, optim
 from repose_jax.training.setup import Run, setup
 from repose_jax.training.state import TrainState
 from repose_jax.training.step import batches, jit_steps
-from repose_jax.training.workdir import check_workdir, read_config, start_from, write_config
+from repose_jax.training.stored import find, start_from
+from repose_jax.training.workdir import check_workdir, write_config
 
 Arrays = Mapping[str, jax.Array]
 
@@ -84,9 +85,9 @@ def train_and_evaluate(config: Experiment, workdir: pathlib.Path) -> Tally:
         stop = stack.enter_context(stop_signals())
         # 1. Check the workdir.
         workdir = check_workdir(config, workdir)
-        start = pathlib.Path(config.init_from) if config.init_from else None
+        start = config.init_from
         if start and saved_step(workdir) is None:
-            read_config(start)  # raises if it holds no run
+            find(start)  # raises if there is no such model
         # 2. Load the data, make the model.
         run, train_state = setup(config)
         if start and saved_step(workdir) is None:

@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 from flax import nnx
 from jax.experimental import multihost_utils
 
@@ -20,7 +19,6 @@ from repose_jax.evaluation.predict import Variables
 from repose_jax.models.lifter import Lifter
 from repose_jax.runtime import devices
 from repose_jax.runtime.checkpoint import Checkpoints
-from repose_jax.training import state
 from repose_jax.training.setup import initial_state
 
 # Settings that may change between two runs in one workdir: of duration, intervals, folders of data,
@@ -198,45 +196,3 @@ def load_weights(config: Experiment, workdir: pathlib.Path, kind: str) -> Weight
     checkpoints.close()
     params = found["ema"] if average else found["params"]["model"]
     return Weights(graphdef, (params, found["stats"]), info["step"], info)
-
-
-def start_from(workdir: pathlib.Path, train_state: state.TrainState) -> state.TrainState:
-    """Puts the weights of another run into a state before its first step.
-
-    Args:
-        workdir: of a run, trained or converted; its best checkpoint is read, of which the moving
-            average if it keeps one.
-        train_state: the state, of a model with the same parameters.
-
-    Returns:
-        The state with those parameters and statistics; those of the optimiser are as before.
-
-    Raises:
-        FileNotFoundError: there is no run or no checkpoint.
-        ValueError: its model has other parameters; names them.
-    """
-    config, workdir = read_config(workdir), workdir.expanduser()
-    kind = "best" if (workdir / "checkpoints" / "best").exists() else "latest"
-    params, stats = load_weights(config, workdir, kind).variables
-    shapes = [
-        {jax.tree_util.keystr(path): leaf.shape for path, leaf in jax.tree.leaves_with_path(tree)}
-        for tree in ((params, stats), (train_state.params["model"], train_state.stats))
-    ]
-    if shapes[0] != shapes[1]:
-        differing = sorted(
-            f"{name} is {shapes[0].get(name, 'missing')}, wanted {shapes[1].get(name, 'none')}"
-            for name in shapes[0].keys() | shapes[1].keys()
-            if shapes[0].get(name) != shapes[1].get(name)
-        )
-        raise ValueError(
-            f"config.init_from: the model of {workdir} ({dict(config.model)}) has other "
-            f"parameters than this one: {'; '.join(differing[:5])}"
-            + (f" and {len(differing) - 5} more." if len(differing) > 5 else ".")
-        )
-    return dataclasses.replace(
-        train_state,
-        params={**train_state.params, "model": params},
-        stats=stats,
-        # A copy: the state is donated, and no buffer is donated twice.
-        ema=None if train_state.ema is None else jax.tree.map(jnp.copy, params),
-    )

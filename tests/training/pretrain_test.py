@@ -14,7 +14,7 @@ from repose_jax import models
 from repose_jax.config import Experiment
 from repose_jax.training import pretrain, state
 from repose_jax.training import setup as run
-from repose_jax.training.workdir import start_from
+from repose_jax.training.stored import start_from
 
 MODEL = {"name": "pstmo", "frames": 9, "width": 16, "depth": 2, "heads": 2}
 
