@@ -89,7 +89,7 @@ def sample(
             move back along their axis until all joints are inside, though not beyond `FARTHEST`.
     """
     count, frames = points.shape[:2]
-    keys = iter(jax.random.split(key, 20))
+    keys = iter(jax.random.split(key, 24))
 
     def uniform(low, high):
         return jax.random.uniform(next(keys), (count,), minval=low, maxval=high)
