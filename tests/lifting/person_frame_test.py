@@ -9,6 +9,7 @@ from flax import nnx
 import repose_jax as rp
 from repose_jax import models
 from repose_jax.config import DataConfig, EvalConfig, Experiment
+from repose_jax.weights import file
 
 FRAMES = 9
 MODEL = {"name": "repose", "frames": FRAMES, "width": 8, "depth": 1, "heads": 2, "mlp_ratio": 2}
@@ -171,3 +172,11 @@ def test_batches_do_not_matter():
         PREDICTOR(keypoints, image_size=(640, 480)),
         atol=0.05,
     )
+
+
+def test_a_file_of_weights_has_the_channels_of_the_persons_frame(tmp_path):
+    path = tmp_path / "model.safetensors"
+    file.write(path, PREDICTOR.config, PREDICTOR.variables, "float32")
+    keypoints = walk(12)
+    found = rp.load(path)(keypoints, image_size=(640, 480))
+    np.testing.assert_array_equal(found, PREDICTOR(keypoints, image_size=(640, 480)))
