@@ -42,6 +42,7 @@ def get_config(variant: str = "") -> ConfigDict:
     config.data.test = ("cmu_mocap/30fps:test",)
     config.data.frames = config.data.stride = 81
     config.data.normalise = "person"
+    config.simulation.errors = 0.85
     config.model = {
         "name": "repose",
         "frames": 81,
@@ -54,7 +55,7 @@ def get_config(variant: str = "") -> ConfigDict:
     }
     config.objective.weights = {"mpjpe": 1.0, "spatial_order": 3.0, "temporal_order": 3.0}
     config.optim.update(
-        {"schedule": "cosine", "lr": 1e-3, "warmup_steps": 200, "ema": 0.999, "weight_decay": 0.01}
+        {"schedule": "cosine", "lr": 7e-4, "warmup_steps": 500, "ema": 0.999, "weight_decay": 0.01}
     )
-    config.train.update({"epochs": 20, "epoch_steps": 500, "batch_size": 64})
+    config.train.update({"epochs": 24, "epoch_steps": 500, "batch_size": 32, "eval_every": 6})
     return apply(config, variant, VARIANTS, of=__name__)
