@@ -418,11 +418,16 @@ class Experiment:
 
     def __post_init__(self):
         _check(self, "config")
-        channels = self.model.get("in_channels", PERSON_CHANNELS)
-        if self.data.normalise == "person" and channels != PERSON_CHANNELS:
+        channels = self.model.get("in_channels")
+        if self.data.normalise == "person" and channels not in (None, PERSON_CHANNELS):
             raise ValueError(
                 f"config.model.in_channels is {channels}; leave it out: inputs in the person's "
                 f"frame have {PERSON_CHANNELS} channels."
+            )
+        if self.data.normalise == "image" and channels is not None and channels > 3:
+            raise ValueError(
+                f"config.model.in_channels is {channels}; it must be at most 3: inputs in the "
+                "frame of the image are x, y and the confidence."
             )
         motions = [is_motion(spec) for spec in self.data.train]
         if any(motions) and not all(motions):
