@@ -122,6 +122,27 @@ def error_bars(
     figure.savefig(path, dpi=120)
 
 
+def lines(
+    path: pathlib.Path, points: Mapping[str, Sequence[tuple[float, float]]], *, head: str, x: str
+) -> None:
+    """Draws lines through points, such as an error over the time of training for some models.
+
+    Args:
+        path: picture to write; the suffix chooses the format.
+        points: label of a line to its points (x, y).
+        head: what y is, with its unit.
+        x: what x is, with its unit.
+    """
+    figure, (ax,) = _figure(1, 1, "", height=3.2)
+    _axes(ax, head)
+    for color, (label, line) in zip(itertools.cycle(COLORS), points.items(), strict=False):
+        ax.plot(*zip(*line, strict=True), lw=1.8, marker="o", ms=3.5, color=color, label=label)
+    ax.set_xlim(left=0)
+    ax.set_xlabel(x, color=FAINT, fontsize=9)
+    ax.legend(fontsize=8, labelcolor=TEXT, handlelength=1.4, facecolor=PANEL, edgecolor="none")
+    figure.savefig(path, dpi=120)
+
+
 def _figure(
     rows: int, columns: int, title: str, height: float | None = None
 ) -> tuple[Figure, list[Axes]]:
