@@ -6,6 +6,7 @@ import pytest
 import small_data
 
 from repose_jax.data import clips as clips_lib
+from repose_jax.data.normalise import PERSON_CHANNELS, to_person_frame
 from repose_jax.skeleton import HUMAN36M
 
 FRAMES = 9
@@ -55,6 +56,82 @@ def test_targets_can_be_in_millimetres():
     np.testing.assert_allclose(batches[0]["targets"] * 1000, batches[1]["targets"], atol=1e-3)
     with pytest.raises(ValueError, match="unit is 'feet'; choose from"):
         make(unit="feet")
+
+
+# The frame of the person
+
+
+def test_inputs_in_the_frame_of_the_person_are_made_of_each_clip_with_its_context():
+    clips, index = make(normalise="person", context=(2, 3)), np.array([0, 1, 7])
+    inputs = clips_lib.gather(clips, index)["inputs"]
+    rows = clips_lib.rows(clips, index, (2, 3))
+    unknown = np.full(3, np.nan)
+    wanted = to_person_frame(
+        MOTION.keypoints_2d[rows],
+        MOTION.confidence[rows],
+        np.tile([1000, 900], (3, 1)),
+        unknown,
+        np.full(3, 30.0),
+        np.full((3, 3), np.nan),
+    )
+    np.testing.assert_allclose(inputs, wanted, atol=1e-5)
+    image = clips_lib.gather(make(context=(2, 3)), index)
+    for key in ("targets", "mask"):
+        np.testing.assert_array_equal(clips_lib.gather(clips, index)[key], image[key])
+
+
+UP = np.float32([[0.6, -0.8, 0]] * 3 + [[0, -1, 0]] * 3)
+
+
+@pytest.mark.parametrize("known", [(), ("fps",), ("focal", "up"), ("fps", "focal", "up")])
+def test_a_model_is_given_what_is_known_of_the_camera(known):
+    motion = dataclasses.replace(MOTION, fps=np.full(6, 60, np.float32), up=UP)
+    clips = clips_lib.make(motion, frames=9, stride=9, normalise="person", known=known)
+    index = np.arange(len(clips))
+    inputs = clips_lib.model_inputs(clips, index)[:, 0, 0]
+    channel = dict(zip(PERSON_CHANNELS, inputs.T, strict=True))
+    np.testing.assert_allclose(channel["log frame rate"], np.log(2) if "fps" in known else 0)
+    np.testing.assert_array_equal(channel["focal length known"], "focal" in known)
+    up = np.stack([channel[f"up {axis}"] for axis in "xyz"], axis=-1)
+    np.testing.assert_allclose(up, UP[clips.windows.sequence] * ("up" in known))
+
+
+def test_a_vertical_that_a_dataset_does_not_have_is_unknown():
+    assert MOTION.up is None
+    inputs = clips_lib.model_inputs(make(normalise="person", known=("up",)), np.arange(3))
+    np.testing.assert_array_equal(inputs[..., -3:], 0)
+
+
+def test_a_keypoint_without_confidence_has_no_influence_in_the_frame_of_the_person():
+    keypoints, confidence = MOTION.keypoints_2d.copy(), MOTION.confidence.copy()
+    confidence[:, 4] = 0
+    found = []
+    for value in (0, np.nan):
+        keypoints[:, 4] = value
+        motion = dataclasses.replace(MOTION, keypoints_2d=keypoints, confidence=confidence)
+        clips = clips_lib.make(motion, frames=9, stride=9, normalise="person")
+        found.append(clips_lib.model_inputs(clips, np.arange(len(clips))))
+    np.testing.assert_array_equal(*found)
+    assert np.isfinite(found[0]).all()
+
+
+def test_a_mirrored_clip_is_one_of_the_mirrored_image():
+    plain, mirrored = (
+        clips_lib.train_batch(make(normalise="person"), 8, seed=0, step=3, flip_share=share)
+        for share in (0.0, 1.0)
+    )
+    order = list(HUMAN36M.flip)
+    image = MOTION.keypoints_2d[:, order] * np.float32([-1, 1]) + np.float32([1000, 0])
+    motion = dataclasses.replace(MOTION, keypoints_2d=image, confidence=MOTION.confidence[:, order])
+    clips = clips_lib.make(motion, frames=FRAMES, stride=4, normalise="person")
+    index = clips_lib.batch_index(len(clips), 8, seed=0, step=3)
+    np.testing.assert_allclose(mirrored["inputs"], clips_lib.model_inputs(clips, index), atol=1e-4)
+    np.testing.assert_array_equal(mirrored["targets"], clips_lib.flip(plain["targets"]))
+
+
+def test_an_unknown_frame_of_reference_is_refused():
+    with pytest.raises(ValueError, match="normalise is 'box'; choose from .*'image', 'person'"):
+        make(normalise="box")
 
 
 # Windows

@@ -1,3 +1,5 @@
+import dataclasses
+import itertools
 import math
 
 import jax
@@ -43,6 +45,39 @@ def adamw(gradient, parameter, lr, weight_decay, steps=1):
 def test_the_learning_rate_falls_after_every_epoch():
     rate = optim.schedule(optim.OptimConfig(lr=2.0, decay=0.5), steps_per_epoch=3)
     assert [float(rate(step)) for step in range(7)] == [2, 2, 2, 1, 1, 1, 0.5]
+
+
+def test_the_learning_rate_falls_to_0_along_half_a_cosine():
+    config = optim.OptimConfig(lr=2.0, schedule="cosine", decay=0.5, drop=0.1, drop_every=1)
+    rate = optim.schedule(config, steps_per_epoch=4, epochs=3)
+    assert float(rate(0)) == 2
+    found = [float(rate(step)) for step in (3, 6, 9, 12, 20)]
+    half = math.sqrt(0.5)
+    np.testing.assert_allclose(found, [1 + half, 1, 1 - half, 0, 0], atol=1e-6)
+    falling = [float(rate(step)) for step in range(13)]
+    assert all(before > after for before, after in itertools.pairwise(falling))
+
+
+def test_the_cosine_begins_with_the_warm_up():
+    config = optim.OptimConfig(lr=2.0, schedule="cosine", warmup_steps=4)
+    rate, without = (
+        optim.schedule(c, steps_per_epoch=50, epochs=2)
+        for c in (config, dataclasses.replace(config, warmup_steps=0))
+    )
+    found = [float(rate(step)) / float(without(step)) for step in range(6)]
+    np.testing.assert_allclose(found, [0.25, 0.5, 0.75, 1, 1, 1], rtol=1e-6)
+
+
+def test_the_cosine_of_the_whole_training_reaches_the_update():
+    optimizer = optim.optimizer(
+        optim.OptimConfig(lr=0.1, schedule="cosine", clip_norm=0.0, weight_decay=0.0), 2, epochs=2
+    )
+    state, found = optimizer.init(PARAMS), []
+    for _ in range(5):
+        update, state = optimizer.update(GRADS, state, PARAMS)
+        found.append(-float(update["model"]["kernel"][0, 0]))
+    wanted = 0.05 * (1 + np.cos(np.pi * np.arange(5) / 4))
+    np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-7)
 
 
 def test_the_learning_rate_drops_instead_of_decaying_every_few_epochs():
