@@ -17,6 +17,8 @@ import pathlib
 import statistics
 from collections.abc import Mapping, Sequence
 
+from scipy import special
+
 from benchmarks import runs
 from benchmarks.accuracy import stored, video
 from benchmarks.accuracy.report import HEADS, Values
@@ -69,6 +71,7 @@ SETTINGS: dict[str, tuple[str, ...]] = {
     "no archives of dance and sports": (f"--config.data.train=('{CMU}','{SYNTHETIC}')",),
 }
 """Name to overrides; "neither" is without arms and upper bodies of other takes."""
+POOLED = "± by the variance of all settings"
 
 Tests = Mapping[str, Values]
 """Split, or `RECORDING`, to the columns of a run."""
@@ -95,28 +98,48 @@ def test(workdir: pathlib.Path, folder: pathlib.Path, data_dir: str | None) -> d
 def table(results: Mapping[str, Sequence[Tests]], name: str) -> tables.Table:
     """Makes the table of a test: the mean of the whole recipe, and the differences from it.
 
+    With few seeds the interval of one difference is wide; the last row has that with the variance
+    of the differences of all settings.
+
     Args:
         results: for each setting the tests of its runs, in the order of their seeds.
         name: a split, or `RECORDING`.
     """
-    rows, spreads = {}, {}
-    columns = COLUMNS[name]
-    for setting, runs_of in results.items():
-        pairs = [*zip(runs_of, results[WHOLE], strict=False)]
-        values = [[run[name][c] - whole[name][c] for run, whole in pairs] for c in columns]
-        spreads[setting] = [*map(compare.half_width, values)]
-        if setting == WHOLE:
-            values = [[run[name][c] for run in runs_of] for c in columns]
-            spreads[setting] = [statistics.stdev(v) if len(v) > 1 else math.nan for v in values]
-        rows[setting] = [*map(statistics.fmean, values)]
+    columns, whole = COLUMNS[name], results[WHOLE]
+    rows = {WHOLE: [statistics.fmean(run[name][c] for run in whole) for c in columns]}
+    spreads = {WHOLE: [_deviation([run[name][c] for run in whole]) for c in columns]}
+    pairs = {s: [*zip(r, whole, strict=False)] for s, r in results.items() if s != WHOLE}
+    each = {
+        setting: [[a[name][c] - b[name][c] for a, b in paired] for c in columns]
+        for setting, paired in pairs.items()
+    }
+    for setting, differences in each.items():
+        rows[setting] = [*map(statistics.fmean, differences)]
+        spreads[setting] = [*map(compare.half_width, differences)]
+    rows[POOLED] = [*map(_pooled, zip(*each.values(), strict=True))]
     return tables.Table(
         title=f"{name}: {WHOLE}, mean ± standard deviation over the seeds; others, difference from "
-        "it, paired by seed, ± half of the 95 % interval; mm, mm per frame",
+        "it, paired by seed, ± half of the 95 % interval of each; mm, mm per frame",
         columns=tuple(f"{HEADS[column]} ↓" for column in columns),
         rows=rows,
         digits=tuple("{:.1f}" for _ in columns),
         spreads=spreads,
     )
+
+
+def _deviation(values: Sequence[float]) -> float:
+    return statistics.stdev(values) if len(values) > 1 else math.nan
+
+
+def _pooled(several: Sequence[Sequence[float]]) -> float:
+    """Returns half of the 95 % interval of a mean, with the variance of all settings; or NaN."""
+    several = [values for values in several if len(values) > 1]
+    if not several:
+        return math.nan
+    degrees = sum(len(values) - 1 for values in several)
+    squares = sum((len(values) - 1) * statistics.variance(values) for values in several)
+    quantile = float(special.stdtrit(degrees, 0.975))
+    return quantile * math.sqrt(squares / degrees / max(map(len, several)))
 
 
 def main() -> None:

@@ -59,11 +59,17 @@ def test_the_table_has_the_differences_of_the_same_seeds():
 
     results = {ingredients.WHOLE: tests(70.0, 72.0, 74.0), "without": tests(71.0, 75.0)}
     table = ingredients.table(results, ingredients.RECORDING)
-    assert table.rows == {ingredients.WHOLE: [72.0] * 4, "without": [2.0] * 4}
+    assert [*table.rows] == [ingredients.WHOLE, "without", ingredients.POOLED]
+    assert table.rows[ingredients.WHOLE] == [72.0] * 4
+    assert table.rows["without"] == [2.0] * 4
     assert table.spreads[ingredients.WHOLE] == pytest.approx([2.0] * 4)
     assert table.spreads["without"] == pytest.approx([12.706] * 4, rel=1e-4)  # Student's t, 1 df
     one = {name: found[:1] for name, found in results.items()}
     assert all(map(math.isnan, ingredients.table(one, ingredients.RECORDING).spreads["without"]))
+
+    results = {name: tests(0.0, 0.0) for name in ("b", "c")} | {ingredients.WHOLE: tests(1.0, 3.0)}
+    pooled = ingredients.table(results, ingredients.RECORDING).rows[ingredients.POOLED]
+    assert pooled == pytest.approx([4.3027] * 4, rel=1e-4)  # 2 df, variance 2, 2 runs
 
 
 def test_runs_are_tested_once(trained, data_dir, tmp_path, monkeypatch, capsys):
