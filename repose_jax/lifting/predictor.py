@@ -18,6 +18,7 @@ from repose_jax.data.sequences import has_25d_labels
 from repose_jax.evaluation import predict, protocols
 from repose_jax.evaluation.evaluator import abstract_model, centre_window, clip_context
 from repose_jax.lifting import blend, video
+from repose_jax.lifting.bones import with_constant_lengths
 from repose_jax.lifting.video import Video
 from repose_jax.models.lifter import Lifter
 from repose_jax.runtime import devices
@@ -62,6 +63,7 @@ class Predictor:
         focal_length: int | float | None = None,
         up: ArrayLike | Sequence[int | float] | None = None,
         mm_per_px: int | float | ArrayLike | None = None,
+        constant_bones: bool | None = None,
     ) -> Float[np.ndarray, "t 17 3"]:
         """Lifts the 2D joints of one person in a video of any length.
 
@@ -89,6 +91,8 @@ class Predictor:
                 camera), of any length, (0, -1, 0) for a level camera; None if unknown.
             mm_per_px: size of a pixel at the person's depth, mm, for the video or for each frame;
                 required by a model whose `unit` is "px". With 1 the result is in px.
+            constant_bones: move joints so that every bone has one length in the whole video; None
+                for models in the frame of the person alone.
 
         Returns:
             `[t, 17, 3]` joints relative to the pelvis in camera axes, mm.
@@ -107,13 +111,15 @@ class Predictor:
             missing_without_influence=self._in_person_frame,
         )
         if not self._in_person_frame:
-            return self._lift(whole)
+            joints = self._lift(whole)
+            return with_constant_lengths(joints) if constant_bones else joints
         _, most = self.config.simulation.rates
         step = 1 if fps is None else min(math.ceil(fps / most), len(whole.confidence))
         joints = np.empty((*whole.confidence.shape, 3), np.float32)
         for first in range(step):
             joints[first::step] = self._lift(whole.every(step, first))
-        return blend.interpolate(joints)
+        joints = blend.interpolate(joints)
+        return joints if constant_bones is False else with_constant_lengths(joints)
 
     @property
     def _in_person_frame(self) -> bool:

@@ -22,7 +22,12 @@ class Shipped:
     sha256: str
 
 
-SHIPPED: dict[str, Shipped] = {}
+SHIPPED: dict[str, Shipped] = {
+    "repose_lift": Shipped(
+        "repose_lift.safetensors",
+        "d37254eae1d6d3deff878b5b487908b4741544305a7d5447940155b19911e04f",
+    ),
+}
 """Name to file; the first is the default."""
 
 

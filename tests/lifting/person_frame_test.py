@@ -106,7 +106,7 @@ def test_the_person_may_be_anywhere_in_an_image_of_any_size():
 def lifted_alone(keypoints: np.ndarray) -> np.ndarray:
     """One clip, as the network alone lifts it."""
     assert len(keypoints) == FRAMES
-    return PREDICTOR(keypoints, image_size=(640, 480))
+    return PREDICTOR(keypoints, image_size=(640, 480), constant_bones=False)
 
 
 def test_one_clip_is_faded_into_the_next():
@@ -115,7 +115,7 @@ def test_one_clip_is_faded_into_the_next():
     first, second = lifted_alone(keypoints[:FRAMES]), lifted_alone(keypoints[stride:])
     share = np.arange(1, FRAMES - stride + 1) / (FRAMES - stride + 1)
     middle = (1 - share[:, None, None]) * first[stride:] + share[:, None, None] * second[:4]
-    joints = PREDICTOR(keypoints, image_size=(640, 480))
+    joints = PREDICTOR(keypoints, image_size=(640, 480), constant_bones=False)
     np.testing.assert_allclose(joints[:stride], first[:stride], atol=1e-2)
     np.testing.assert_allclose(joints[stride:FRAMES], middle, atol=1e-2)
     np.testing.assert_allclose(joints[FRAMES:], second[4:], atol=1e-2)
@@ -124,17 +124,29 @@ def test_one_clip_is_faded_into_the_next():
 def test_a_gap_that_is_longer_than_a_clip_is_interpolated():
     confidence = np.ones((60, 17))
     confidence[20:40] = 0
-    joints = PREDICTOR(walk(60), confidence, (640, 480))
+    joints = PREDICTOR(walk(60), confidence, (640, 480), constant_bones=False)
     assert np.isfinite(joints).all()
     change = np.diff(joints[24:36], axis=0)
     np.testing.assert_allclose(change, np.broadcast_to(change[:1], change.shape), atol=1e-3)
 
 
+def test_bones_have_one_length_in_the_whole_video_unless_that_is_not_wanted():
+    """The network is untrained, so its bones vary much."""
+    parents, children = np.array(rp.HUMAN36M.bones).T
+
+    def variation(**choice):
+        joints = PREDICTOR(walk(60), None, (640, 480), **choice)
+        return np.linalg.norm(joints[:, children] - joints[:, parents], axis=-1).std(axis=0)
+
+    assert variation().max() < 0.02
+    assert variation(constant_bones=False).max() > 0.2
+
+
 def test_the_frames_of_a_fast_video_are_lifted_in_turns():
-    keypoints = walk(50)
-    joints = PREDICTOR(keypoints, image_size=(640, 480), fps=100)
+    keypoints, plain = walk(50), {"constant_bones": False}
+    joints = PREDICTOR(keypoints, image_size=(640, 480), fps=100, **plain)
     for first in range(2):
-        part = PREDICTOR(keypoints[first::2], image_size=(640, 480), fps=50)
+        part = PREDICTOR(keypoints[first::2], image_size=(640, 480), fps=50, **plain)
         np.testing.assert_array_equal(joints[first::2], part)
     few = PREDICTOR(keypoints[:3], image_size=(640, 480), fps=1000)
     assert np.isfinite(few).all()
