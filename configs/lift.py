@@ -2,12 +2,12 @@
 
     repose prepare cmu_mocap --source=allasfamc.zip --views=0
     repose prepare cmu_mocap --source=allasfamc.zip --fps=30
-    repose prepare bvh_motion --source=cmu_dance_martial_bvh.zip --source=cmu_actions_bvh.zip \\
-        --settings=cmu_archives --views=0
+    repose prepare bvh_motion --source=ARCHIVE --source=ARCHIVE --settings=cmu_archives --views=0
     repose train --config=lift --workdir=runs/lift
     repose export runs/lift --checkpoint=latest --out=lift.safetensors
 
-It is a recipe for a GPU: ten minutes on an H200. `probe` is a small mixer of frames, trained in minutes on two CPU cores.
+It is a recipe for a GPU: six minutes on an H200. `probe` is a small mixer of frames, trained in
+minutes on two CPU cores.
 """
 
 from ml_collections import ConfigDict
