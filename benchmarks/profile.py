@@ -5,12 +5,14 @@
 JAX's profiler records when every kernel of the compiled program started and ended; the program
 keeps the names (`jax.named_scope`) of the code for each. A kernel that XLA made of several
 operations counts for the part of its matrix product, or else of its result. Kernels that run at
-the same time share it, so the parts add up to the time of the step.
+the same time share it, so the parts add up to the time of the step. On a GPU, XLA's command
+buffers are switched off: a trace names such a graph as one kernel of no instruction.
 """
 
 import argparse
 import collections
 import math
+import os
 import pathlib
 import re
 import sys
@@ -35,6 +37,7 @@ PARTS = (
 )
 OTHER = "other"
 IDLE = "no kernel"
+_COMMAND_BUFFERS = "--xla_gpu_enable_command_buffer="
 # An instruction with these runs others, which have times of their own.
 _CONTAINERS = {"while", "call", "conditional"}
 
@@ -45,6 +48,13 @@ class Kernel(NamedTuple):
     name: str
     start: float
     end: float
+
+
+def switch_off_command_buffers() -> None:
+    """Adds the flag to `XLA_FLAGS`, unless it is there; call it before JAX starts."""
+    flags = os.environ.get("XLA_FLAGS", "")
+    if _COMMAND_BUFFERS not in flags:
+        os.environ["XLA_FLAGS"] = f"{flags} {_COMMAND_BUFFERS}".strip()
 
 
 def instructions(program: str) -> dict[str, str]:
@@ -145,9 +155,18 @@ def by_part(ran: Sequence[Kernel], program: str) -> dict[str, tuple[float, float
     Args:
         ran: its kernels.
         program: the text of the compiled program.
+
+    Raises:
+        ValueError: no kernel is an instruction of the program.
     """
     origins = instructions(program)
+    names = sorted({kernel.name for kernel in ran})
     ran = [kernel for kernel in ran if kernel.name in origins]
+    if not ran:
+        raise ValueError(
+            f"no kernel of the trace is an instruction of the program; found {', '.join(names[:3])}"
+            f". On a GPU, command buffers must be off: XLA_FLAGS={_COMMAND_BUFFERS}"
+        )
     found = collections.defaultdict(lambda: [0.0, 0.0])
     share, idle = shares(ran)
     for kernel, time in zip(ran, share, strict=True):
@@ -192,6 +211,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=1)
     parser.add_argument("--json", type=pathlib.Path, help="where to write the result")
     args = parser.parse_args()
+    switch_off_command_buffers()
     case = cases.CASES[args.case]()
     assert case.program
     program = case.program.as_text() or ""

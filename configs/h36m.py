@@ -6,9 +6,10 @@
 Stacked-hourglass keypoints with their confidence, and 2.5D labels; evaluated by the protocol of
 MotionBERT, MotionAGFormer and RePOSE (`docs/protocols.md`).
 
-Hardware: one GPU is meant, and not measured yet. On a generated file of the full size: 17,768
-training clips, 555 steps of 32 an epoch; on two CPU cores a step of 2 clips takes 9 to 13 s and
-the process 3.5 GB, which is enough to try it. Where memory is short:
+Hardware: one GPU. On an NVIDIA H200 a step of 32 clips takes 0.12 s and 33 GB with
+`--config.model.dtype=bfloat16` (`docs/performance.md`; float32 is not measured). On a generated
+file of the full size: 17,768 training clips, 555 steps of 32 an epoch; on two CPU cores a step of
+2 clips takes 9 to 13 s and the process 3.5 GB, which is enough to try it. Where memory is short:
 `--config.train.microbatch_size=4`, which gives the same update, or `--config.model.dtype=bfloat16`.
 
 `camera` takes VideoPose3D's files.

@@ -1,6 +1,8 @@
 """The profile: whose time a kernel's is."""
 
 import json
+import os
+import subprocess
 import sys
 import types
 
@@ -95,7 +97,53 @@ def test_a_trace_without_kernels_is_refused():
         profile.kernels(trace(**{"/host:CPU": HOST[3:]}), "jit_step")
 
 
+def test_a_trace_of_graphs_alone_is_refused_with_the_flag_that_helps():
+    ran = [Kernel("command_buffer", 0, 10), Kernel("command_buffer", 20, 30)]
+    with pytest.raises(ValueError, match="found command_buffer. .*XLA_FLAGS=--xla_gpu_enable_comm"):
+        profile.by_part(ran, PROGRAM)
+
+
+@pytest.mark.parametrize(
+    ("given", "then"),
+    [
+        (None, "--xla_gpu_enable_command_buffer="),
+        ("--xla_a=1", "--xla_a=1 --xla_gpu_enable_command_buffer="),
+        ("--xla_gpu_enable_command_buffer=FUSION", "--xla_gpu_enable_command_buffer=FUSION"),
+    ],
+)
+def test_command_buffers_are_off_before_the_case_is_made(monkeypatch, given, then):
+    monkeypatch.setenv("XLA_FLAGS", given or "")
+    if given is None:
+        monkeypatch.delenv("XLA_FLAGS")
+    found = []
+
+    def made():
+        found.append(os.environ["XLA_FLAGS"])
+        sys.exit()
+
+    monkeypatch.setitem(cases.CASES, "relational_2x2000", made)
+    monkeypatch.setattr(sys, "argv", ["profile", "relational_2x2000"])
+    with pytest.raises(SystemExit):
+        profile.main()
+    assert found == [then]
+
+
+def test_the_import_does_not_start_jax():
+    """Else the flags would come too late."""
+    code = (
+        "import os; from benchmarks import profile; profile.switch_off_command_buffers(); "
+        "os.environ['XLA_FLAGS'] += ' --xla_force_host_platform_device_count=3'; "
+        "import jax; print(jax.device_count())"
+    )
+    environment = os.environ | {"JAX_PLATFORMS": "cpu", "XLA_FLAGS": ""}
+    ended = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
+    )
+    assert ended.stdout.strip() == "3"
+
+
 def test_the_command_profiles_a_case(monkeypatch, capsys, tmp_path):
+    monkeypatch.setenv("XLA_FLAGS", os.environ.get("XLA_FLAGS", ""))  # the command adds to it
     written = tmp_path / "profile.json"
     command = ["profile", "relational_2x2000", "--repeats=2", f"--json={written}"]
     monkeypatch.setattr(sys, "argv", command)

@@ -36,8 +36,8 @@ class ReposeConfig(LifterConfig):
         remat: recompute each layer in the backward pass instead of storing its activations; on
             accelerators, as XLA undoes it on a CPU.
         fused_attention: axes, "joints" and "frames", over which attention is cuDNN's; on NVIDIA
-            GPUs in bfloat16. "auto" is over the frames where that is possible: there it is a
-            quarter faster on an H200, while over the joints it is slower.
+            GPUs in bfloat16. "auto" is over the frames where that is possible: on an H200 a
+            training step then takes 0.77 of the time, and 0.88 over the joints too.
     """
 
     in_channels: int = 3
