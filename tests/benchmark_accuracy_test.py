@@ -210,6 +210,15 @@ def test_all_tests_in_one_command(trained, copy, folder, data_dir, tmp_path, cap
         assert rows["mean pose"][0]["bone_variation"] == pytest.approx(0, abs=1e-3)
 
 
+def test_a_split_that_fails_leaves_the_results_of_those_before(trained, data_dir, tmp_path, capsys):
+    path = tmp_path / "accuracy.json"
+    line = ["stored", SPLIT, "small/30fps:tset", f"--data_dir={data_dir}", f"--json={path}"]
+    with pytest.raises(SystemExit, match="2"):
+        accuracy.main([*line, "--weights", str(trained.workdir)])
+    assert list(json.loads(path.read_text())["results"]["stored"]) == [SPLIT]
+    assert SPLIT in capsys.readouterr().out
+
+
 def test_the_standard_deviation_is_that_of_the_models():
     rows = {"a": [{"mpjpe": 1.0}], "all": [{"mpjpe": 1.0}, {"mpjpe": 2.0}, {"mpjpe": 6.0}]}
     table = report.table("Split", rows)

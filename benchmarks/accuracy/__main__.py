@@ -14,7 +14,7 @@ model: it measures the errors of the recording's detectors. docs/accuracy.md des
 import argparse
 import pathlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import repose_jax
@@ -38,31 +38,32 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = arguments.parse(parser, argv)
     start_jax()
     tests = TESTS[:-1] if args.test == "all" else (args.test,)
+    weights = [str(name or "default") for name in args.weights]
+    found: dict[str, dict[str, Any]] = {test: {} for test in tests}
     try:
-        found = {test: measure(test, args) for test in tests}
+        for test in tests:
+            make = detectors.table if test == "detectors" else report.table
+            for title, rows in measure(test, args):
+                found[test][title] = rows
+                print("\n" + tables.markdown(make(title, rows)).rstrip("\n"), flush=True)
+                if args.json:  # after every table: a split can take an hour
+                    runs.save(args.json, weights=weights, known=list(args.known), results=found)
     except (ValueError, OSError) as error:
         parser.error(str(error))
-    for test, results in found.items():
-        make = detectors.table if test == "detectors" else report.table
-        for title, rows in results.items():
-            print("\n" + tables.markdown(make(title, rows)).rstrip("\n"))
-    if args.json:
-        weights = [str(name or "default") for name in args.weights]
-        runs.save(args.json, weights=weights, known=list(args.known), results=found)
 
 
-def measure(test: str, args: argparse.Namespace) -> dict[str, Any]:
-    """Returns the title and the rows of each table of a test."""
+def measure(test: str, args: argparse.Namespace) -> Iterator[tuple[str, Any]]:
+    """Yields the title and the rows of each table of a test."""
     if test == "detectors":
-        return detectors.measure(args.folder)
+        yield from detectors.measure(args.folder).items()
+        return
     models = {str(name or "default"): _load(name) for name in args.weights}
     if test == "video":
         mean = stored.mean_pose(args.mean_pose, args.data_dir) if args.mean_pose else None
-        return video.measure(models, args.folder, known=args.known, mean_pose=mean)
-    return {
-        split: stored.measure(models, split, data_dir=args.data_dir, known=args.known)
-        for split in args.splits
-    }
+        yield from video.measure(models, args.folder, known=args.known, mean_pose=mean).items()
+        return
+    for split in args.splits:
+        yield split, stored.measure(models, split, data_dir=args.data_dir, known=args.known)
 
 
 def _parser(test: str | None) -> arguments.Parser:
