@@ -22,6 +22,7 @@ COMMANDS = {
     "prepare": "prepare a dataset for training and evaluation",
     "train": "train a lifter, or resume a run",
     "eval": "evaluate a checkpoint of a run",
+    "demo": "lift and draw a test sequence with the weights that ship",
     "export": "write the model of a run to one .safetensors file",
     "convert": "make a run of a PyTorch checkpoint of the authors of a network",
     "pretrain": "pre-train P-STMO on masked 2D poses",

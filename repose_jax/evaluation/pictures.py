@@ -21,6 +21,7 @@ from matplotlib.text import Text
 from PIL import Image
 
 from repose_jax.data.clips import covered
+from repose_jax.data.sequences import Sequences
 from repose_jax.evaluation.predictions import Predictions
 from repose_jax.skeleton import HUMAN36M, Skeleton
 
@@ -237,30 +238,65 @@ def draw_sequences(predictions: Predictions, directory: Path, count: int) -> lis
     sequences = predictions.clips.sequences
     lengths = np.add.reduceat(covered(predictions.clips), sequences.offsets[:-1], dtype=int)
     count = min(count, len(lengths))
-    for sequence in np.linspace(0, len(lengths), count + 2).astype(int)[1:-1].tolist():
-        fps, length = float(sequences.fps[sequence]), int(lengths[sequence])
-        fps = _FPS if np.isnan(fps) else fps
-        frames = min(round(_SECONDS * fps), length)
-        first = (length - frames) // 2
-        start = int(sequences.offsets[sequence]) + first
-        rows = slice(start, start + frames)
-        width, height = sequences.image_size[sequence].tolist()
-        clip = Clip(
-            keypoints_2d=sequences.keypoints_2d[rows],
-            confidence=sequences.confidence[rows],
-            prediction=predictions.poses[rows],
-            image_size=(width, height),
-            target=predictions.truth[rows],
-            visibility=sequences.visibility[rows],
+    for number in np.linspace(0, len(lengths), count + 2).astype(int)[1:-1].tolist():
+        rows = middle(sequences, number, int(lengths[number]))
+        clip = excerpt(
+            sequences, number, rows, predictions.poses[rows], target=predictions.truth[rows]
         )
-        directory.mkdir(exist_ok=True)
-        name = sequences.names[sequence].replace("/", "_")
-        title = f"{sequences.names[sequence]} ({sequences.actions[sequence]}), frames from {first}"
-        files = directory / f"{name}.png", directory / f"{name}.gif"
-        still(files[0], clip, title=title)
-        animation(files[1], clip, fps=fps, title=title)
-        written += files
+        first = rows.start - int(sequences.offsets[number])
+        name = sequences.names[number]
+        title = f"{name} ({sequences.actions[number]}), frames from {first}"
+        written += draw(directory, name, clip, fps=rate(sequences, number), title=title)
     return written
+
+
+def middle(sequences: Sequences, number: int, length: int) -> slice:
+    """Returns the rows of the middle three seconds of a sequence's first `length` frames."""
+    frames = min(round(_SECONDS * rate(sequences, number)), length)
+    start = int(sequences.offsets[number]) + (length - frames) // 2
+    return slice(start, start + frames)
+
+
+def rate(sequences: Sequences, number: int) -> float:
+    """Returns the frames per second of a sequence; 25 if they are unknown."""
+    fps = float(sequences.fps[number])
+    return _FPS if np.isnan(fps) else fps
+
+
+def excerpt(
+    sequences: Sequences,
+    number: int,
+    rows: slice,
+    prediction: Float[np.ndarray, "t j 3"],
+    *,
+    target: Float[np.ndarray, "t j 3"],
+) -> Clip:
+    """Returns rows of a sequence with predictions and ground truth for them, mm."""
+    width, height = sequences.image_size[number].tolist()
+    return Clip(
+        keypoints_2d=sequences.keypoints_2d[rows],
+        confidence=sequences.confidence[rows],
+        prediction=prediction,
+        image_size=(width, height),
+        target=target,
+        visibility=sequences.visibility[rows],
+    )
+
+
+def draw(
+    directory: Path, name: str, clip: Clip, *, fps: float | int, title: str
+) -> tuple[Path, Path]:
+    """Writes a still and an animation of a sequence into a folder, which is created.
+
+    Returns:
+        The two files, named after the sequence.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    stem = name.replace("/", "_")
+    files = directory / f"{stem}.png", directory / f"{stem}.gif"
+    still(files[0], clip, title=title)
+    animation(files[1], clip, fps=fps, title=title)
+    return files
 
 
 def side_colors(skeleton: Skeleton) -> list[str]:

@@ -12,7 +12,17 @@ import pytest
 import repose_jax
 from repose_jax import cli
 
-COMMANDS = ("prepare", "train", "eval", "export", "convert", "pretrain", "compare", "complexity")
+COMMANDS = (
+    "prepare",
+    "train",
+    "eval",
+    "demo",
+    "export",
+    "convert",
+    "pretrain",
+    "compare",
+    "complexity",
+)
 
 
 def repose(*argv, **environment):

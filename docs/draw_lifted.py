@@ -1,0 +1,52 @@
+"""Writes docs/images/lifted.png and lifted.gif: a test subject, lifted by the weights that ship.
+
+Run `PYTHONPATH=. python docs/draw_lifted.py --data_dir=DIR`, where
+`repose prepare cmu_mocap --source=allasfamc.zip --data_dir=DIR` has prepared the data.
+"""
+
+import argparse
+from pathlib import Path
+
+import repose_jax
+from repose_jax.data import sequences
+from repose_jax.evaluation import pictures
+from repose_jax.evaluation.pictures import Clip
+
+IMAGES = Path(__file__).parent / "images"
+SPLIT = "cmu_mocap/30fps:test"
+RUN, SWORDPLAY = "02_03/view0", "02_07/view0"
+FRAMES = (0, 10, 16, 23, 30)  # of the run: different phases of its steps
+
+
+def lifted(predictor: repose_jax.Predictor, found: sequences.Sequences, name: str) -> Clip:
+    """Returns the middle three seconds of a sequence, lifted as any video is."""
+    number = found.names.index(name)
+    rows = pictures.middle(found, number, int(found.lengths[number]))
+    joints = predictor(
+        found.keypoints_2d[rows],
+        found.confidence[rows],
+        image_size=found.image_size[number].tolist(),
+        fps=float(found.fps[number]),
+    )
+    return pictures.excerpt(found, number, rows, joints, target=found.joints_3d[rows])
+
+
+def main():
+    """Writes both pictures, and prints the errors of what they show."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data_dir", help="folder of the prepared datasets")
+    found = sequences.load([SPLIT], parser.parse_args().data_dir)
+    predictor = repose_jax.load()
+    clips = {name: lifted(predictor, found, name) for name in (RUN, SWORDPLAY)}
+    IMAGES.mkdir(exist_ok=True)
+    title = "Running, lifted from 2D joints: CMU subject 02, not in the training"
+    pictures.still(IMAGES / "lifted.png", clips[RUN], frames=FRAMES, title=title)
+    title = "Swordplay: CMU subject 02, not in the training"
+    pictures.animation(IMAGES / "lifted.gif", clips[SWORDPLAY], fps=30, title=title)
+    for name, clip in clips.items():
+        if clip.mpjpe is not None:
+            print(f"{name}: MPJPE {clip.mpjpe.mean():.1f} mm over {len(clip.mpjpe)} frames")
+
+
+if __name__ == "__main__":
+    main()
