@@ -38,7 +38,7 @@ COLUMNS = {
     **dict.fromkeys(SPLITS, ("mpjpe", "mpjpe_occluded", "pa_mpjpe", "mpjve")),
     RECORDING: ("mpjpe", "pa_mpjpe", "pa_mpjpe_12", "mpjve"),
 }
-"""What the tables show of each test."""
+"""Columns and rows of the tables of each test."""
 
 WHOLE = "whole recipe"
 CMU = "cmu_mocap/60fps_motion:train"

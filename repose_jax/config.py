@@ -208,7 +208,7 @@ class DataConfig:
 
 @dataclasses.dataclass(frozen=True)
 class SimulationConfig:
-    """What is sampled of cameras, bodies and detectors where training data are motions.
+    """Samples of cameras, bodies and detectors, where training data are motions.
 
     Datasets whose config ends in "_motion" hold motions without cameras; see
     `repose_jax.simulation`. All but the rates are shares of the clips, from 0 to 1.

@@ -74,8 +74,8 @@ def simulate(
     found, confidence = formats.to_human36m(next(keys), found, confidence, config.formats)
 
     def known(share, value):
-        told = chosen(next(keys), len(fps), share)
-        return jnp.where(told.reshape(-1, *[1] * (value.ndim - 1)), value, jnp.nan)
+        given = chosen(next(keys), len(fps), share)
+        return jnp.where(given.reshape(-1, *[1] * (value.ndim - 1)), value, jnp.nan)
 
     if normalise == "person":
         inputs = to_person_frame(

@@ -26,7 +26,7 @@ class JointMap:
             own axis; 0 where the file has a joint at the top.
         head_axes: The directions to the left and to the top of the head in the axes of
             `head_joint`, such as `("+x", "+y")`; None for those of the world in the rest pose.
-        requires: Other joints that a file must have, to tell apart skeletons of like names.
+        requires: Other joints that a file must have, to distinguish skeletons of similar names.
     """
 
     joints: Mapping[str, Weights]

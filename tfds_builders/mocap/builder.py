@@ -42,7 +42,7 @@ def mocap_config(
             of the name: "30fps".
         views: Virtual cameras for each take: "30fps_views8"; 0 for motion records: "60fps_motion".
         seed: Seed of all samples: "30fps_seed1".
-        label: The beginning of the name, to tell apart what is read from other files:
+        label: The beginning of the name, to distinguish data of several sources:
             "dance_30fps".
 
     Raises:
