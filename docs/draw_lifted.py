@@ -39,9 +39,9 @@ def main():
     predictor = repose_jax.load()
     clips = {name: lifted(predictor, found, name) for name in (RUN, SWORDPLAY)}
     IMAGES.mkdir(exist_ok=True)
-    title = "Running, lifted from 2D joints: CMU subject 02, not in the training"
+    title = "Running (take 02_03 of CMU, not in the training), lifted from its 2D joints"
     pictures.still(IMAGES / "lifted.png", clips[RUN], frames=FRAMES, title=title)
-    title = "Swordplay: CMU subject 02, not in the training"
+    title = "Swordplay (take 02_07 of CMU, not in the training)"
     pictures.animation(IMAGES / "lifted.gif", clips[SWORDPLAY], fps=30, title=title)
     for name, clip in clips.items():
         if clip.mpjpe is not None:

@@ -2,8 +2,8 @@
 
     import repose_jax as rp
 
-    predictor = rp.load("runs/quickstart")
-    joints = predictor(keypoints_2d, confidence, image_size=(1920, 1080))  # [t, 17, 3], mm
+    predictor = rp.load()  # the weights that ship
+    joints = predictor(keypoints_2d, confidence, image_size=(1920, 1080), fps=30)  # [t, 17, 3], mm
 
 Shapes are written with one set of letters throughout: ``b`` clips in a batch, ``t`` frames, ``j``
 joints, ``c`` channels, ``h`` attention heads. Positions are in millimetres in camera space (x
