@@ -133,13 +133,21 @@ def lines(
         head: what y is, with its unit.
         x: what x is, with its unit.
     """
-    figure, (ax,) = _figure(1, 1, "", height=3.2)
+    figure, (ax,) = _figure(1, 1, "", height=3.8)
     _axes(ax, head)
     for color, (label, line) in zip(itertools.cycle(COLORS), points.items(), strict=False):
         ax.plot(*zip(*line, strict=True), lw=1.8, marker="o", ms=3.5, color=color, label=label)
     ax.set_xlim(left=0)
     ax.set_xlabel(x, color=FAINT, fontsize=9)
-    ax.legend(fontsize=8, labelcolor=TEXT, handlelength=1.4, facecolor=PANEL, edgecolor="none")
+    # Below the axes, where it hides no line.
+    figure.legend(
+        loc="outside lower center",
+        ncols=2,
+        fontsize=8,
+        labelcolor=TEXT,
+        handlelength=1.4,
+        frameon=False,
+    )
     figure.savefig(path, dpi=120)
 
 
