@@ -28,6 +28,15 @@ class Parser(argparse.ArgumentParser):
         super().__init__(allow_abbrev=False, **options)
         self.has_config = False
 
+    def add_checkpoint(self) -> None:
+        """Adds `--checkpoint`, the kind of checkpoint of a run."""
+        self.add_argument(
+            "--checkpoint",
+            choices=("best", "latest"),
+            default="best",
+            help="that of the lowest test error (default), or the last one",
+        )
+
     def add_config(self) -> None:
         """Adds `--config`, of which `parse` makes the experiment, and lists the configurations."""
         self.has_config = True

@@ -12,12 +12,7 @@ from repose_jax.cli.arguments import Parser
 def add_arguments(parser: Parser) -> None:
     """Adds the command's arguments."""
     train.add_arguments(parser)
-    parser.add_argument(
-        "--checkpoint",
-        choices=("best", "latest"),
-        default="best",
-        help="that of the lowest test error (default), or the last one",
-    )
+    parser.add_checkpoint()
     parser.add_argument(
         "--predictions", action="store_true", help="write WORKDIR/predictions.npz, the poses, too"
     )

@@ -19,12 +19,7 @@ def add_arguments(parser: Parser) -> None:
     parser.add_argument(
         "--out", required=True, type=pathlib.Path, metavar="FILE", help="the file, *.safetensors"
     )
-    parser.add_argument(
-        "--checkpoint",
-        choices=("best", "latest"),
-        default="best",
-        help="that of the lowest test error (default), or the last one",
-    )
+    parser.add_checkpoint()
     parser.add_argument(
         "--dtype",
         choices=("float16", "float32"),
