@@ -1,0 +1,1 @@
+"""Detectors of 2D poses in the frames of videos."""

@@ -1,0 +1,36 @@
+"""The interface of detectors: an image in, the 2D poses of people out."""
+
+import dataclasses
+from typing import Protocol
+
+import numpy as np
+from jaxtyping import Float, UInt8
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Found:
+    """The people in one image; p may be 0.
+
+    Attributes:
+        keypoints: `[p, 17, 2]` joints in Human3.6M's order, px; NaN where missing.
+        confidence: `[p, 17]` in [0, 1]; 0 where missing.
+        score: `[p]` confidence in each person as a whole, in [0, 1].
+    """
+
+    keypoints: Float[np.ndarray, "p 17 2"]
+    confidence: Float[np.ndarray, "p 17"]
+    score: Float[np.ndarray, " p"]
+
+
+class Detector(Protocol):
+    """A detector of people; one with a memory of previous frames is used for one video alone.
+
+    Attributes:
+        format: of the joints that it finds, such as "halpe26".
+    """
+
+    format: str
+
+    def detect(self, frame: UInt8[np.ndarray, "h w 3"]) -> Found:
+        """Finds the people in an RGB image; frames of a video come in their order."""
+        ...

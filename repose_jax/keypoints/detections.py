@@ -1,0 +1,49 @@
+"""The 2D joints of all people in the frames of a video, as a detector or a file gives them."""
+
+import dataclasses
+
+import numpy as np
+from jaxtyping import Float, Int
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Detections:
+    """Poses that were found in a video: one row for each person in each frame.
+
+    A joint that the format of the source lacks, or that was not found, is NaN with confidence 0.
+
+    Attributes:
+        keypoints: `[n, 17, 2]` joints in Human3.6M's order (`skeleton.HUMAN36M`), px from the upper left
+            corner of the upright image.
+        confidence: `[n, 17]` in [0, 1]; 0 for a missing joint.
+        frame: `[n]` index into `time_s` of the frame of each pose, not decreasing.
+        score: `[n]` confidence in the person as a whole, in [0, 1].
+        identity: `[n]` number that the source gives a person throughout the video; -1 if none.
+        time_s: `[t]` time of each frame of the video, s, increasing.
+        image_size: width and height, px; None if the source does not say.
+        name: of the video or file, for messages and output files.
+        format: of the joints, such as "coco17".
+        assumptions: sentences on what the source does not say and was assumed.
+        warnings: sentences on what was found wrong and skipped or repaired.
+    """
+
+    keypoints: Float[np.ndarray, "n 17 2"]
+    confidence: Float[np.ndarray, "n 17"]
+    frame: Int[np.ndarray, " n"]
+    score: Float[np.ndarray, " n"]
+    identity: Int[np.ndarray, " n"]
+    time_s: Float[np.ndarray, " t"]
+    image_size: tuple[int, int] | None
+    name: str
+    format: str
+    assumptions: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    def __post_init__(self):
+        if (np.diff(self.time_s) <= 0).any():
+            raise ValueError(f"{self.name}: the times of the frames do not increase.")
+
+    @property
+    def fps(self) -> float:
+        """The usual frame rate: of the median step between frames; NaN for one frame."""
+        return float(1 / np.median(np.diff(self.time_s))) if len(self.time_s) > 1 else np.nan

@@ -1,0 +1,116 @@
+"""The result of lifting: people who move in a world, with where each value comes from."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, UInt8
+
+SEEN, FILLED, MISSING = 0, 1, 2
+STATUS = ("seen", "filled", "missing")
+"""Of a joint in a frame: detected; interpolated over a short gap; in a long gap or never seen, so
+that its position is the model's guess or an interpolation."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Person:
+    """A person's motion in the frames from first to last sight; all positions are finite.
+
+    Attributes:
+        number: of the person in the video, from 1, the same in all outputs.
+        frame: `[t]` index of each frame in the video.
+        time_s: `[t]` time in the video, s.
+        joints_mm: `[t, 17, 3]` in the world, mm.
+        joints_camera_mm: `[t, 17, 3]` relative to the pelvis, in camera axes (x right, y down, z
+            away from the camera), mm.
+        root_mm: `[t, 3]` the pelvis in camera axes from the camera's centre, mm.
+        raw_camera_mm: `[t, 17, 3]` as `joints_camera_mm`, before smoothing and before bones were
+            made constant: the model's prediction at the stated size of the body.
+        confidence: `[t, 17]` of the 2D joints, in [0, 1]; lowered where they were filled.
+        status: `[t, 17]` `SEEN`, `FILLED` or `MISSING`.
+        keypoints_px: `[t, 17, 3]` x and y in px, and the detector's own confidence; NaN and 0 where
+            nothing was detected.
+    """
+
+    number: int
+    frame: np.ndarray
+    time_s: Float[np.ndarray, " t"]
+    joints_mm: Float[np.ndarray, "t 17 3"]
+    joints_camera_mm: Float[np.ndarray, "t 17 3"]
+    root_mm: Float[np.ndarray, "t 3"]
+    raw_camera_mm: Float[np.ndarray, "t 17 3"]
+    confidence: Float[np.ndarray, "t 17"]
+    status: UInt8[np.ndarray, "t 17"]
+    keypoints_px: Float[np.ndarray, "t 17 3"]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Camera:
+    """A pinhole camera that stands still.
+
+    Attributes:
+        focal_px: focal length, px.
+        centre_px: `[2]` principal point, px.
+        image_size: width and height of the upright image, px.
+        source: where the focal length comes from, as a clause: "given", "assumed: ...".
+    """
+
+    focal_px: float
+    centre_px: Float[np.ndarray, "2"]
+    image_size: tuple[int, int]
+    source: str
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class World:
+    """The world's axes in those of the camera: x to its right, y up, z towards it; right-handed.
+
+    Attributes:
+        rotation: `[3, 3]` from camera axes to the world's.
+        origin_mm: `[3]` the world's origin in camera axes, mm: on the floor, below the first pelvis
+            of the first person.
+        source: where the vertical comes from, as a clause.
+    """
+
+    rotation: Float[np.ndarray, "3 3"]
+    origin_mm: Float[np.ndarray, "3"]
+    source: str
+
+    def of_camera(self, points: Float[np.ndarray, "*b 3"]) -> Float[np.ndarray, "*b 3"]:
+        """Converts points in camera axes from the camera's centre, mm, to the world."""
+        return (points - self.origin_mm) @ self.rotation.T
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Motion:
+    """The people in one video.
+
+    Attributes:
+        people: in the order of their numbers.
+        time_s: `[t]` time of every frame of the video, s.
+        camera: the camera.
+        world: the world of `joints_mm`.
+        name: of the video or file.
+        format: of the 2D joints.
+        assumptions: sentences on what was assumed.
+        warnings: sentences on what was found wrong, repaired or skipped.
+        settings: what was asked for, and versions; values of JSON.
+        video: path of the video, to draw on its frames; None for other sources.
+    """
+
+    people: tuple[Person, ...]
+    time_s: Float[np.ndarray, " t"]
+    camera: Camera
+    world: World
+    name: str
+    format: str
+    assumptions: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    settings: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    video: str | None = None
+
+    @property
+    def fps(self) -> float:
+        """The usual frame rate: of the median step between frames; 30 for one frame."""
+        return float(1 / np.median(np.diff(self.time_s))) if len(self.time_s) > 1 else 30.0

@@ -1,0 +1,1 @@
+"""From poses in single frames to people: tracks, left and right, outliers, gaps."""
