@@ -13,7 +13,7 @@ class Detections:
     A joint that the format of the source lacks, or that was not found, is NaN with confidence 0.
 
     Attributes:
-        keypoints: `[n, 17, 2]` joints in Human3.6M's order (`skeleton.HUMAN36M`), px from the upper left
+        keypoints: `[n, 17, 2]` joints in Human3.6M's order, px from the upper left
             corner of the upright image.
         confidence: `[n, 17]` in [0, 1]; 0 for a missing joint.
         frame: `[n]` index into `time_s` of the frame of each pose, not decreasing.
