@@ -21,6 +21,10 @@ TITLES = {
     "halpe26": "Halpe, 26 joints (AlphaPose)",
     "openpose_body25": "OpenPose BODY_25",
     "openpose_body25b": "OpenPose BODY_25B",
+    "openpose_coco18": "OpenPose COCO, 18 joints",
+    "openpose_mpi15": "OpenPose MPI, 15 joints",
+    "mpii16": "MPII, 16 joints",
+    "blazepose33": "BlazePose, 33 landmarks (MediaPipe)",
 }
 
 NOTES = {
@@ -39,6 +43,10 @@ NOTES = {
         "As many numbers as BODY_25 in another order, so a file does not show which of the two it "
         "contains. Its neck is above the shoulder line. No pelvis."
     ),
+    "openpose_coco18": "COCO's joints in another order; the neck is the midpoint of the shoulders.",
+    "openpose_mpi15": "No face. `chest` is the middle of the trunk.",
+    "mpii16": "`neck` is the upper end of the neck, `thorax` its lower one. No face.",
+    "blazepose33": "The landmarks of MediaPipe. No pelvis, neck or top of the head.",
 }
 
 INTRODUCTION = """\
@@ -61,14 +69,16 @@ these joints, so it is absent as soon as one of them is.
 
 Where the target joint is not among the source joints, it is an estimate with a bias:
 
-- **head** from COCO and BODY_25 lies on the line from between the shoulders through between the
-  ears, extended by 0.7 of its length. The middle of the eyes, often used instead, is far below the
-  top of the head and moves with the face. It needs both ears: where one is not detected, its
-  confidence is 0.
-- **neck** is the nose in all detector formats. The joint of Human3.6M lies further back, inside
-  the head.
+- **head** from COCO, BODY_25 and BlazePose lies on the line from between the shoulders
+  through between the ears, extended by 0.7 of its length. The middle of the eyes, often used
+  instead, is far below the top of the head and moves with the face. It needs both ears: where one
+  is not detected, its confidence is 0.
+- **neck** is the nose in all detector formats that have one. The joint of Human3.6M lies further
+  back, inside the head. MPII has an upper end of the neck; OpenPose's MPI neither, there it is the
+  middle of thorax and head. [Measured](accuracy.md#a-real-recording), the nose serves the shipped
+  weights as well as that middle, and a missing neck somewhat worse.
 - **thorax** is the midpoint of the shoulders, or for Halpe and BODY_25 the neck. BODY_25 defines
-  its neck as that midpoint; Halpe's neck is higher.
+  its neck as that midpoint; Halpe's neck is higher, as is MPII's thorax.
 - **spine** is the midpoint of thorax and pelvis, on a straight line where real backs bend.
 - **pelvis** is the midpoint of the hips where the format has none. Halpe's own is higher.
 - **hips** are placed by annotators of images; those of Human3.6M are centres of rotation.
@@ -127,9 +137,23 @@ _PLACES = {
     "ear": (0.98, 3.7),
     "head": (0.0, 3.5),
     "head_top": (0.0, 4.65),
+    "chest": (0.0, 1.25),
+    "pinky": (2.98, -0.95),
+    "index": (2.62, -1.15),
+    "thumb": (2.22, -0.75),
+    "foot_index": (1.3, -5.2),
 }
-# "neck" and "head" are higher in Human3.6M than elsewhere.
-_OWN_PLACES = {("human36m", "neck"): (0.0, 3.4), ("human36m", "head"): (0.0, 4.4)}
+# "neck" and "head" are higher in Human3.6M than elsewhere; BlazePose has more joints in the face.
+_OWN_PLACES = {
+    ("human36m", "neck"): (0.0, 3.4),
+    ("human36m", "head"): (0.0, 4.4),
+    ("mpii16", "neck"): (0.0, 3.3),
+    ("blazepose33", "eye_inner"): (0.32, 4.0),
+    ("blazepose33", "eye"): (0.7, 4.15),
+    ("blazepose33", "eye_outer"): (1.08, 4.05),
+    ("blazepose33", "ear"): (1.42, 3.7),
+    ("blazepose33", "mouth"): (0.36, 3.0),
+}
 
 
 def _place(skeleton: Skeleton, joint: str) -> tuple[float, float]:

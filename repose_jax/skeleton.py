@@ -6,7 +6,7 @@ sum of joints of another: `convert` converts points, `convert_confidence` their 
 """
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -160,124 +160,170 @@ MPI_INF_3DHP = _skeleton(
     },
 )
 
-COCO17 = _skeleton(
-    "coco17",
+_COCO: dict[str, str | None] = {
+    "nose": None,
+    "left_eye": "nose",
+    "right_eye": "nose",
+    "left_ear": "left_eye",
+    "right_ear": "right_eye",
+    "left_shoulder": "nose",
+    "right_shoulder": "nose",
+    "left_elbow": "left_shoulder",
+    "right_elbow": "right_shoulder",
+    "left_wrist": "left_elbow",
+    "right_wrist": "right_elbow",
+    "left_hip": "left_shoulder",
+    "right_hip": "right_shoulder",
+    "left_knee": "left_hip",
+    "right_knee": "right_hip",
+    "left_ankle": "left_knee",
+    "right_ankle": "right_knee",
+}
+# Where these are drawn from in the formats that have a neck.
+_ON_NECK = {"nose": "neck", "left_shoulder": "neck", "right_shoulder": "neck"}
+_ON_PELVIS = {"left_hip": "pelvis", "right_hip": "pelvis"}
+
+COCO17 = _skeleton("coco17", root=None, tree=_COCO)
+
+HALPE26 = _skeleton(
+    "halpe26",
+    root="pelvis",
+    tree=_COCO
+    | _ON_NECK
+    | _ON_PELVIS
+    | {
+        "head_top": "nose",
+        "neck": "pelvis",
+        "pelvis": None,
+        "left_big_toe": "left_ankle",
+        "right_big_toe": "right_ankle",
+        "left_small_toe": "left_ankle",
+        "right_small_toe": "right_ankle",
+        "left_heel": "left_ankle",
+        "right_heel": "right_ankle",
+    },
+)
+
+_OPENPOSE_FEET = {
+    "left_big_toe": "left_ankle",
+    "left_small_toe": "left_ankle",
+    "left_heel": "left_ankle",
+    "right_big_toe": "right_ankle",
+    "right_small_toe": "right_ankle",
+    "right_heel": "right_ankle",
+}
+_OPENPOSE_ARMS = {
+    "right_shoulder": "neck",
+    "right_elbow": "right_shoulder",
+    "right_wrist": "right_elbow",
+    "left_shoulder": "neck",
+    "left_elbow": "left_shoulder",
+    "left_wrist": "left_elbow",
+}
+_OPENPOSE_LEGS = {
+    "right_hip": "right_shoulder",
+    "right_knee": "right_hip",
+    "right_ankle": "right_knee",
+    "left_hip": "left_shoulder",
+    "left_knee": "left_hip",
+    "left_ankle": "left_knee",
+}
+_OPENPOSE_FACE = {
+    "right_eye": "nose",
+    "left_eye": "nose",
+    "right_ear": "right_eye",
+    "left_ear": "left_eye",
+}
+
+OPENPOSE_BODY25 = _skeleton(
+    "openpose_body25",
+    root="pelvis",
+    tree={"nose": "neck", "neck": "pelvis"}
+    | _OPENPOSE_ARMS
+    | {"pelvis": None}
+    | (_OPENPOSE_LEGS | _ON_PELVIS)
+    | _OPENPOSE_FACE
+    | _OPENPOSE_FEET,
+)
+
+OPENPOSE_BODY25B = _skeleton(
+    "openpose_body25b",
+    root=None,
+    tree=_COCO | _ON_NECK | {"neck": None, "head_top": "nose"} | _OPENPOSE_FEET,
+)
+
+OPENPOSE_COCO18 = _skeleton(
+    "openpose_coco18",
+    root=None,
+    tree={"nose": "neck", "neck": None} | _OPENPOSE_ARMS | _OPENPOSE_LEGS | _OPENPOSE_FACE,
+)
+
+OPENPOSE_MPI15 = _skeleton(
+    "openpose_mpi15",
+    root=None,
+    tree={"head_top": "neck", "neck": None} | _OPENPOSE_ARMS | _OPENPOSE_LEGS | {"chest": "neck"},
+)
+
+MPII16 = _skeleton(
+    "mpii16",
+    root="pelvis",
+    tree={
+        "right_ankle": "right_knee",
+        "right_knee": "right_hip",
+        "right_hip": "pelvis",
+        "left_hip": "pelvis",
+        "left_knee": "left_hip",
+        "left_ankle": "left_knee",
+        "pelvis": None,
+        "thorax": "pelvis",
+        "neck": "thorax",  # the upper end of the neck
+        "head_top": "neck",
+        "right_wrist": "right_elbow",
+        "right_elbow": "right_shoulder",
+        "right_shoulder": "thorax",
+        "left_shoulder": "thorax",
+        "left_elbow": "left_shoulder",
+        "left_wrist": "left_elbow",
+    },
+)
+
+BLAZEPOSE33 = _skeleton(
+    "blazepose33",
     root=None,
     tree={
         "nose": None,
-        "left_eye": "nose",
-        "right_eye": "nose",
-        "left_ear": "left_eye",
-        "right_ear": "right_eye",
+        "left_eye_inner": "nose",
+        "left_eye": "left_eye_inner",
+        "left_eye_outer": "left_eye",
+        "right_eye_inner": "nose",
+        "right_eye": "right_eye_inner",
+        "right_eye_outer": "right_eye",
+        "left_ear": "left_eye_outer",
+        "right_ear": "right_eye_outer",
+        "left_mouth": "nose",
+        "right_mouth": "nose",
         "left_shoulder": "nose",
         "right_shoulder": "nose",
         "left_elbow": "left_shoulder",
         "right_elbow": "right_shoulder",
         "left_wrist": "left_elbow",
         "right_wrist": "right_elbow",
+        "left_pinky": "left_wrist",
+        "right_pinky": "right_wrist",
+        "left_index": "left_wrist",
+        "right_index": "right_wrist",
+        "left_thumb": "left_wrist",
+        "right_thumb": "right_wrist",
         "left_hip": "left_shoulder",
         "right_hip": "right_shoulder",
         "left_knee": "left_hip",
         "right_knee": "right_hip",
         "left_ankle": "left_knee",
         "right_ankle": "right_knee",
-    },
-)
-
-HALPE26 = _skeleton(
-    "halpe26",
-    root="pelvis",
-    tree={
-        "nose": "neck",
-        "left_eye": "nose",
-        "right_eye": "nose",
-        "left_ear": "left_eye",
-        "right_ear": "right_eye",
-        "left_shoulder": "neck",
-        "right_shoulder": "neck",
-        "left_elbow": "left_shoulder",
-        "right_elbow": "right_shoulder",
-        "left_wrist": "left_elbow",
-        "right_wrist": "right_elbow",
-        "left_hip": "pelvis",
-        "right_hip": "pelvis",
-        "left_knee": "left_hip",
-        "right_knee": "right_hip",
-        "left_ankle": "left_knee",
-        "right_ankle": "right_knee",
-        "head_top": "nose",
-        "neck": "pelvis",
-        "pelvis": None,
-        "left_big_toe": "left_ankle",
-        "right_big_toe": "right_ankle",
-        "left_small_toe": "left_ankle",
-        "right_small_toe": "right_ankle",
         "left_heel": "left_ankle",
         "right_heel": "right_ankle",
-    },
-)
-
-OPENPOSE_BODY25 = _skeleton(
-    "openpose_body25",
-    root="pelvis",
-    tree={
-        "nose": "neck",
-        "neck": "pelvis",
-        "right_shoulder": "neck",
-        "right_elbow": "right_shoulder",
-        "right_wrist": "right_elbow",
-        "left_shoulder": "neck",
-        "left_elbow": "left_shoulder",
-        "left_wrist": "left_elbow",
-        "pelvis": None,
-        "right_hip": "pelvis",
-        "right_knee": "right_hip",
-        "right_ankle": "right_knee",
-        "left_hip": "pelvis",
-        "left_knee": "left_hip",
-        "left_ankle": "left_knee",
-        "right_eye": "nose",
-        "left_eye": "nose",
-        "right_ear": "right_eye",
-        "left_ear": "left_eye",
-        "left_big_toe": "left_ankle",
-        "left_small_toe": "left_ankle",
-        "left_heel": "left_ankle",
-        "right_big_toe": "right_ankle",
-        "right_small_toe": "right_ankle",
-        "right_heel": "right_ankle",
-    },
-)
-
-OPENPOSE_BODY25B = _skeleton(
-    "openpose_body25b",
-    root=None,
-    tree={
-        "nose": "neck",
-        "left_eye": "nose",
-        "right_eye": "nose",
-        "left_ear": "left_eye",
-        "right_ear": "right_eye",
-        "left_shoulder": "neck",
-        "right_shoulder": "neck",
-        "left_elbow": "left_shoulder",
-        "right_elbow": "right_shoulder",
-        "left_wrist": "left_elbow",
-        "right_wrist": "right_elbow",
-        "left_hip": "left_shoulder",
-        "right_hip": "right_shoulder",
-        "left_knee": "left_hip",
-        "right_knee": "right_hip",
-        "left_ankle": "left_knee",
-        "right_ankle": "right_knee",
-        "neck": None,
-        "head_top": "nose",
-        "left_big_toe": "left_ankle",
-        "left_small_toe": "left_ankle",
-        "left_heel": "left_ankle",
-        "right_big_toe": "right_ankle",
-        "right_small_toe": "right_ankle",
-        "right_heel": "right_ankle",
+        "left_foot_index": "left_ankle",
+        "right_foot_index": "right_ankle",
     },
 )
 
@@ -291,6 +337,10 @@ SKELETONS: Mapping[str, Skeleton] = MappingProxyType(
             HALPE26,
             OPENPOSE_BODY25,
             OPENPOSE_BODY25B,
+            OPENPOSE_COCO18,
+            OPENPOSE_MPI15,
+            MPII16,
+            BLAZEPOSE33,
         )
     }
 )
@@ -299,79 +349,90 @@ SKELETONS: Mapping[str, Skeleton] = MappingProxyType(
 # One joint as a weighted sum of source joints; the weights sum to 1.
 Recipe = tuple[tuple[str, float], ...]
 
-_MID_HIPS: Recipe = (("left_hip", 0.5), ("right_hip", 0.5))
-_MID_SHOULDERS: Recipe = (("left_shoulder", 0.5), ("right_shoulder", 0.5))
+
+def mix(*parts: tuple[Recipe, float]) -> Recipe:
+    """Mixes recipes: `mix((a, 0.5), (b, 0.5))` is the midpoint of a and b."""
+    mixed: dict[str, float] = {}
+    for recipe, share in parts:
+        for joint, weight in recipe:
+            mixed[joint] = mixed.get(joint, 0) + share * weight
+    return tuple(mixed.items())
 
 
-def _mix(*parts: tuple[Recipe, float]) -> Recipe:
-    """Mixes recipes: `_mix((a, 0.5), (b, 0.5))` is the midpoint of a and b."""
-    return tuple((joint, weight * share) for recipe, share in parts for joint, weight in recipe)
+def _sides(joint: str) -> Recipe:
+    return ((f"left_{joint}", 0.5), (f"right_{joint}", 0.5))
 
 
-def _same(*joints: str) -> dict[str, Recipe]:
-    """Returns the recipes of joints with the same name and position in both formats."""
-    return {joint: ((joint, 1.0),) for joint in joints}
-
+MID_HIPS, MID_SHOULDERS, MID_EARS = _sides("hip"), _sides("shoulder"), _sides("ear")
 
 # COCO and BODY_25 have no top of the head: extend the line from the middle of the shoulders to that
 # of the ears, which lies along the neck however the person turns. Compared with detectors of the
 # head top, the error is about 5 % of the torso (2 to 3 cm); that of the usual middle of the eyes is
 # 20 to 32 % (10 to 15 cm), and it moves forward with the face.
-_HEAD_FROM_EARS = _mix(((("left_ear", 0.5), ("right_ear", 0.5)), 1.7), (_MID_SHOULDERS, -0.7))
+HEAD_FROM_EARS = mix((MID_EARS, 1.7), (MID_SHOULDERS, -0.7))
 
-_LIMBS = _same(
-    *(
-        f"{side}_{joint}"
-        for side in ("left", "right")
-        for joint in ("hip", "knee", "ankle", "shoulder", "elbow", "wrist")
-    )
+_LIMBS = tuple(
+    f"{side}_{joint}"
+    for side in ("left", "right")
+    for joint in ("hip", "knee", "ankle", "shoulder", "elbow", "wrist")
 )
 
-_MPI_OF_HUMAN36M = {joint: joint for joint in _LIMBS} | {
-    "pelvis": "pelvis",
-    "spine": "spine",
-    "thorax": "neck",
-    "neck": "head",
-    "head": "head_top",
-}
+
+def human36m_recipes(joints: Collection[str]) -> dict[str, Recipe]:
+    """Returns the joints of Human3.6M as recipes of the joints that a format has.
+
+    The same rule for all formats, by the names of their joints:
+
+    - pelvis: its own, else the middle of the hips;
+    - thorax: its own; the neck of formats that also have a pelvis; else the middle of the
+      shoulders; else the neck;
+    - spine: its own, else the middle of pelvis and thorax;
+    - head: its top, which formats without another name call head; else from ears and shoulders;
+    - neck: the nose; else the neck of formats that also have a thorax; else the head of formats
+      that also have its top; else the middle of thorax and head.
+
+    Args:
+        joints: names as in `SKELETONS`; others are not used.
+
+    Returns:
+        `{joint of Human3.6M: recipe}` without the joints that cannot be computed.
+    """
+
+    def own(joint: str) -> Recipe:
+        return ((joint, 1.0),)
+
+    def middle(*between: str) -> Recipe:
+        found = [recipes.get(joint, ()) for joint in between]
+        return mix(*((recipe, 0.5) for recipe in found)) if all(found) else ()
+
+    neck_is_thorax = "pelvis" in joints and "thorax" not in joints
+    recipes: dict[str, Recipe] = {joint: own(joint) for joint in _LIMBS}
+
+    def first(joint: str, *choices: Recipe):
+        recipes[joint] = next((c for c in choices if c and all(j in joints for j, _ in c)), ())
+
+    first("pelvis", own("pelvis"), MID_HIPS)
+    thorax = (own("neck"), MID_SHOULDERS) if neck_is_thorax else (MID_SHOULDERS, own("neck"))
+    first("thorax", own("thorax"), *thorax)
+    first("spine", own("spine"), middle("pelvis", "thorax"))
+    first("head", own("head_top"), own("head"), HEAD_FROM_EARS)
+    upper_neck = own("neck") if "thorax" in joints else ()
+    lower_head = own("head") if "head_top" in joints else ()
+    first("neck", own("nose"), upper_neck, lower_head, middle("thorax", "head"))
+    return {j: r for j, r in recipes.items() if r and all(used in joints for used, _ in r)}
+
 
 # (source, target) -> {target joint: recipe}
 MAPS: Mapping[tuple[str, str], Mapping[str, Recipe]] = MappingProxyType(
     {
-        ("human36m", "mpi_inf_3dhp"): {m: ((h, 1.0),) for h, m in _MPI_OF_HUMAN36M.items()},
-        ("mpi_inf_3dhp", "human36m"): {h: ((m, 1.0),) for h, m in _MPI_OF_HUMAN36M.items()},
-        ("halpe26", "human36m"): {
-            **_LIMBS,
-            **_same("pelvis"),
-            "spine": (("neck", 0.5), ("pelvis", 0.5)),
-            "thorax": (("neck", 1.0),),
-            "neck": (("nose", 1.0),),
-            "head": (("head_top", 1.0),),
-        },
-        ("coco17", "human36m"): {
-            **_LIMBS,
-            "pelvis": _MID_HIPS,
-            "spine": _mix((_MID_HIPS, 0.5), (_MID_SHOULDERS, 0.5)),
-            "thorax": _MID_SHOULDERS,
-            "neck": (("nose", 1.0),),
-            "head": _HEAD_FROM_EARS,
-        },
-        ("openpose_body25", "human36m"): {
-            **_LIMBS,
-            **_same("pelvis"),
-            "spine": (("neck", 0.5), ("pelvis", 0.5)),
-            "thorax": (("neck", 1.0),),
-            "neck": (("nose", 1.0),),
-            "head": _HEAD_FROM_EARS,
-        },
-        ("openpose_body25b", "human36m"): {
-            **_LIMBS,
-            "pelvis": _MID_HIPS,
-            "spine": _mix((_MID_HIPS, 0.5), (_MID_SHOULDERS, 0.5)),
-            "thorax": _MID_SHOULDERS,
-            "neck": (("nose", 1.0),),
-            "head": (("head_top", 1.0),),
-        },
+        ("human36m", "mpi_inf_3dhp"): {
+            m: ((h, 1.0),) for h, ((m, _),) in human36m_recipes(MPI_INF_3DHP.joints).items()
+        }
+    }
+    | {
+        (skeleton.name, "human36m"): human36m_recipes(skeleton.joints)
+        for skeleton in SKELETONS.values()
+        if skeleton != HUMAN36M
     }
 )
 

@@ -6,18 +6,23 @@ import numpy as np
 import pytest
 
 from repose_jax.skeleton import (
+    BLAZEPOSE33,
     COCO17,
     HALPE26,
     HUMAN36M,
     MAPS,
     MPI_INF_3DHP,
+    MPII16,
     OPENPOSE_BODY25,
     OPENPOSE_BODY25B,
+    OPENPOSE_COCO18,
+    OPENPOSE_MPI15,
     SKELETONS,
     Skeleton,
     conversion_matrix,
     convert,
     convert_confidence,
+    human36m_recipes,
 )
 
 PAIRS = [(SKELETONS[a], SKELETONS[b]) for a, b in MAPS]
@@ -53,6 +58,10 @@ def test_mpi_inf_3dhp_is_the_order_of_the_protocol():
         (HALPE26, 26, {"right_ankle": 16, "head_top": 17, "neck": 18, "pelvis": 19}),
         (OPENPOSE_BODY25, 25, {"neck": 1, "right_shoulder": 2, "pelvis": 8, "left_heel": 21}),
         (OPENPOSE_BODY25B, 25, {"left_eye": 1, "left_shoulder": 5, "neck": 17, "head_top": 18}),
+        (OPENPOSE_COCO18, 18, {"neck": 1, "right_hip": 8, "left_hip": 11, "left_ear": 17}),
+        (OPENPOSE_MPI15, 15, {"head_top": 0, "right_ankle": 10, "left_ankle": 13, "chest": 14}),
+        (MPII16, 16, {"right_ankle": 0, "thorax": 7, "right_wrist": 10, "left_wrist": 15}),
+        (BLAZEPOSE33, 33, {"right_ear": 8, "left_hip": 23, "right_foot_index": 32}),
     ],
 )
 def test_detector_formats_place_their_joints(skeleton, size, places):
@@ -61,7 +70,8 @@ def test_detector_formats_place_their_joints(skeleton, size, places):
 
 
 def test_these_are_the_skeletons_and_the_maps():
-    detectors = {"coco17", "halpe26", "openpose_body25", "openpose_body25b"}
+    detectors = {"coco17", "halpe26", "mpii16", "blazepose33"}
+    detectors |= {f"openpose_{name}" for name in ("body25", "body25b", "coco18", "mpi15")}
     assert set(SKELETONS) == detectors | {"human36m", "mpi_inf_3dhp"}
     assert set(MAPS) == {(name, "human36m") for name in detectors} | {
         ("human36m", "mpi_inf_3dhp"),
@@ -195,6 +205,26 @@ def test_both_openpose_formats_agree_on_the_joints_they_share():
     )
     shared = [j for j in range(17) if HUMAN36M.joints[j] != "head"]
     np.testing.assert_allclose(first[shared], second[shared], atol=1e-12)
+
+
+def test_without_a_nose_the_neck_is_the_upper_neck_or_between_thorax_and_head():
+    points = _points(MPII16)
+    converted = convert(points, MPII16, HUMAN36M)
+    np.testing.assert_array_equal(converted[[8, 9, 10]], points[[7, 8, 9]])
+    points = _points(OPENPOSE_MPI15)
+    converted = convert(points, OPENPOSE_MPI15, HUMAN36M)
+    np.testing.assert_allclose(converted[9], (converted[8] + points[0]) / 2)
+
+
+def test_the_rule_of_the_maps_knows_human36ms_own_joints():
+    assert human36m_recipes(HUMAN36M.joints) == {j: ((j, 1.0),) for j in HUMAN36M.joints}
+
+
+def test_joints_that_cannot_be_computed_have_no_recipe():
+    recipes = human36m_recipes(("left_hip", "right_hip", "left_knee", "left_shoulder", "nose"))
+    assert set(recipes) == {
+        "left_hip", "right_hip", "left_knee", "left_shoulder", "pelvis", "neck",
+    }  # fmt: skip
 
 
 def test_a_missing_joint_invalidates_only_the_joints_computed_from_it():

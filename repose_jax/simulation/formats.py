@@ -14,33 +14,31 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from repose_jax.data.motions import LANDMARKS
 from repose_jax.simulation.noise import chosen
-from repose_jax.skeleton import HUMAN36M
+from repose_jax.skeleton import (
+    HEAD_FROM_EARS,
+    HUMAN36M,
+    MID_EARS,
+    MID_HIPS,
+    MID_SHOULDERS,
+    Recipe,
+    mix,
+)
 
-Recipe = dict[str, float]
-
-_HIPS: Recipe = {"left_hip": 0.5, "right_hip": 0.5}
-_SHOULDERS: Recipe = {"left_shoulder": 0.5, "right_shoulder": 0.5}
-_EARS: Recipe = {"left_ear": 0.5, "right_ear": 0.5}
-_NOTHING: Recipe = {}
+_NOTHING: Recipe = ()
 
 
-def _mix(*parts: tuple[Recipe, float]) -> Recipe:
-    mixed: Recipe = {}
-    for recipe, weight in parts:
-        for name, share in recipe.items():
-            mixed[name] = mixed.get(name, 0) + weight * share
-    return mixed
+def _own(landmark: str) -> Recipe:
+    return ((landmark, 1.0),)
 
 
 def _formats() -> list[dict[str, Recipe]]:
     """Returns the joints of the trunk and the head in every format and filling."""
     found = []
-    for pelvis, thorax in ((_HIPS, _SHOULDERS), ({"pelvis": 1.0}, {"thorax": 1.0})):
-        from_ears = _mix((_EARS, 1.7), (_SHOULDERS, -0.7))
-        for top in ({"head": 1.0}, from_ears, _NOTHING):
-            spines = (_mix((pelvis, 0.5), (thorax, 0.5)), _NOTHING)
-            between = _mix((thorax, 0.5), (top, 0.5)) if top else _mix((thorax, 0.4), (_EARS, 0.6))
-            necks = ({"nose": 1.0}, between, _NOTHING)
+    for pelvis, thorax in ((MID_HIPS, MID_SHOULDERS), (_own("pelvis"), _own("thorax"))):
+        for top in (_own("head"), HEAD_FROM_EARS, _NOTHING):
+            spines = (mix((pelvis, 0.5), (thorax, 0.5)), _NOTHING)
+            between = mix((thorax, 0.5), (top, 0.5)) if top else mix((thorax, 0.4), (MID_EARS, 0.6))
+            necks = (_own("nose"), between, _NOTHING)
             for spine, neck in itertools.product(spines, necks):
                 found.append(
                     {"pelvis": pelvis, "spine": spine, "thorax": thorax, "neck": neck, "head": top}
@@ -51,7 +49,7 @@ def _formats() -> list[dict[str, Recipe]]:
 def _matrix(recipes: dict[str, Recipe]) -> np.ndarray:
     rows = np.zeros((HUMAN36M.size, len(LANDMARKS)), np.float32)
     for row, joint in zip(rows, HUMAN36M.joints, strict=True):
-        for name, weight in recipes.get(joint, {joint: 1.0}).items():
+        for name, weight in recipes.get(joint, _own(joint)):
             row[LANDMARKS.index(name)] = weight
     return rows
 
