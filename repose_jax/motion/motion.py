@@ -54,12 +54,16 @@ class Camera:
         centre_px: `[2]` principal point, px.
         image_size: width and height of the upright image, px.
         source: where the focal length comes from, as a clause: "given", "assumed: ...".
+        distortion: `[5]` of the lens, k1 k2 p1 p2 k3 as in OpenCV; None for none.
+        up: `[3]` the world's vertical in camera axes, of length 1; None if the source has none.
     """
 
     focal_px: float
     centre_px: Float[np.ndarray, "2"]
     image_size: tuple[int, int]
     source: str
+    distortion: Float[np.ndarray, "5"] | None = None
+    up: Float[np.ndarray, "3"] | None = None
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -1,0 +1,96 @@
+"""A uniform frame rate and back, by time."""
+
+import numpy as np
+from jaxtyping import Float
+from scipy.interpolate import CubicSpline
+
+TOLERANCE = 0.1
+"""Deviation of time stamps from uniform ones that is left as it is, in frames."""
+BRIDGE = 3.0
+"""Longest gap between frames that joints are interpolated over, in frames."""
+
+
+def to_uniform(
+    keypoints: Float[np.ndarray, "t j 2"],
+    confidence: Float[np.ndarray, "t j"],
+    time_s: Float[np.ndarray, " t"],
+    fps: int | float | None = None,
+) -> tuple[Float[np.ndarray, "u j 2"], Float[np.ndarray, "u j"], Float[np.ndarray, " u"]]:
+    """Resamples 2D joints to a uniform frame rate.
+
+    The first and the last frame stay where they are, so that the rate is that of `fps` but for a
+    rounding. A joint is interpolated between two frames in which it was seen, with the lower
+    confidence of both; where only the nearer of the two has it, it is used as it is, if it is at
+    most half a frame away. Time stamps that are uniform but for `TOLERANCE` are left as they are.
+
+    Args:
+        keypoints: px; any value where the confidence is 0.
+        confidence: 0 where missing.
+        time_s: of each frame, increasing.
+        fps: frames per second; None for the usual rate, of the steps near the median.
+
+    Returns:
+        Joints, NaN where missing; confidence; and times.
+
+    Raises:
+        ValueError: the times do not increase.
+    """
+    step = np.diff(time_s)
+    if (step <= 0).any():
+        raise ValueError("The times of the frames do not increase.")
+    if len(time_s) < 2:
+        return keypoints, confidence, time_s
+    period = _usual(step) if fps is None else 1 / fps
+    count = max(round((time_s[-1] - time_s[0]) / period), 1) + 1
+    uniform = np.linspace(time_s[0], time_s[-1], count)
+    if count == len(time_s) and np.abs(uniform - time_s).max() <= TOLERANCE * period:
+        return keypoints, confidence, time_s
+
+    after = np.clip(np.searchsorted(time_s, uniform, side="right"), 1, len(time_s) - 1)
+    before = after - 1
+    share = ((uniform - time_s[before]) / (time_s[after] - time_s[before]))[:, None]
+    near = np.where(share[:, 0] < 0.5, before, after)
+    seen = (confidence > 0) & np.isfinite(keypoints).all(axis=-1)
+    both = seen[before] & seen[after]
+    both &= (time_s[after] - time_s[before])[:, None] <= BRIDGE * period
+    exact = np.abs(uniform - time_s[near]) <= 1e-3 * period
+    alone = seen[near] & (~both | exact[:, None])
+    alone &= (np.abs(uniform - time_s[near]) <= period / 2)[:, None]
+    between = keypoints[before] + share[..., None] * (keypoints[after] - keypoints[before])
+    found = np.where(both[..., None], between, np.nan)
+    found = np.where(alone[..., None], keypoints[near], found)
+    sure = np.where(both, np.minimum(confidence[before], confidence[after]), 0)
+    return found, np.where(alone, confidence[near], sure), uniform
+
+
+def _usual(step: np.ndarray) -> float:
+    """Returns the mean of the steps near the median: those of stamps in whole ms differ by 1 ms."""
+    median = np.median(step)
+    near = step[np.abs(step - median) <= 0.1 * median]
+    return float(near.mean() if len(near) else median)
+
+
+def back(
+    values: Float[np.ndarray, "u ..."],
+    uniform_s: Float[np.ndarray, " u"],
+    time_s: Float[np.ndarray, " t"],
+) -> Float[np.ndarray, "t ..."]:
+    """Interpolates finite values at uniform times to others, by a cubic spline.
+
+    Args:
+        values: such as positions.
+        uniform_s: their times, increasing.
+        time_s: times within those.
+    """
+    if len(uniform_s) == len(time_s) and np.array_equal(uniform_s, time_s):
+        return values
+    if len(uniform_s) == 1:
+        return np.repeat(values, len(time_s), axis=0)
+    if len(uniform_s) < 4:
+        after = np.clip(np.searchsorted(uniform_s, time_s, side="right"), 1, len(uniform_s) - 1)
+        share = (time_s - uniform_s[after - 1]) / (uniform_s[after] - uniform_s[after - 1])
+        share = share.reshape(-1, *[1] * (values.ndim - 1))
+        found = values[after - 1] + share * (values[after] - values[after - 1])
+    else:
+        found = CubicSpline(uniform_s, values, axis=0)(time_s)
+    return found.astype(values.dtype)

@@ -1,0 +1,95 @@
+"""Resampling by time: exact where nothing changes, and missing joints stay missing."""
+
+import numpy as np
+import pytest
+
+from repose_jax.lifting.resample import back, to_uniform
+
+
+def moving(time):
+    """Returns joints on smooth paths, px."""
+    phase = np.arange(17)
+    x = 500 + 100 * np.sin(2 * time[:, None] + phase)
+    return np.stack([x, 300 + 40 * time[:, None] + phase], axis=-1)
+
+
+def variable(frames=90, seed=0):
+    """Returns the time stamps of a phone: 24 to 30 frames/s, with some left out."""
+    rng = np.random.default_rng(seed)
+    steps = rng.choice([1 / 30, 1 / 24, 2 / 30], frames, p=[0.8, 0.15, 0.05])
+    return 0.5 + np.cumsum(steps)
+
+
+def test_uniform_times_are_left_as_they_are():
+    rounded = np.round(np.arange(60) / 30, 3)  # stamps in whole milliseconds
+    keypoints, sure = moving(rounded), np.ones((60, 17))
+    for result, given in zip(
+        to_uniform(keypoints, sure, rounded), (keypoints, sure, rounded), strict=True
+    ):
+        assert result is given
+    assert back(keypoints, rounded, rounded) is keypoints
+
+
+def test_a_variable_rate_becomes_the_usual_one():
+    time = variable()
+    keypoints, sure, uniform = to_uniform(moving(time), np.ones((90, 17)), time)
+    step = np.diff(uniform)
+    np.testing.assert_allclose(step, step.mean(), rtol=1e-9)
+    assert step.mean() == pytest.approx(1 / 30, rel=0.01)
+    assert (uniform[0], uniform[-1]) == (time[0], time[-1])
+    np.testing.assert_allclose(keypoints, moving(uniform), atol=0.3)
+    assert (sure == 1).all()
+
+
+def test_there_and_back():
+    time = variable()
+    _, _, uniform = to_uniform(moving(time), np.ones((90, 17)), time)
+    np.testing.assert_allclose(back(moving(uniform), uniform, time), moving(time), atol=1e-3)
+
+
+def test_another_rate():
+    time = np.arange(240) / 240
+    keypoints, _, uniform = to_uniform(moving(time), np.ones((240, 17)), time, fps=30)
+    assert len(uniform) == 31
+    np.testing.assert_allclose(keypoints, moving(uniform), atol=0.01)
+
+
+def test_missing_joints_stay_missing_and_have_no_influence():
+    time = variable()
+    keypoints, sure = moving(time), np.full((90, 17), 0.8)
+    sure[:, 9] = 0
+    sure[30:40, 5] = 0
+    keypoints[30:40, 5] = np.nan
+    keypoints[:, 9] = 1e6
+    sure[50, 2] = 0.3
+    found, confidence, uniform = to_uniform(keypoints, sure, time)
+    assert (confidence[:, 9] == 0).all()
+    inside = (uniform > time[30]) & (uniform < time[39])
+    assert (confidence[inside, 5] == 0).all()
+    assert (confidence[(uniform < time[29]) | (uniform > time[40]), 5] == 0.8).all()
+    assert set(np.unique(confidence[:, 2])) <= {0.3, 0.8}
+    np.testing.assert_array_equal(np.isnan(found).any(-1), confidence == 0)
+    known = np.where(confidence[..., None] > 0, found, moving(uniform))
+    assert np.abs(known - moving(uniform)).max() < 12  # one that is alone is not interpolated
+
+
+def test_a_long_gap_in_time_is_missing_and_not_interpolated():
+    time = np.concatenate([np.arange(30), 90 + np.arange(30)]) / 30
+    _, confidence, uniform = to_uniform(moving(time), np.ones((60, 17)), time)
+    assert len(uniform) == 120
+    gap = (uniform > 29.6 / 30) & (uniform < 89.4 / 30)
+    np.testing.assert_array_equal((confidence == 0).all(axis=1), gap)
+
+
+@pytest.mark.parametrize("frames", [1, 2, 3])
+def test_few_frames(frames):
+    time = np.array([0, 0.1, 0.17])[:frames]
+    keypoints, sure, uniform = to_uniform(moving(time), np.ones((frames, 17)), time)
+    assert len(keypoints) == len(sure) == len(uniform) == frames
+    np.testing.assert_allclose(back(keypoints, uniform, time), moving(time), atol=8)
+
+
+def test_times_that_do_not_increase_are_refused():
+    time = np.array([0, 0.1, 0.1])
+    with pytest.raises(ValueError, match="do not increase"):
+        to_uniform(moving(time), np.ones((3, 17)), time)
