@@ -1,0 +1,75 @@
+// The motion as page.py writes it: quantised arrays in base64, in the order of the frames shown.
+
+const motion = JSON.parse(document.getElementById("motion").textContent);
+const JOINTS = motion.joints.length;
+const SEEN = 0, FILLED = 1, MISSING = 2;
+
+/** Bytes of a base64 text. */
+function bytesOf(text) {
+  const binary = atob(text);
+  const bytes = new Uint8Array(binary.length);
+  for (let i = 0; i < binary.length; i++) bytes[i] = binary.charCodeAt(i);
+  return bytes;
+}
+
+const shorts = text => new Int16Array(bytesOf(text).buffer);
+/** Time of each frame shown, s. */
+const times = Float64Array.from(new Int32Array(bytesOf(motion.times).buffer), t => t / 1e4);
+const frames = times.length;
+// No blue and no orange: those are left and right.
+const HUES = ["#2a9d6f", "#b8409f", "#7a5bd0", "#1597a5", "#c8423f", "#8a8a1f", "#a0653a", "#5b6c8c"];
+
+const people = motion.people.map((person, index) => ({
+  number: person.number,
+  first: person.first, // row of the first frame in `times`
+  count: person.count,
+  origin: person.origin, // mm
+  unit: person.unit, // mm
+  joints: shorts(person.joints), // [count, 17, 3], units from the origin
+  pixels: shorts(person.pixels), // [count, 17, 2], in motion.pixel px; ABSENT where missing
+  status: bytesOf(person.status), // [count, 5], two bits a joint
+  colour: HUES[index % HUES.length],
+  visible: true,
+  now: new Float32Array(3 * JOINTS), // joints at the time shown, mm
+  present: false,
+}));
+const ABSENT = -32768;
+
+/** Status of a joint in a row of a person. */
+const statusOf = (person, row, joint) =>
+  (person.status[row * 5 + (joint >> 2)] >> (2 * (joint & 3))) & 3;
+
+/** Last frame at or before a time. */
+function frameAt(time) {
+  let low = 0, high = frames - 1;
+  while (low < high) {
+    const middle = (low + high + 1) >> 1;
+    if (times[middle] <= time) low = middle; else high = middle - 1;
+  }
+  return low;
+}
+
+/** Row of a person in a frame, or -1. */
+function rowOf(person, frame) {
+  const row = frame - person.first;
+  return row >= 0 && row < person.count ? row : -1;
+}
+
+/** Joint positions of a person at a frame and a fraction of the way to the next, to `person.now`. */
+function place(person, frame, fraction) {
+  const row = rowOf(person, frame);
+  person.present = row >= 0;
+  if (!person.present) return;
+  const { joints, origin, unit, now } = person;
+  const size = 3 * JOINTS, a = row * size;
+  const b = row + 1 < person.count ? a + size : a;
+  for (let i = 0; i < size; i++) {
+    now[i] = origin[i % 3] + unit * (joints[a + i] + fraction * (joints[b + i] - joints[a + i]));
+  }
+}
+
+/** A joint of a row, mm. */
+function jointOf(person, row, joint) {
+  const at = 3 * (row * JOINTS + joint);
+  return [0, 1, 2].map(axis => person.origin[axis] + person.unit * person.joints[at + axis]);
+}
