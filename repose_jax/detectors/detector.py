@@ -1,7 +1,7 @@
 """The interface of detectors: an image in, the 2D poses of people out."""
 
 import dataclasses
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float, UInt8
@@ -22,14 +22,17 @@ class Found:
     score: Float[np.ndarray, " p"]
 
 
+@runtime_checkable
 class Detector(Protocol):
     """A detector of people; one with a memory of previous frames is used for one video alone.
 
     Attributes:
         format: of the joints that it finds, such as "halpe26".
+        warnings: sentences on faults that its results are known to have.
     """
 
     format: str
+    warnings: tuple[str, ...]
 
     def detect(self, frame: UInt8[np.ndarray, "h w 3"]) -> Found:
         """Finds the people in an RGB image; frames of a video come in their order."""
