@@ -11,6 +11,8 @@ from repose_jax.motion.rotations import euler
 
 ORDERS = ("ZXY", "YXZ", "XZY", "YZX", "ZYX", "XYZ")
 """Orders of Euler angles, the most usual in BVH files first."""
+AWAY = 0.6
+"""Sine of the middle angle up to which Euler angles change hardly faster than the rotation."""
 REGULAR = 0.1
 """Frames are regular if none is further than this share of a step from its regular time."""
 
@@ -72,15 +74,13 @@ def _hierarchy(rig: Rig, orders: list[str]) -> tuple[list[str], list[int]]:
 
 
 def _order(rotations: Rotation) -> str:
-    """Returns the order of Euler angles that stays furthest from gimbal lock.
+    """Returns the most usual order of Euler angles that stays away from gimbal lock.
 
-    That is where the middle angle is 90 degrees; its sine is an entry of the matrix.
+    Lock is where the middle angle is 90 degrees; its sine is an entry of the matrix.
     """
     sines = np.abs(rotations.as_matrix()).max(axis=0)
-    # Small differences do not outweigh what is usual.
-    return min(
-        ORDERS, key=lambda order: round(sines["XYZ".index(order[0]), "XYZ".index(order[2])], 1)
-    )
+    worst = {o: float(sines["XYZ".index(o[0]), "XYZ".index(o[2])]) for o in ORDERS}
+    return next((o for o in ORDERS if worst[o] < AWAY), min(ORDERS, key=worst.__getitem__))
 
 
 def _regular(rig: Rig, fps: float | None) -> tuple[Rig, float]:

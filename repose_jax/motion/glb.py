@@ -132,7 +132,7 @@ def _skeleton(file: _File, rig: Rig) -> tuple[int, list[int]]:
     return person, joints
 
 
-def _skin(file: _File, rig: Rig, joints: list[int], materials: tuple[int, int, int]) -> int:
+def _skin(file: _File, rig: Rig, joints: list[int], materials: Sequence[int]) -> int:
     """Adds the skin and its mesh; returns the node that shows them."""
     rest = rest_positions(rig) / 1000
     inverse = np.tile(np.eye(4), (len(rest), 1, 1))

@@ -53,7 +53,7 @@ def interpolate(
 ) -> Rotation:
     """Returns rotations at other times; before the first and after the last they are held."""
     if len(time_s) == 1:
-        return rotations[np.zeros(len(at_s), int)]
+        return Rotation.from_quat(np.tile(rotations.as_quat(), (len(at_s), 1)))
     return Slerp(time_s, rotations)(np.clip(at_s, time_s[0], time_s[-1]))
 
 
