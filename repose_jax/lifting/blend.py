@@ -13,9 +13,9 @@ def predict_blended(
 ) -> Float[np.ndarray, "n j 3"]:
     """Predicts all frames, each as a weighted mean over the clips that cover it.
 
-    The weight of a clip rises linearly from its first frame to its middle and falls to its last: of
-    clips that overlap by half, one is faded into the next. A clip in which no joint has confidence
-    has none.
+    The weight of a clip rises linearly from its first frame to its middle and falls to its last, so
+    that of clips that overlap one is faded into the next. A clip in which no joint has confidence
+    has no weight.
 
     Args:
         predictor: normalised inputs to poses in the units of the model.

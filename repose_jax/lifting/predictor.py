@@ -64,6 +64,7 @@ class Predictor:
         up: ArrayLike | Sequence[int | float] | None = None,
         mm_per_px: int | float | ArrayLike | None = None,
         constant_bones: bool | None = None,
+        flip: bool | None = None,
     ) -> Float[np.ndarray, "t 17 3"]:
         """Lifts the 2D joints of one person in a video of any length.
 
@@ -71,7 +72,7 @@ class Predictor:
         evaluation, with its test-time augmentation: for the detections of a test sequence the
         result is that of the evaluation. `fps`, `focal_length` and `up` have no influence on it.
 
-        A model in the frame of the person predicts clips that overlap by half, and their
+        A model in the frame of the person predicts clips that overlap by a quarter, and their
         predictions are blended, so that nothing jumps where a clip ends. A joint of confidence 0
         has no influence. Frames between two detections that are further apart than a clip are
         interpolated. If `fps` is above the rates that it was trained on, every second frame (third,
@@ -93,6 +94,8 @@ class Predictor:
                 required by a model whose `unit` is "px". With 1 the result is in px.
             constant_bones: move joints so that every bone has one length in the whole video; None
                 for models in the frame of the person alone.
+            flip: average with the prediction of the mirrored clips, which takes twice the time;
+                None as in the evaluation of its run.
 
         Returns:
             `[t, 17, 3]` joints relative to the pelvis in camera axes, mm.
@@ -110,14 +113,15 @@ class Predictor:
             mm_per_px=self._mm_per_px(mm_per_px),
             missing_without_influence=self._in_person_frame,
         )
+        flip = self.config.eval.flip if flip is None else flip
         if not self._in_person_frame:
-            joints = self._lift(whole)
+            joints = self._lift(whole, flip)
             return with_constant_lengths(joints) if constant_bones else joints
         _, most = self.config.simulation.rates
         step = 1 if fps is None else min(math.ceil(fps / most), len(whole.confidence))
         joints = np.empty((*whole.confidence.shape, 3), np.float32)
         for first in range(step):
-            joints[first::step] = self._lift(whole.every(step, first))
+            joints[first::step] = self._lift(whole.every(step, first), flip)
         joints = blend.interpolate(joints)
         return joints if constant_bones is False else with_constant_lengths(joints)
 
@@ -125,7 +129,7 @@ class Predictor:
     def _in_person_frame(self) -> bool:
         return self.config.data.normalise == "person"
 
-    def _lift(self, part: Video) -> Float[np.ndarray, "t 17 3"]:
+    def _lift(self, part: Video, flip: bool) -> Float[np.ndarray, "t 17 3"]:
         """Predicts a video; NaN where a model in the person's frame has seen nothing."""
         config = self.config
         frames, overlapping = config.test_frames, self._in_person_frame
@@ -134,11 +138,11 @@ class Predictor:
             # The caller decides what is known of the camera.
             dataclasses.replace(config.data, partial_clips="cover", inputs="detected", known=KNOWN),
             frames=frames,
-            stride=-(-frames // 2) if overlapping else frames,
+            stride=max(frames - -(-frames // 4), 1) if overlapping else frames,
             context=clip_context(config, abstract_model(config), "eval"),
         )
         run = predict.model_predictor(
-            self.graphdef, self.variables, flip=config.eval.flip, window=centre_window(config)
+            self.graphdef, self.variables, flip=flip, window=centre_window(config)
         )
         size = _batch_size(len(clips), config.eval.batch_size)
         predict_frames = blend.predict_blended if overlapping else predict.predict_frames
@@ -175,7 +179,12 @@ def load(source: str | os.PathLike[str] | None = None, checkpoint: str | None = 
 
 
 def _batch_size(clips: int, most: int) -> int:
-    """Returns a batch size that the devices can split; one of few, as each is compiled."""
+    """Returns a batch size that the devices can split; one of few, as each is compiled.
+
+    A CPU gains nothing from more than 8 clips, and computes the padding of the last batch as well.
+    """
     count = jax.device_count()
+    if jax.default_backend() == "cpu":
+        most = min(most, 8 * count)
     least = -(-clips // count)
     return count * min(1 << (least - 1).bit_length(), max(most // count, 1))

@@ -110,7 +110,7 @@ def lifted_alone(keypoints: np.ndarray) -> np.ndarray:
 
 
 def test_one_clip_is_faded_into_the_next():
-    stride = 5  # half of a clip of 9 frames
+    stride = 5  # the last clip ends with the video
     keypoints = walk(FRAMES + stride)
     first, second = lifted_alone(keypoints[:FRAMES]), lifted_alone(keypoints[stride:])
     share = np.arange(1, FRAMES - stride + 1) / (FRAMES - stride + 1)
@@ -126,7 +126,8 @@ def test_a_gap_that_is_longer_than_a_clip_is_interpolated():
     confidence[20:40] = 0
     joints = PREDICTOR(walk(60), confidence, (640, 480), constant_bones=False)
     assert np.isfinite(joints).all()
-    change = np.diff(joints[24:36], axis=0)
+    # The clips of 9 frames start every 6: 18 to 26 and 36 to 44 have joints that are seen.
+    change = np.diff(joints[26:37], axis=0)
     np.testing.assert_allclose(change, np.broadcast_to(change[:1], change.shape), atol=1e-3)
 
 
@@ -159,6 +160,15 @@ def test_a_mirrored_video_has_the_mirrored_poses_with_test_time_augmentation():
     expected = PREDICTOR(keypoints, None, (640, 480), up=(0.1, -1, 0.2))
     expected = expected[:, list(rp.HUMAN36M.flip)] * [-1, 1, 1]
     np.testing.assert_allclose(found, expected, atol=0.05)
+
+
+def test_without_test_time_augmentation_the_clips_are_lifted_once():
+    keypoints, size = walk(12), (640, 480)
+    found = PREDICTOR(keypoints, image_size=size, flip=False)
+    assert np.abs(found - PREDICTOR(keypoints, image_size=size, flip=True)).max() > 1e-2
+    config = dataclasses.replace(PREDICTOR.config, eval=EvalConfig(flip=False))
+    as_evaluated = dataclasses.replace(PREDICTOR, config=config)(keypoints, image_size=size)
+    np.testing.assert_array_equal(found, as_evaluated)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,88 @@
+"""A person's motion as arrays and tables: .npz, .json and .csv."""
+
+import csv
+import json
+import pathlib
+from typing import Any
+
+import numpy as np
+
+from repose_jax.motion.motion import STATUS, Motion, Person
+from repose_jax.skeleton import HUMAN36M
+
+UNITS = {
+    "joints_mm": "mm, world: x right, y up, z towards the camera",
+    "joints_camera_mm": "mm, relative to the pelvis, camera axes: x right, y down, z away",
+    "root_mm": "mm, the pelvis from the camera's centre, camera axes",
+    "raw_camera_mm": "as joints_camera_mm, before smoothing and bones of constant length",
+    "confidence": "of the 2D joints, 0 to 1",
+    "status": "0 seen, 1 filled, 2 missing",
+    "time_s": "s",
+    "keypoints_px": "x and y in px, confidence of the detector; NaN and 0 where not detected",
+}
+"""Units and axes of the arrays of a person."""
+
+
+def arrays(motion: Motion, person: Person) -> dict[str, np.ndarray]:
+    """Returns the arrays of a person's .npz, with what is needed to read them alone.
+
+    Beside the fields of `Person`: names of the joints, `bones` `[16, 2]` (parent, child), the
+    camera and the world.
+    """
+    return {
+        **{name: getattr(person, name) for name in ("frame", *UNITS)},
+        "joint_names": np.array(HUMAN36M.joints),
+        "bones": np.array(HUMAN36M.bones),
+        "fps": np.array(motion.fps),
+        "image_size": np.array(motion.camera.image_size),
+        "focal_px": np.array(motion.camera.focal_px),
+        "centre_px": np.asarray(motion.camera.centre_px),
+        "world_rotation": np.asarray(motion.world.rotation),
+        "world_origin_mm": np.asarray(motion.world.origin_mm),
+    }
+
+
+def write_npz(path: pathlib.Path, motion: Motion, person: Person) -> None:
+    """Writes the arrays of a person; `numpy.load` reads them without pickles."""
+    np.savez_compressed(path, allow_pickle=False, **arrays(motion, person))
+
+
+def write_json(path: pathlib.Path, motion: Motion, person: Person) -> None:
+    """Writes the arrays of a person as lists, with their units; null where not finite."""
+    rounded = {
+        name: _listed(values, digits=6 if name == "time_s" else 4 if "rotation" in name else 2)
+        for name, values in arrays(motion, person).items()
+    }
+    content = {"name": motion.name, "person": person.number, "units": UNITS, **rounded}
+    path.write_text(json.dumps(content, allow_nan=False), encoding="utf-8")
+
+
+def write_csv(path: pathlib.Path, person: Person) -> None:
+    """Writes a row for each frame: position in the world, mm, confidence and status of joints."""
+    header = ["frame", "time_s"]
+    for joint in HUMAN36M.joints:
+        header += [f"{joint}_{axis}_mm" for axis in "xyz"]
+        header += [f"{joint}_confidence", f"{joint}_status"]
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(header)
+        status = np.array(STATUS)[person.status]
+        for frame, time, joints, confidence, state in zip(
+            person.frame.tolist(),
+            person.time_s.tolist(),
+            person.joints_mm.round(2).tolist(),
+            person.confidence.round(3).tolist(),
+            status.tolist(),
+            strict=True,
+        ):
+            row: list[Any] = [frame, f"{time:.6f}"]
+            for position, share, name in zip(joints, confidence, state, strict=True):
+                row += [*(f"{value:.2f}" for value in position), f"{share:.3f}", name]
+            writer.writerow(row)
+
+
+def _listed(values: np.ndarray, digits: int) -> Any:
+    if values.dtype.kind != "f":
+        return values.tolist()
+    rounded = np.round(values.astype(np.float64), digits)
+    return np.where(np.isfinite(rounded), rounded.astype(object), None).tolist()
