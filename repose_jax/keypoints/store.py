@@ -18,12 +18,13 @@ VERSION = "repose_keypoints"
 def write(path: pathlib.Path, detections: Detections) -> None:
     """Writes detections to an .npz file, whole or not at all."""
     values: dict[str, Any] = {name: getattr(detections, name) for name in (*_ARRAYS, *_TEXTS)}
+    values[VERSION] = np.array(1)
     values |= {name: np.array(getattr(detections, name), dtype=np.str_) for name in _LISTS}
     if detections.image_size is not None:
         values["image_size"] = np.array(detections.image_size)
     part = path.with_name(path.name + ".part")
     with part.open("wb") as file:
-        np.savez_compressed(file, allow_pickle=False, **{VERSION: np.array(1)}, **values)
+        np.savez_compressed(file, **values)
     os.replace(part, path)
 
 
@@ -34,14 +35,14 @@ def read(path: pathlib.Path) -> Detections:
         ValueError: an array is missing or does not fit the others.
     """
     with np.load(path, allow_pickle=False) as file:
-        try:
-            arrays = {name: file[name] for name in _ARRAYS}
-            size = file["image_size"].tolist() if "image_size" in file else None
-            texts = {name: str(file[name]) for name in _TEXTS}
-            lists = {name: tuple(file[name].tolist()) for name in _LISTS}
-        except KeyError as error:
-            raise ValueError(f"{path}: damaged: {error.args[0]}.") from error
-    rows = len(arrays["frame"])
-    if any(len(arrays[name]) != rows for name in _ARRAYS[:-1]):
+        missing = {*_ARRAYS, *_TEXTS, *_LISTS} - {*file}
+        if missing:
+            raise ValueError(f"{path}: damaged: {min(missing)} is missing.")
+        values: dict[str, Any] = {name: file[name] for name in _ARRAYS}
+        values |= {name: str(file[name]) for name in _TEXTS}
+        values |= {name: tuple(file[name].tolist()) for name in _LISTS}
+        size = file["image_size"].tolist() if "image_size" in file else None
+    rows = len(values["frame"])
+    if any(len(values[name]) != rows for name in _ARRAYS[:-1]):
         raise ValueError(f"{path}: damaged: its arrays have different lengths.")
-    return Detections(**arrays, image_size=size and (size[0], size[1]), **texts, **lists)
+    return Detections(**values, image_size=size and (size[0], size[1]))

@@ -44,7 +44,8 @@ def arrays(motion: Motion, person: Person) -> dict[str, np.ndarray]:
 
 def write_npz(path: pathlib.Path, motion: Motion, person: Person) -> None:
     """Writes the arrays of a person; `numpy.load` reads them without pickles."""
-    np.savez_compressed(path, allow_pickle=False, **arrays(motion, person))
+    values: dict[str, Any] = arrays(motion, person)
+    np.savez_compressed(path, **values)
 
 
 def write_json(path: pathlib.Path, motion: Motion, person: Person) -> None:
@@ -85,4 +86,6 @@ def _listed(values: np.ndarray, digits: int) -> Any:
     if values.dtype.kind != "f":
         return values.tolist()
     rounded = np.round(values.astype(np.float64), digits)
-    return np.where(np.isfinite(rounded), rounded.astype(object), None).tolist()
+    listed = rounded.astype(object)
+    listed[~np.isfinite(rounded)] = None
+    return listed.tolist()
