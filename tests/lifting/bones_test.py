@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from repose_jax.lifting.bones import with_constant_lengths
+from repose_jax.lifting.bones import bone_lengths, with_constant_lengths, with_lengths
 from repose_jax.skeleton import HUMAN36M
 
 PARENTS, CHILDREN = np.array(HUMAN36M.bones).T
@@ -59,3 +59,16 @@ def test_the_pelvis_stays_the_origin():
 @pytest.mark.parametrize("frames", [1, 2])
 def test_short_videos_and_joints_in_one_point_give_finite_poses(frames):
     assert np.isfinite(with_constant_lengths(np.zeros((frames, 17, 3), np.float32))).all()
+
+
+def test_a_pose_takes_the_lengths_that_it_is_given():
+    poses, noisy = motion(50, noise=20)
+    given = bone_lengths(poses)
+    np.testing.assert_allclose(lengths(with_lengths(noisy[:1], given))[0], given, atol=0.1)
+
+
+def test_no_smaller_move_gives_the_lengths():
+    poses, noisy = motion(1, noise=1)
+    given = bone_lengths(poses)
+    move = np.linalg.norm(with_lengths(noisy, given) - noisy, axis=(1, 2))
+    assert move < np.linalg.norm(poses - noisy, axis=(1, 2))
