@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Bool, Float
 
+from repose_jax.lifting.scale import ANKLE, leg_length
 from repose_jax.motion.motion import Camera, World
 from repose_jax.skeleton import HUMAN36M
 
@@ -17,9 +18,6 @@ MOST_TILT = 60.0
 """Greatest angle between the vertical and a level camera's that is believed, degrees."""
 STRAIGHT = 25.0
 """Greatest bend of hips and knees of someone who stands upright, degrees."""
-ANKLE = 0.0794
-"""Height of an ankle above the sole, in lengths of the leg from hip to ankle: 0.039 of the stature
-to 0.491 (Drillis and Contini, 1966)."""
 FLOOR_PERCENTILE = 5.0
 """Of the lowest ankle over time: a single outlier does not lift everybody, nor does a jump."""
 DISAGREEMENT = 200.0
@@ -171,16 +169,13 @@ def _floor(people: Sequence[Placed], up: np.ndarray) -> tuple[float, list[str]]:
     floors, warnings = [], []
     for person in people:
         joints = person.joints_mm.astype(np.float64)
-        lengths = [
-            np.linalg.norm(joints[:, upper] - joints[:, lower], axis=-1)
-            for upper, lower in ((_HIPS, _KNEES), (_KNEES, _ANKLES))
-        ]
-        leg = float(np.median(lengths[0] + lengths[1]))
         seen = person.confidence[:, _ANKLES] > 0
         heights = np.where(seen, joints[:, _ANKLES] @ up, np.inf).min(axis=1)
         heights = heights[np.isfinite(heights)]
         if len(heights):
-            floors.append(float(np.percentile(heights, FLOOR_PERCENTILE)) - ANKLE * leg)
+            floors.append(
+                float(np.percentile(heights, FLOOR_PERCENTILE)) - ANKLE * leg_length(joints)
+            )
     if not floors:
         for person in people:
             pelvis = person.joints_mm[:, HUMAN36M.root].astype(np.float64) @ up
