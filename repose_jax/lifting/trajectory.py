@@ -4,15 +4,13 @@ import numpy as np
 from jaxtyping import Float
 from scipy.linalg import solveh_banded
 
+from repose_jax.lifting.penalties import smoothness
 from repose_jax.motion.motion import Camera
 
 ACCELERATION = 5000.0
-"""Usual acceleration of a pelvis, mm/s^2, of `CORRELATION_S`: what is faster is taken for noise."""
+"""Usual acceleration of a pelvis, mm/s^2: what is faster is taken for noise."""
 SPEED = 3000.0
 """Usual speed of a pelvis, mm/s: long gaps are crossed on a straight line."""
-CORRELATION_S = 0.1
-"""Time over which errors of 2D joints, and accelerations, are alike: so that a higher frame rate is
-not counted as more evidence."""
 ROUNDS = 12
 NEAREST = 200.0
 """Least depth of a joint, mm."""
@@ -51,25 +49,17 @@ def root_trajectory(
     points = np.where(seen[..., None], keypoints, camera.centre_px) - camera.centre_px
     rays = points.astype(np.float64) / camera.focal_px
     least = NEAREST - joints[..., 2].min(axis=1)
-    duration = _durations(time_s) / CORRELATION_S
-    smoothness = _smoothness(time_s)
+    duration = _durations(time_s)
+    smooth = smoothness(time_s, acceleration=ACCELERATION, speed=SPEED)
     root = _start(joints, rays, weight)
     anchor = root.copy()
     for _ in range(ROUNDS):
         root[:, 2] = np.maximum(root[:, 2], least)
-        place = joints + root[:, None]
-        depth = place[..., 2]
-        error = rays - place[..., :2] / depth[..., None]
-        slope = np.zeros((*weight.shape, 2, 3))  # of the projection with respect to the root
-        slope[..., 0, 0] = slope[..., 1, 1] = 1 / depth
-        slope[..., 2] = -place[..., :2] / depth[..., None] ** 2
-        used = _robust(error, weight, least=0.5 / camera.focal_px) * duration[:, None]
-        matrix = np.einsum("tj,tjna,tjnb->tab", used, slope, slope)
-        # A depth that no joint determines stays at the start.
-        matrix += np.eye(3) / 1e5**2
-        target = np.einsum("tj,tjna,tjn->ta", used, slope, error) + (anchor - root) / 1e5**2
-        target += np.einsum("tab,tb->ta", matrix, root)
-        root = _solve(matrix, smoothness, target)
+        matrix, push = _reprojection(joints + root[:, None], rays, weight, camera.focal_px)
+        # What no joint determines stays at the start.
+        matrix = duration[:, None, None] * matrix + np.eye(3) / 1e5**2
+        push = duration[:, None] * push + (anchor - root) / 1e5**2
+        root = _solve(matrix, smooth, push + np.einsum("tab,tb->ta", matrix, root))
     root[:, 2] = np.maximum(root[:, 2], least)
     return root
 
@@ -96,6 +86,29 @@ def _start(joints: np.ndarray, rays: np.ndarray, weight: np.ndarray) -> np.ndarr
     return np.column_stack([place, np.full(len(place), depth)])
 
 
+def _reprojection(
+    place: np.ndarray, rays: np.ndarray, weight: np.ndarray, focal_px: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Returns what the reprojection error of each frame has on its root.
+
+    Returns:
+        `[t, 3, 3]` information (Gauss-Newton), and `[t, 3]` minus half the gradient of the error.
+    """
+    depth = place[..., 2]
+    ahead = place[..., :2] / depth[..., None]
+    error = rays - ahead
+    used = _robust(error, weight, least=0.5 / focal_px)
+    share, pull = used / depth**2, used / depth
+    matrix = np.zeros((len(place), 3, 3))
+    matrix[:, 0, 0] = matrix[:, 1, 1] = share.sum(axis=1)
+    matrix[:, 2, :2] = matrix[:, :2, 2] = -(share[..., None] * ahead).sum(axis=1)
+    matrix[:, 2, 2] = (share * (ahead**2).sum(axis=-1)).sum(axis=1)
+    push = np.empty((len(place), 3))
+    push[:, :2] = (pull[..., None] * error).sum(axis=1)
+    push[:, 2] = -(pull * (error * ahead).sum(axis=-1)).sum(axis=1)
+    return matrix, push
+
+
 def _robust(error: np.ndarray, weight: np.ndarray, least: float) -> np.ndarray:
     """Returns the weight of each joint over its variance: Huber's, at a scale from all errors.
 
@@ -112,48 +125,28 @@ def _robust(error: np.ndarray, weight: np.ndarray, least: float) -> np.ndarray:
 
 
 def _durations(time_s: np.ndarray) -> np.ndarray:
-    """Returns the time that each frame stands for, s; a gap counts as the usual step."""
+    """Returns the time that each frame stands for, s, at most two usual steps.
+
+    With it a frame's joints count as its smoothness does: a higher frame rate is no more evidence.
+    """
     if len(time_s) < 2:
-        return np.full(len(time_s), CORRELATION_S)
+        return np.ones(len(time_s))
     step = np.diff(time_s)
     step = np.minimum(step, 2 * np.median(step))
     return np.concatenate([step[:1], (step[1:] + step[:-1]) / 2, step[-1:]])
 
 
-def _smoothness(time_s: np.ndarray) -> np.ndarray:
-    """Returns the bands of the penalty on speed and acceleration, `[3, t]`: diagonals 0, 1, 2."""
-    frames = len(time_s)
-    bands = np.zeros((3, frames))
-
-    def add(rows: np.ndarray, strength: np.ndarray) -> None:
-        width = rows.shape[1]
-        for first in range(width):
-            for second in range(first, width):
-                values = strength * rows[:, first] * rows[:, second]
-                bands[second - first, first : first + len(rows)] += values
-
-    step = np.diff(time_s)
-    if frames > 1:
-        add(np.column_stack([-1 / step, 1 / step]), step / CORRELATION_S / SPEED**2)
-    if frames > 2:
-        mean = (step[1:] + step[:-1]) / 2
-        ahead, behind = 1 / step[1:], 1 / step[:-1]
-        rows = np.column_stack([behind, -ahead - behind, ahead]) / mean[:, None]
-        add(rows, mean / CORRELATION_S / ACCELERATION**2)
-    return bands
-
-
-def _solve(matrix: np.ndarray, smoothness: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """Solves `(blocks of matrix + smoothness of each axis) root = target` by banded Cholesky.
+def _solve(matrix: np.ndarray, smooth: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """Solves `(blocks of matrix + smooth for each axis) root = target` by banded Cholesky.
 
     Args:
         matrix: `[t, 3, 3]` symmetric.
-        smoothness: `[3, t]` diagonals of the matrix over time that all axes share.
+        smooth: `[3, t]` diagonals of the matrix over time that all axes share.
         target: `[t, 3]`.
     """
     frames = len(matrix)
     bands = np.zeros((7, 3 * frames))  # lower form: row d, column i is element (i + d, i)
-    for distance, values in enumerate(smoothness):
+    for distance, values in enumerate(smooth):
         bands[3 * distance] = np.repeat(values, 3)
     for column in range(3):
         for row in range(column, 3):
