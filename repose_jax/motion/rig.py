@@ -68,10 +68,11 @@ RIGS: Mapping[str, Mapping[str, _Joint]] = {
         "RightShoulder": _Joint("Spine1", "thorax", "right_shoulder"),
         **_limbs(hip="{1}HipJoint", arm="{0}Shoulder"),
     },
-    # No two joints at one point: pelvis and chest are rigid, clavicles start beside the thorax.
+    # No two joints at one point: the spine starts above the pelvis, clavicles beside the thorax.
     "simple": {
         "Hips": _Joint("", "pelvis", "", "pelvis"),
-        "Spine": _Joint("Hips", "spine", "thorax", "chest"),
+        "LowerBack": _Joint("Hips", "lumbar", "spine"),
+        "Spine": _Joint("LowerBack", "spine", "thorax", "chest"),
         "Neck": _Joint("Spine", "thorax", "neck"),
         "Head": _Joint("Neck", "neck", "head"),
         "LeftShoulder": _Joint("Spine", "left_clavicle", "left_shoulder"),
@@ -84,8 +85,9 @@ REST |= {f"left_{joint}": X for joint in ("hip", "shoulder", "elbow", "wrist")}
 REST |= {f"right_{joint}": -X for joint in ("hip", "shoulder", "elbow", "wrist")}
 REST |= {f"{side}_{joint}": -Y for side in ("left", "right") for joint in ("knee", "ankle")}
 """Direction of the bone that ends at a point, in the rest pose."""
-CLAVICLE = 0.25
-"""Share of the way from thorax to shoulder that belongs to the rigid chest of the simple rig."""
+RIGID = 0.25
+"""In the simple rig, share of the spine's first bone that is part of the pelvis, and of the
+clavicles that is part of the chest."""
 HINGES = {
     f"{side}_{joint}": (axis, f"{side}_{end}")
     for side, sign in (("left", 1), ("right", -1))
@@ -138,7 +140,8 @@ def fit(person: Person, kind: str = "full") -> Rig:
     Args:
         person: the person.
         kind: "full": joints are exact; some bones have no length, as in the CMU database. "simple":
-            none has no length, for programs that need that; pelvis and chest are rigid.
+            none has no length, for programs that need that; the spine and the clavicles start at
+            a fixed place beside the pelvis and the thorax, so that joints are only near.
 
     Returns:
         The rig.
@@ -152,9 +155,7 @@ def fit(person: Person, kind: str = "full") -> Rig:
     names = tuple(table)
     targets = dict(zip(HUMAN36M.joints, person.joints_mm.astype(float).swapaxes(0, 1), strict=True))
     lengths = _lengths(targets)
-    bodies = _bodies(targets, person.time_s)
-    points = _place(targets, lengths, bodies, rigid=kind == "simple")
-    bodies["chest"] = _chest(points["thorax"] - points["spine"], targets, person.time_s)
+    points, bodies = _place(targets, lengths, person.time_s, rigid=kind == "simple")
     world, slowed = _rotations(table, points, bodies, person.time_s)
     rest = _rest(lengths)
     offsets = {
@@ -246,9 +247,12 @@ def _rest(lengths: Mapping[str, float]) -> dict[str, Float[np.ndarray, "3"]]:
     for start, end in HUMAN36M.bones:
         name = HUMAN36M.joints[end]
         rest[name] = rest[HUMAN36M.joints[start]] + lengths[name] * REST[name]
-    for side in ("left", "right"):
-        shoulder = rest[f"{side}_shoulder"] - rest["thorax"]
-        rest[f"{side}_clavicle"] = rest["thorax"] + CLAVICLE * shoulder
+    for name, start, end in (
+        ("lumbar", "pelvis", "spine"),
+        ("left_clavicle", "thorax", "left_shoulder"),
+        ("right_clavicle", "thorax", "right_shoulder"),
+    ):
+        rest[name] = rest[start] + RIGID * (rest[end] - rest[start])
     return rest
 
 
@@ -265,50 +269,37 @@ def _ends(lengths: Mapping[str, float]) -> dict[str, Float[np.ndarray, "3"]]:
     }
 
 
-def _bodies(targets, time_s) -> dict[str, Rotation]:
-    """Returns the rotations of the pelvis and the chest in the world."""
+def _place(
+    targets, lengths, time_s, rigid: bool
+) -> tuple[dict[str, np.ndarray], dict[str, Rotation]]:
+    """Returns points near to the targets that obey the lengths of bones, and pelvis and chest."""
     hips = targets["left_hip"] - targets["right_hip"]
     pelvis = frames(0, hips, 1, targets["spine"] - targets["pelvis"], time_s)
-    chest = _chest(targets["thorax"] - targets["spine"], targets, time_s)
-    return {"pelvis": pelvis, "chest": chest}
+    points = {"pelvis": (targets["left_hip"] + targets["right_hip"]) / 2}
+    if not rigid:
+        points["pelvis"] = targets["pelvis"]
 
+    def toward(name: str, start: str, body: Rotation | None = None, through: str = ""):
+        """Places a joint; if its bone begins inside a rigid body, also the place where it does."""
+        length = lengths[name]
+        if body:
+            points[through] = points[start] + body.apply(RIGID * length * REST[name])
+            start, length = through, (1 - RIGID) * length
+        points[name] = points[start] + length * unit(targets[name] - points[start])
 
-def _chest(up, targets, time_s) -> Rotation:
-    """Returns the rotations of the chest, along `up` and the line of the shoulders."""
-    return frames(1, up, 0, targets["left_shoulder"] - targets["right_shoulder"], time_s)
-
-
-def _place(targets, lengths, bodies, rigid: bool) -> dict[str, np.ndarray]:
-    """Returns points near to the targets that obey the lengths of bones."""
-    points = {"pelvis": targets["pelvis"]}
-
-    def toward(name: str, start: str, share: float = 1.0):
-        way = unit(targets[name] - points[start])
-        points[name] = points[start] + share * lengths[name] * way
-
-    if rigid:
-        pelvis = bodies["pelvis"]
-        points["pelvis"] = (targets["left_hip"] + targets["right_hip"]) / 2
-        for name in ("left_hip", "right_hip", "spine"):
-            points[name] = points["pelvis"] + pelvis.apply(lengths[name] * REST[name])
-    else:
-        for name in ("left_hip", "right_hip", "spine"):
-            toward(name, "pelvis")
-    toward("thorax", "spine")
-    toward("neck", "thorax")
-    toward("head", "neck")
+    for name in ("left_hip", "right_hip"):
+        toward(name, "pelvis")
+    toward("spine", "pelvis", pelvis if rigid else None, "lumbar")
+    for name, start in (("thorax", "spine"), ("neck", "thorax"), ("head", "neck")):
+        toward(name, start)
+    shoulders = targets["left_shoulder"] - targets["right_shoulder"]
+    chest = frames(1, points["thorax"] - points["spine"], 0, shoulders, time_s)
     for side in ("left", "right"):
-        shoulder, clavicle = f"{side}_shoulder", f"{side}_clavicle"
-        if rigid:
-            way = CLAVICLE * lengths[shoulder] * REST[shoulder]
-            points[clavicle] = points["thorax"] + bodies["chest"].apply(way)
-            toward(shoulder, clavicle, 1 - CLAVICLE)
-        else:
-            toward(shoulder, "thorax")
+        toward(f"{side}_shoulder", "thorax", chest if rigid else None, f"{side}_clavicle")
         for start, end in (("hip", "knee"), ("knee", "ankle"), ("shoulder", "elbow")):
             toward(f"{side}_{end}", f"{side}_{start}")
         toward(f"{side}_wrist", f"{side}_elbow")
-    return points
+    return points, {"pelvis": pelvis, "chest": chest}
 
 
 def _rotations(table, points, bodies, time_s) -> tuple[dict[str, Rotation], dict[str, int]]:
