@@ -20,9 +20,10 @@ SIDES = ((0.02, 0.22, 0.75), (0.9, 0.24, 0.02))
 """Colours of left and right, linear RGB."""
 MIDDLES = ((0.35, 0.35, 0.38), (0.1, 0.42, 0.16), (0.4, 0.12, 0.42), (0.45, 0.4, 0.08))
 """Colours of the trunk, person after person."""
-WIDTHS = {"Head": 0.32, "Spine": 0.2, "LowerBack": 0.2, "Hips": 0.2}
-"""Half the width of the bones of a joint, as a share of their lengths."""
-WIDTH = 0.11
+SHAPES = {"Head": (0.38, 0.45), "Spine": (0.28, 0.75), "LowerBack": (0.28, 0.3)}
+"""Of the bone along the body that starts at a joint: half its width, and the way to its widest
+place, as shares of its length."""
+SHAPE = (0.11, 0.2)
 
 
 class _File:
@@ -90,6 +91,7 @@ def write(path: str | os.PathLike[str], rigs: Rig | Sequence[Rig]):
     if not rigs:
         raise ValueError(f"{path}: there is no person to write.")
     file = _File()
+    span = min(rig.time_s[0] for rig in rigs), max(rig.time_s[-1] for rig in rigs)
     roots: list[int] = []
     animation: dict[str, Any] = {"name": "motion", "channels": [], "samplers": []}
     sides = [_material(file, name, SIDES[i]) for i, name in enumerate(("left", "right"))]
@@ -98,6 +100,7 @@ def write(path: str | os.PathLike[str], rigs: Rig | Sequence[Rig]):
         person, joints = _skeleton(file, rig)
         roots += [person, _skin(file, rig, joints, (middle, *sides))]
         _animate(file, rig, joints, animation)
+        _show(file, rig, person, animation, span)
     content = {
         "asset": {"version": "2.0", "generator": "repose_jax"},
         "scene": 0,
@@ -146,9 +149,9 @@ def _skin(file: _File, rig: Rig, joints: list[int], materials: Sequence[int]) ->
     }
     sides: dict[int, list[tuple[int, np.ndarray]]] = {0: [], 1: [], 2: []}
     for j, end in _bones(rig):
-        side = np.sign(np.round(rest[j, 0] + end[0], 4))
-        corners = rest[j] + _octahedron(end, WIDTHS.get(rig.names[j], WIDTH))
-        sides[int(side) % 3].append((j, corners))
+        along = abs(end[0]) < 1e-3
+        corners = rest[j] + _octahedron(end, *(SHAPES.get(rig.names[j], SHAPE) if along else SHAPE))
+        sides[_side(rig.names[j])].append((j, corners))
     mesh = {
         "name": name,
         "primitives": [
@@ -160,6 +163,13 @@ def _skin(file: _File, rig: Rig, joints: list[int], materials: Sequence[int]) ->
     return file.add("nodes", node | {"skin": file.add("skins", skin)})
 
 
+def _side(name: str) -> int:
+    """Returns 1 for a joint of the left side, 2 for the right, 0 for the trunk."""
+    return (
+        1 if name.startswith(("Left", "LHip")) else 2 if name.startswith(("Right", "RHip")) else 0
+    )
+
+
 def _bones(rig: Rig) -> list[tuple[int, Float[np.ndarray, "3"]]]:
     """Returns the bones that have a length: the joint that turns each, and its way, m."""
     bones = [(parent, rig.offsets_mm[j]) for j, parent in enumerate(rig.parents) if parent >= 0]
@@ -167,12 +177,14 @@ def _bones(rig: Rig) -> list[tuple[int, Float[np.ndarray, "3"]]]:
     return [(j, way / 1000) for j, way in bones if np.linalg.norm(way) > 0.1]
 
 
-def _octahedron(way: Float[np.ndarray, "3"], width: float) -> Float[np.ndarray, "8 3 3"]:
+def _octahedron(
+    way: Float[np.ndarray, "3"], width: float, widest: float
+) -> Float[np.ndarray, "8 3 3"]:
     """Returns the triangles of a bone from the origin to `way`, anticlockwise from outside."""
     across = np.cross(way, np.eye(3)[np.abs(way).argmin()])
     across *= width * np.linalg.norm(way) / np.linalg.norm(across)
     up = np.cross(way, across) / np.linalg.norm(way)
-    waist = 0.2 * way + np.stack([across, up, -across, -up])
+    waist = widest * way + np.stack([across, up, -across, -up])
     following = np.roll(waist, -1, axis=0)
     start, end = np.broadcast_to(0.0 * way, (4, 3)), np.broadcast_to(way, (4, 3))
     return np.concatenate(
@@ -200,13 +212,28 @@ def _primitive(file: _File, bones: list[tuple[int, np.ndarray]], material: int) 
 def _animate(file: _File, rig: Rig, joints: list[int], animation: dict[str, Any]):
     """Adds the motion of a rig to an animation."""
     time = file.array(rig.time_s, "SCALAR", bounds=True)
-
-    def channel(node: int, path: str, values: np.ndarray, kind: str):
-        sampler = {"input": time, "output": file.array(values, kind), "interpolation": "LINEAR"}
-        animation["samplers"].append(sampler)
-        target = {"node": node, "path": path}
-        animation["channels"].append({"sampler": len(animation["samplers"]) - 1, "target": target})
-
-    channel(joints[0], "translation", rig.root_mm / 1000, "VEC3")
+    root = file.array(rig.root_mm / 1000, "VEC3")
+    _channel(animation, joints[0], "translation", time, root)
     for j, node in enumerate(joints):
-        channel(node, "rotation", rig.rotations[:, j], "VEC4")
+        _channel(animation, node, "rotation", time, file.array(rig.rotations[:, j], "VEC4"))
+
+
+def _show(file: _File, rig: Rig, person: int, animation: dict[str, Any], span: tuple[float, float]):
+    """Adds that a person has no size at the times of the file's span at which it was not seen."""
+    first, last = rig.time_s[0], rig.time_s[-1]
+    keys = [(first, 1.0)]
+    if span[0] < first:
+        keys.insert(0, (span[0], 0.0))
+    if last < span[1]:
+        keys.append((last + 5e-3, 0.0))
+    if len(keys) > 1:
+        time, scale = np.array(keys).T
+        times = file.array(time, "SCALAR", bounds=True)
+        scales = file.array(np.repeat(scale[:, None], 3, axis=1), "VEC3")
+        _channel(animation, person, "scale", times, scales, "STEP")
+
+
+def _channel(animation, node: int, path: str, time: int, output: int, kind: str = "LINEAR"):
+    target = {"node": node, "path": path}
+    animation["channels"].append({"sampler": len(animation["samplers"]), "target": target})
+    animation["samplers"].append({"input": time, "output": output, "interpolation": kind})

@@ -124,12 +124,30 @@ def test_triangles_face_outwards(two):
         assert ((wound * normals).sum(-1) > 0).all()
 
 
-def test_left_is_blue_and_right_is_orange(two):
-    names = [m["name"] for m in two.json["materials"]]
-    for primitive in two.json["meshes"][0]["primitives"]:
+def test_left_and_right_have_materials_of_their_own(two):
+    names = [material["name"] for material in two.json["materials"]]
+    found = {}
+    for primitive in two.json["meshes"][1]["primitives"]:
         x = two.array(primitive["attributes"]["POSITION"])[:, 0]
-        name = names[primitive["material"]]
-        assert {"left": x.mean() > 0, "right": x.mean() < 0}.get(name, abs(x.mean()) < 1e-6)
+        found[names[primitive["material"]]] = np.sign(np.round(x.mean(), 6))
+    assert found == {"left": 1, "right": -1, "person_2": 0}
+
+
+def test_a_person_is_shown_only_while_seen(two):
+    nodes = [node["name"] for node in two.json["nodes"]]
+    animation, shown = two.json["animations"][0], {}
+    for channel in animation["channels"]:
+        if channel["target"]["path"] == "scale":
+            sampler = animation["samplers"][channel["sampler"]]
+            assert sampler["interpolation"] == "STEP"
+            times, scales = two.array(sampler["input"])[:, 0], two.array(sampler["output"])
+            shown[nodes[channel["target"]["node"]]] = times, scales.tolist()
+    assert list(shown) == ["person_2"]  # the first is seen from beginning to end
+    times, scales = shown["person_2"]
+    assert scales == [[0] * 3, [1] * 3, [0] * 3]
+    first, last = RIGS[1].time_s[[0, -1]]
+    np.testing.assert_allclose(times, [0, first, last], atol=6e-3)
+    assert times[2] > last
 
 
 def test_one_frame_of_one_person_is_a_file(tmp_path):
