@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from absl import logging
 
-from tfds_builders.formats import safe_pickle
+from repose_jax.runtime import safe_pickle
 from tfds_builders.human36m.cameras import IMAGE_SIZES
 from tfds_builders.human36m.sequences import (
     FPS,

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tfds_builders.formats import safe_pickle
+from repose_jax.runtime import safe_pickle
 from tfds_builders.human36m import cameras
 from tfds_builders.human36m.sequences import (
     FPS,

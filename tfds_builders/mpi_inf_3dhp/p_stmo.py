@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from tfds_builders.formats import safe_pickle
+from repose_jax.runtime import safe_pickle
 from tfds_builders.mpi_inf_3dhp.view import (
     CAMERAS,
     Sequence,

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from hostile_pickles import Call, hostile
 
-from tfds_builders.formats import safe_pickle
+from repose_jax.runtime import safe_pickle
 
 DATA = {
     "floats": np.arange(12.0).reshape(3, 4),
@@ -237,7 +237,7 @@ def test_wrong_lengths_allocate_no_memory(tmp_path):
         path.write_bytes(lie)
         code = (
             "import resource, sys; resource.setrlimit(resource.RLIMIT_AS, (2 << 30, 2 << 30));"
-            "from tfds_builders.formats import safe_pickle\n"
+            "from repose_jax.runtime import safe_pickle\n"
             "try: print(safe_pickle.load(sys.argv[1]))\n"
             "except ValueError as error: print(error)"
         )

@@ -1,0 +1,201 @@
+"""From poses as a file holds them to `Detections`: pixels, confidences, the 17 joints, times."""
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from repose_jax.keypoints.detections import Detections
+from repose_jax.keypoints.formats import FORMATS, Joints, joints_of, to_human36m
+from repose_jax.keypoints.geometry import pixels, told_apart
+from repose_jax.keypoints.readers.poses import Poses
+
+ASSUMED_FPS = 30.0
+# Frames may be this many times as many as those with people, and a hundred more.
+_SPARSE = 20
+
+
+def finish(
+    poses: Poses,
+    *,
+    fps: float | None = None,
+    image_size: tuple[int, int] | None = None,
+    order: str | Joints | None = None,
+) -> Detections:
+    """Converts poses as a file holds them.
+
+    Args:
+        poses: of one video.
+        fps: frames per second, instead of those of the file.
+        image_size: width and height in px, instead of those of the file.
+        order: of the joints, instead of that of the file.
+
+    Raises:
+        ValueError: there are no people, the joint order is not clear, or the coordinates are
+            normalised and the size of the image is not known.
+    """
+    frames = len(np.unique(np.concatenate([poses.frames, poses.frame])))
+    if not len(poses.frame):
+        raise ValueError(f"there are no people in any of its {frames} frames.")
+    said: list[str] = []
+    wrong: list[str] = [*poses.warnings]
+    confidence = _confidence(poses, said, wrong)
+    order = _order(poses, confidence, order, said)
+    keypoints, confidence = to_human36m(poses.keypoints, confidence, order)
+    size = image_size or poses.image_size
+    keypoints = _pixels(keypoints, size, poses.normalised, order == "blazepose33", said)
+    kept = (confidence > 0).any(1)
+    if not kept.any():
+        raise ValueError(f"there are no people in any of its {frames} frames: no joint was found.")
+    if not kept.all():
+        wrong.append(f"{_poses(int((~kept).sum()))} without any joint left out.")
+    index, time_s = _times(poses, fps, said, wrong)
+    rows = np.flatnonzero(kept)[np.argsort(index[kept], kind="stable")]
+    return Detections(
+        keypoints=keypoints[rows],
+        confidence=confidence[rows],
+        frame=index[rows],
+        score=_score(poses.score, confidence)[rows],
+        identity=_identity(poses, rows, wrong)[rows],
+        time_s=time_s,
+        image_size=size,
+        name=poses.name,
+        format=order if isinstance(order, str) else "named joints",
+        assumptions=tuple(said),
+        warnings=tuple(wrong),
+    )
+
+
+def _poses(count: int) -> str:
+    return "1 pose" if count == 1 else f"{count} poses"
+
+
+def _order(
+    poses: Poses, confidence: np.ndarray, order: str | Joints | None, said: list[str]
+) -> str | Joints:
+    """Returns the joint order: the given one, that of the file, or the one that people fit."""
+    count = poses.keypoints.shape[1]
+    if order is None and len(poses.orders) == 1:
+        order = poses.orders[0]
+        if order == (None,) * count:
+            raise ValueError(
+                f"there are {count} joints and no names of them; name the joint order with "
+                f"--format: {', '.join(FORMATS)}, or give the names of the joints."
+            )
+        return order
+    if order is None:
+        names = tuple(name for name in poses.orders if isinstance(name, str))
+        found = np.isfinite(poses.keypoints).all(-1) & (confidence > 0)
+        order = told_apart(poses.keypoints, found, names)
+        if order is None:
+            raise ValueError(
+                f"its {count} joints may be in the order of {' or '.join(names)}, and its poses do "
+                "not show which; name it with --format."
+            )
+        others = " or ".join(name for name in names if name != order)
+        said.append(
+            f"By the lengths of the bones, joints are in the order of {order}, not {others}."
+        )
+        return order
+    joints = joints_of(order)
+    if len(joints) != count:
+        name = repr(order) if isinstance(order, str) else "the list of joint names"
+        raise ValueError(f"there are {count} joints, but {name} has {len(joints)}.")
+    return order
+
+
+def _confidence(poses: Poses, said: list[str], wrong: list[str]) -> Float[np.ndarray, "n k"]:
+    values = np.nan_to_num(poses.confidence, nan=0.0)
+    if poses.visibility:
+        said.append(
+            "Confidences are COCO's visibility: 2 (visible) was taken as 1, 1 (hidden) as 0.5."
+        )
+        return values / 2
+    low, high = int((values < 0).sum()), int((values > 1).sum())
+    if high:
+        wrong.append(
+            f"{high} of {values.size} confidences above 1 (up to {values.max():.3g}) taken as 1."
+        )
+    if low:
+        wrong.append(f"{low} of {values.size} confidences below 0 taken as 0.")
+    return np.clip(values, 0, 1)
+
+
+def _pixels(
+    keypoints: Float[np.ndarray, "n 17 2"],
+    size: tuple[int, int] | None,
+    normalised: bool | None,
+    mediapipe: bool,
+    said: list[str],
+) -> Float[np.ndarray, "n 17 2"]:
+    """Returns the joints in px; nearly all coordinates of normalised ones are small."""
+    finite = np.abs(keypoints[np.isfinite(keypoints)])
+    if normalised is None:
+        normalised = bool(finite.size and np.percentile(finite, 90) <= 3)
+    if not normalised or not finite.size:
+        return keypoints
+    if size is None:
+        raise ValueError(
+            "its coordinates are normalised (0 to 1); give the size of the image with --image-size."
+        )
+    scaled, how = pixels(keypoints, size, mediapipe)
+    said.append(how)
+    return scaled
+
+
+def _score(score: np.ndarray | None, confidence: np.ndarray) -> Float[np.ndarray, " n"]:
+    """Returns the scores of people in [0, 1]: of the file where they are, else of the joints."""
+    found = confidence > 0
+    mean = np.where(found, confidence, 0).sum(1) / np.maximum(found.sum(1), 1)
+    if score is None or (score > 1).any():  # AlphaPose's are sums
+        return mean
+    return np.clip(np.where(np.isfinite(score), score, mean), 0, 1)
+
+
+def _identity(poses: Poses, rows: np.ndarray, wrong: list[str]) -> Int[np.ndarray, " n"]:
+    """Returns the ids of people; -1 for all if two people of a frame share one."""
+    none = np.full(len(poses.frame), -1)
+    if poses.identity is None or (poses.identity[rows] < 0).all():
+        return none
+    pairs = np.stack([poses.frame, poses.identity], 1)[rows]
+    pairs = pairs[pairs[:, 1] >= 0]
+    repeated = len(pairs) - len(np.unique(pairs, axis=0))
+    if repeated:
+        wrong.append(
+            f"{_poses(repeated)} with the same id as another in their frame: all ids were ignored."
+        )
+        return none
+    return np.where(poses.identity < 0, -1, poses.identity)
+
+
+def _times(
+    poses: Poses, fps: float | None, said: list[str], wrong: list[str]
+) -> tuple[Int[np.ndarray, " n"], Float[np.ndarray, " t"]]:
+    """Returns the index of each pose's frame, and the times of all frames."""
+    numbers, first = np.unique(np.concatenate([poses.frames, poses.frame]), return_index=True)
+    if poses.time_s is not None and fps is None:
+        times = np.append(poses.time_s, np.full(len(poses.frame), np.nan))[first]
+        if np.isfinite(times).all() and (np.diff(times) > 0).all():
+            return np.searchsorted(numbers, poses.frame), times
+        wrong.append("The times of the frames do not increase and were ignored.")
+    rate = fps or poses.fps
+    if rate is None:
+        rate = ASSUMED_FPS
+        if len(numbers) > 1:
+            said.append(f"The file has no frame rate; {rate:g} frames/s were assumed (--fps).")
+    step = int(np.gcd.reduce(np.diff(numbers))) if len(numbers) > 1 else 1
+    every = (numbers[-1] - numbers[0]) // step + 1
+    if every > _SPARSE * len(numbers) + 100:
+        wrong.append(
+            f"The numbers of {len(numbers)} images ({numbers[0]} to {numbers[-1]}) are far apart; "
+            "each was taken as the frame after the one before."
+        )
+        return np.searchsorted(numbers, poses.frame), np.arange(len(numbers)) / rate
+    if step > 1:
+        said.append(f"Only every {step}th frame is listed; the frame rate is that of the video.")
+    if every > len(numbers) and poses.listed:
+        present = np.isin(np.arange(numbers[0], numbers[-1] + 1, step), numbers)
+        wrong.append(
+            f"{every - len(numbers)} of {every} frames are missing in the numbering (first: "
+            f"{numbers[0] + step * int(np.argmin(present))}); they were taken as frames without "
+            "people."
+        )
+    return (poses.frame - numbers[0]) // step, np.arange(every) * (step / rate)

@@ -1,0 +1,206 @@
+"""Kinds of keypoint files, recognised by their content."""
+
+import dataclasses
+import json
+import pathlib
+import zipfile
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from repose_jax.keypoints.formats import Joints
+from repose_jax.keypoints.readers import (
+    alphapose,
+    arrays,
+    coco,
+    deeplabcut,
+    landmarks,
+    mmpose,
+    openpose,
+    tables,
+    trc,
+    videopose3d,
+)
+from repose_jax.keypoints.readers.poses import Poses
+from repose_jax.runtime import safe_pickle
+
+
+@dataclasses.dataclass(frozen=True)
+class Kind:
+    """A kind of file.
+
+    Attributes:
+        name: for messages.
+        families: names that a user may force it by.
+        recognises: whether parsed content is of this kind.
+        read: returns the videos in parsed content; takes the joint order, if it is known.
+        read_frames: for files of one frame, returns the video of several of them.
+    """
+
+    name: str
+    families: tuple[str, ...]
+    recognises: Callable[[Any], bool]
+    read: Callable[[Any, Joints | None], Poses | list[Poses]]
+    read_frames: Callable[[Sequence[tuple[int, str, Any]]], Poses] | None = None
+
+
+def _is_openpose_list(content: Any) -> bool:
+    return isinstance(content, list) and bool(content) and openpose.is_frame(content[0])
+
+
+def _openpose_list(content: list[Any]) -> Poses:
+    return openpose.read([(n, f"frame {n}", frame) for n, frame in enumerate(content)])
+
+
+JSON_KINDS = (
+    Kind(
+        "OpenPose",
+        ("openpose", "alphapose"),
+        openpose.is_frame,
+        lambda content, _: openpose.read([(0, "", content)]),
+        openpose.read,
+    ),
+    Kind(
+        "OpenPose",
+        ("openpose",),
+        _is_openpose_list,
+        lambda content, _: _openpose_list(content),
+    ),
+    Kind("COCO", ("coco",), coco.is_annotations, lambda content, _: coco.read(content)),
+    Kind("MMPose", ("mmpose",), mmpose.is_demo, lambda content, _: mmpose.read_demo(content)),
+    Kind("MMPose", ("mmpose",), mmpose.is_video, lambda content, _: mmpose.read_video(content)),
+    Kind(
+        "MMPose",
+        ("mmpose",),
+        mmpose.is_people,
+        lambda content, _: mmpose.read_people([(0, "", content)]),
+        mmpose.read_people,
+    ),
+    Kind(
+        "AlphaPose or COCO results",
+        ("alphapose", "coco"),
+        alphapose.is_entries,
+        lambda content, _: alphapose.read(content),
+    ),
+    Kind(
+        "people by image",
+        ("alphapose",),
+        alphapose.is_by_image,
+        lambda content, _: alphapose.read_by_image(content),
+    ),
+    Kind("arrays", ("array",), arrays.is_arrays, arrays.read),
+    Kind(
+        "landmarks",
+        ("mediapipe",),
+        landmarks.is_landmarks,
+        lambda content, _: landmarks.read(content),
+    ),
+)
+NUMPY_KINDS = (
+    Kind(
+        "VideoPose3D",
+        ("videopose3d",),
+        videopose3d.is_archive,
+        lambda content, _: videopose3d.read(content),
+    ),
+    Kind("arrays", ("array", "mediapipe"), lambda _: True, arrays.read),
+)
+TABLE_KINDS = (
+    Kind("DeepLabCut", ("deeplabcut",), deeplabcut.is_table, lambda c, _: deeplabcut.read(c)),
+    Kind("a table", ("array", "mediapipe"), lambda _: True, tables.read),
+)
+TRC = Kind("TRC", ("trc", "sports2d", "pose2sim"), lambda _: True, lambda c, _: trc.read(c))
+
+FAMILIES = tuple(
+    dict.fromkeys(
+        family
+        for kind in (*JSON_KINDS, *NUMPY_KINDS, *TABLE_KINDS, TRC)
+        for family in kind.families
+    )
+)
+"""Names by which a user may force a kind of file."""
+
+
+def parse(path: pathlib.Path) -> tuple[Kind, Any]:
+    """Returns the kind of a file and its parsed content.
+
+    Raises:
+        OSError: the file cannot be opened.
+        ValueError: it is empty, damaged, or of no known kind; does not name the file.
+    """
+    with path.open("rb") as file:
+        start = file.read(8)
+    if not start:
+        raise ValueError("the file is empty.")
+    if start.startswith(b"PK"):
+        return _first(NUMPY_KINDS, _npz(path))
+    if start.startswith(b"\x93NUMPY"):
+        return _first(NUMPY_KINDS, _npy(path))
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"it is neither an array of NumPy nor a text in UTF-8 (byte {error.start})."
+        ) from None
+    if not text.strip():
+        raise ValueError("the file is empty.")
+    if trc.is_trc(text):
+        return TRC, text
+    if text.lstrip()[0] in "[{":
+        return _json(text)
+    if "," not in text and ";" not in text and "\t" not in text:
+        raise ValueError("it is neither JSON, CSV, TRC nor an array of NumPy.")
+    return _first(TABLE_KINDS, tables.rows_of(text))
+
+
+def _first(kinds: Sequence[Kind], content: Any) -> tuple[Kind, Any]:
+    return next(kind for kind in kinds if kind.recognises(content)), content
+
+
+def _json(text: str) -> tuple[Kind, Any]:
+    try:
+        content = json.loads(text)
+    except ValueError as error:
+        raise ValueError(f"it is not valid JSON, or cut short: {error}.") from None
+    except RecursionError:
+        raise ValueError("it is not valid JSON: its lists are nested too deeply.") from None
+    for kind in JSON_KINDS:
+        if kind.recognises(content):
+            return kind, content
+    if not content:
+        raise ValueError("there are no people: it is an empty list.")
+    raise ValueError(f"it is valid JSON, but not of a known format: it has {_described(content)}.")
+
+
+def _described(content: Any) -> str:
+    where = ""
+    if isinstance(content, list):
+        content, where = content[0], "a list whose first entry has "
+    if isinstance(content, dict):
+        fields = ", ".join(repr(str(key)[:40]) for key in [*content][:6])
+        return f"{where}the fields {fields}"
+    return f"{where}{type(content).__name__} {str(content)[:40]!r}"
+
+
+def _npz(path: pathlib.Path) -> Any:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = archive.namelist()
+    except zipfile.BadZipFile:
+        raise ValueError("it is a damaged archive, perhaps cut short.") from None
+    if not members or not all(name.endswith(".npy") for name in members):
+        raise ValueError("it is a zip archive of something else than arrays of NumPy.")
+    try:
+        return safe_pickle.load_npz(path)
+    except ValueError as error:
+        raise ValueError(str(error).removeprefix(f"{path}: ")) from None
+
+
+def _npy(path: pathlib.Path) -> Any:
+    try:
+        return {"data": np.load(path, allow_pickle=False)}
+    except (ValueError, EOFError):
+        raise ValueError(
+            "it is a damaged array of NumPy, or one of Python objects; save numbers only."
+        ) from None

@@ -1,0 +1,325 @@
+"""Keypoint files and arrays, to `Detections`.
+
+`read` recognises a file by its content; docs/keypoints.md has the formats.
+"""
+
+import dataclasses
+import math
+import os
+import pathlib
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from repose_jax.keypoints.detections import Detections
+from repose_jax.keypoints.finish import finish
+from repose_jax.keypoints.formats import FORMATS, Joints, find_format, joints_of
+from repose_jax.keypoints.geometry import estimate_image_size
+from repose_jax.keypoints.kinds import FAMILIES, TRC, Kind, parse
+from repose_jax.keypoints.readers.poses import Poses, natural, split_number
+
+__all__ = ["estimate_image_size", "from_arrays", "read"]
+
+_SUFFIXES = (".json", ".npz", ".npy", ".csv", ".tsv", ".txt", ".trc")
+
+
+@dataclasses.dataclass(frozen=True)
+class _Options:
+    """Arguments of `read`, checked.
+
+    Attributes:
+        family: of files, as in `FAMILIES`; None for any.
+        order: of the joints; None for that of the file.
+        fps: frames per second; None for that of the file.
+        image_size: width and height, px; None for that of the file.
+    """
+
+    family: str | None
+    order: str | Joints | None
+    fps: float | None
+    image_size: tuple[int, int] | None
+
+    def finish(self, poses: Poses) -> Detections:
+        return finish(poses, fps=self.fps, image_size=self.image_size, order=self.order)
+
+
+def read(
+    path: str | os.PathLike[str],
+    *,
+    format: str | None = None,
+    fps: float | None = None,
+    image_size: tuple[int, int] | None = None,
+    joints: str | Sequence[str] | None = None,
+) -> list[Detections]:
+    """Reads a keypoint file, or a folder of them, recognised by their content.
+
+    In a folder, files of one frame make a video, with the numbers in their names as those of the
+    frames, and TRC files that differ only in the number of the person are one video; other files
+    are videos of their own, as are those in folders inside.
+
+    Args:
+        path: a file or a folder.
+        format: the kind of file (`repose_jax.keypoints.kinds.FAMILIES`) or the joint order
+            (`repose_jax.keypoints.formats.FORMATS`), where it is not recognised or several look
+            alike.
+        fps: frames per second of the video, instead of those of the file, or where it has none.
+        image_size: width and height of the video, px, instead of those of the file.
+        joints: the joint order: a name as for `format`, or the names of the joints in order.
+
+    Returns:
+        The people of each video.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: the file is damaged, of no known format, or has no people; or a folder has no
+            file that can be read. One line that names the file and the field.
+    """
+    options = _options(format, fps, image_size, joints)
+    path = pathlib.Path(path)
+    if path.is_dir():
+        return _folder(path, options)
+    if not path.exists():
+        raise FileNotFoundError(f"There is no file or folder {path}.")
+    try:
+        kind, content = parse(path)
+        found = _videos(path, kind, content, options)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+    return found
+
+
+def from_arrays(
+    keypoints: Float[np.ndarray, "t j 2"] | Float[np.ndarray, "t p j 2"],
+    confidence: Float[np.ndarray, "t j"] | Float[np.ndarray, "t p j"] | None = None,
+    *,
+    format: str | Sequence[str],
+    fps: float | None = None,
+    image_size: tuple[int, int] | None = None,
+    name: str = "keypoints",
+    time_s: Float[np.ndarray, " t"] | None = None,
+) -> Detections:
+    """Returns the people in arrays of joints.
+
+    Args:
+        keypoints: joints of one person or several, px or parts of the image's size; NaN if missing.
+        confidence: of the joints; None for 1. Several people keep their places as ids.
+        format: the joint order: a name of `repose_jax.keypoints.formats.FORMATS` or the names of
+            the joints in order.
+        fps: frames per second; None for `time_s`, else 30.
+        image_size: width and height, px.
+        name: of the video.
+        time_s: time of each frame, s.
+
+    Raises:
+        ValueError: the shapes do not fit, there are no people, or the format is not known.
+    """
+    options = _options(None, fps, image_size, format)
+    points = keypoints[:, None] if keypoints.ndim == 3 else keypoints
+    if confidence is None:
+        scores = np.ones(points.shape[:3])
+    elif confidence.shape != keypoints.shape[:-1]:
+        raise ValueError(
+            f"{name}: confidence has the shape {confidence.shape}, keypoints {keypoints.shape}."
+        )
+    else:
+        scores = confidence.reshape(points.shape[:3])
+    if time_s is not None and len(time_s) != len(points):
+        raise ValueError(f"{name}: time_s has {len(time_s)} times for {len(points)} frames.")
+    present = np.isfinite(points).all(-1).any(-1) & (scores > 0).any(-1)
+    frame, person = np.nonzero(present)
+    poses = Poses(
+        keypoints=points[frame, person].astype(float),
+        confidence=scores[frame, person].astype(float),
+        orders=(),
+        frame=frame,
+        frames=np.arange(len(points)),
+        listed=True,
+        identity=person,
+        time_s=None if time_s is None else np.asarray(time_s, float),
+        name=name,
+    )
+    try:
+        return options.finish(poses)
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from error
+
+
+def _options(format, fps, image_size, joints) -> _Options:
+    family, order = None, joints
+    if format is not None:
+        if format.lower() in FAMILIES:
+            family = format.lower()
+        elif (name := find_format(format)) is None:
+            raise ValueError(
+                f"There is no format {format!r}; there are the files {', '.join(FAMILIES)} and the "
+                f"joint orders {', '.join(FORMATS)}."
+            )
+        elif order is not None and joints_of(order) != FORMATS[name]:
+            raise ValueError(
+                f"The format {format!r} and the joints are different orders; give one."
+            )
+        else:
+            order = name
+    if isinstance(order, str):
+        joints_of(order)
+        order = find_format(order)
+    elif order is not None:
+        order = joints_of(order)
+    if fps is not None and not (math.isfinite(fps) and fps > 0):
+        raise ValueError(f"The frame rate must be above 0, not {fps}.")
+    if image_size is not None and (len(image_size) != 2 or min(image_size) < 1):
+        raise ValueError(f"The image size must be two lengths in px, not {image_size}.")
+    return _Options(family, order, fps, image_size)
+
+
+def _check_family(kind: Kind, options: _Options):
+    if options.family is not None and options.family not in kind.families:
+        raise ValueError(
+            f"it is not of the format {options.family!r}; by its content it is of {kind.name} "
+            f"({', '.join(kind.families)})."
+        )
+
+
+def _videos(path: pathlib.Path, kind: Kind, content: Any, options: _Options) -> list[Detections]:
+    """Returns the videos in a file."""
+    _check_family(kind, options)
+    joints = None if options.order is None else joints_of(options.order)
+    found = kind.read(content, joints)
+    found = found if isinstance(found, list) else [found]
+    return [
+        options.finish(poses if poses.name else dataclasses.replace(poses, name=path.stem))
+        for poses in found
+    ]
+
+
+@dataclasses.dataclass(frozen=True)
+class _File:
+    """A file of a folder, parsed."""
+
+    path: pathlib.Path
+    kind: Kind
+    content: Any
+
+
+def _folder(folder: pathlib.Path, options: _Options) -> list[Detections]:
+    """Reads a folder; files that cannot be read are skipped with a warning if others can."""
+    files = sorted(
+        (path for path in folder.rglob("*") if path.is_file() and not _hidden(path, folder)),
+        key=lambda path: natural(path.as_posix()),
+    )
+    if not files:
+        raise ValueError(f"{folder}: the folder is empty.")
+    skipped: list[str] = []
+    groups: dict[tuple, list[_File]] = {}
+    others = 0
+    for path in files:
+        if path.suffix.lower() not in _SUFFIXES:
+            others += 1
+            continue
+        try:
+            kind, content = parse(path)
+            _check_family(kind, options)
+        except ValueError as error:
+            skipped.append(f"{path.relative_to(folder)}: {error}")
+            continue
+        groups.setdefault(_group(path, kind), []).append(_File(path, kind, content))
+    found: list[Detections] = []
+    for group in groups.values():
+        try:
+            found += _video_of(group, folder, options)
+        except ValueError as error:
+            skipped.append(f"{group[0].path.relative_to(folder)}: {error}")
+    if not found:
+        reason = f"; {skipped[0]}" if skipped else ""
+        raise ValueError(f"{folder}: none of its {len(files)} files can be read{reason}")
+    warnings = []
+    if skipped:
+        more = f" (and {len(skipped) - 1} more)" if len(skipped) > 1 else ""
+        warnings.append(f"Skipped {skipped[0].removesuffix('.')}{more}.")
+    if others:
+        warnings.append(f"Skipped {others} files of other kinds in {folder.name}.")
+    return [dataclasses.replace(d, warnings=(*d.warnings, *warnings)) for d in _named_apart(found)]
+
+
+def _hidden(path: pathlib.Path, folder: pathlib.Path) -> bool:
+    return any(part.startswith((".", "__MACOSX")) for part in path.relative_to(folder).parts)
+
+
+def _group(path: pathlib.Path, kind: Kind) -> tuple:
+    """Returns a key that is equal for files of one video."""
+    if kind.read_frames is not None:
+        before, _, after = split_number(path.name)
+        return path.parent, "frames", before, after
+    if kind is TRC:
+        return path.parent, "people", *_person(path)[::2]
+    return path.parent, path.name
+
+
+def _person(path: pathlib.Path) -> tuple[str, int, str]:
+    """Splits "clip_px_person01.trc" into "clip_px", 1 and ""."""
+    match = re.fullmatch(r"(.*?)[_-]?person(\d+)(.*)", path.stem, flags=re.IGNORECASE)
+    return (match[1], int(match[2]), match[3]) if match else (path.stem, 0, "")
+
+
+def _video_of(group: list[_File], folder: pathlib.Path, options: _Options) -> list[Detections]:
+    """Returns the video that files of a folder are, or the videos of one."""
+    first = group[0]
+    if first.kind is TRC and len(group) > 1:
+        return [options.finish(_joined(group))]
+    if first.kind.read_frames is None:
+        return _videos(first.path, first.kind, first.content, options)
+    kinds = {file.kind.name for file in group}
+    if len(kinds) > 1:
+        other = next(file for file in group if file.kind is not first.kind)
+        raise ValueError(
+            f"it is of {first.kind.name}, but {other.path.name}, of the same video, of "
+            f"{other.kind.name}."
+        )
+    frames = [(split_number(f.path.name)[1] or 0, f.path.name, f.content) for f in group]
+    frames.sort(key=lambda frame: frame[0])
+    poses = first.kind.read_frames(frames)
+    name = _name(first.path, folder) if len(group) > 1 else first.path.stem
+    return [options.finish(dataclasses.replace(poses, name=name))]
+
+
+def _name(path: pathlib.Path, folder: pathlib.Path) -> str:
+    """Returns the name of a video of which each frame has a file: "cam02" of "cam02.0000.json"."""
+    before, number, after = split_number(path.name)
+    name = before.strip("._- ") or after.strip("._- ")
+    if number is None or not name or name == "keypoints":
+        return path.parent.name or path.parent.resolve().name or folder.name
+    return name
+
+
+def _joined(group: list[_File]) -> Poses:
+    """Returns the people of a video that has a TRC file for each."""
+    people = [(_person(file.path)[1], file.kind.read(file.content, None)) for file in group]
+    found = [(number, poses) for number, poses in people if isinstance(poses, Poses)]
+    _, first = found[0]
+    for file, (_, poses) in zip(group, found, strict=True):
+        if poses.orders != first.orders:
+            raise ValueError(f"{file.path.name}, of the same video, has other markers.")
+    longest = max((poses for _, poses in found), key=lambda poses: len(poses.frames))
+    return dataclasses.replace(
+        longest,
+        keypoints=np.concatenate([poses.keypoints for _, poses in found]),
+        confidence=np.concatenate([poses.confidence for _, poses in found]),
+        frame=np.concatenate([poses.frame for _, poses in found]),
+        identity=np.concatenate([np.full(len(poses.frame), n) for n, poses in found]),
+        name=_person(group[0].path)[0],
+    )
+
+
+def _named_apart(found: list[Detections]) -> list[Detections]:
+    """Numbers videos of one name."""
+    names = [detections.name for detections in found]
+    result = []
+    for place, detections in enumerate(found):
+        if names.count(detections.name) > 1:
+            number = names[: place + 1].count(detections.name)
+            detections = dataclasses.replace(detections, name=f"{detections.name} {number}")
+        result.append(detections)
+    return result

@@ -1,0 +1,64 @@
+"""COCO annotations: images, people and names of joints in one dictionary."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from repose_jax.keypoints.formats import match_names
+from repose_jax.keypoints.readers.alphapose import orders_of
+from repose_jax.keypoints.readers.poses import Poses, numbered, person_number, single, triples
+
+
+def is_annotations(content: Any) -> bool:
+    """Whether parsed JSON is a file of annotations."""
+    return isinstance(content, Mapping) and isinstance(content.get("annotations"), list)
+
+
+def read(content: Mapping[str, Any]) -> Poses:
+    """Reads the people that have keypoints; the confidence is COCO's visibility.
+
+    Raises:
+        ValueError: a field is missing or malformed.
+    """
+    people = []
+    for place, person in enumerate(content["annotations"]):
+        if not isinstance(person, Mapping) or "image_id" not in person:
+            raise ValueError(f"annotation {place} has no field 'image_id'.")
+        if person.get("keypoints"):
+            people.append((f"annotation {place}", person))
+    if not people:
+        raise ValueError("no annotation has keypoints.")
+    labels = [label for label, _ in people]
+    keypoints, confidence = triples([p["keypoints"] for _, p in people], "keypoints", labels)
+    images = {
+        image["id"]: image
+        for image in content.get("images") or ()
+        if isinstance(image, Mapping) and "id" in image
+    }
+    names = {key: str(image.get("file_name", key)) for key, image in images.items()}
+    named = [names.get(person["image_id"], str(person["image_id"])) for _, person in people]
+    every, warnings = numbered([*named, *names.values()])
+    sizes = {(single(i.get("width")), single(i.get("height"))) for i in images.values()}
+    width, height = sizes.pop() if len(sizes) == 1 else (np.nan, np.nan)
+    if len(sizes) > 1:
+        warnings = (*warnings, "The images have different sizes; none was taken from the file.")
+    return Poses(
+        keypoints=keypoints,
+        confidence=confidence,
+        orders=_orders(content, keypoints.shape[1]),
+        frame=every[: len(named)],
+        frames=np.unique(every),
+        identity=np.array([person_number(person.get("track_id", -1)) for _, person in people], int),
+        image_size=(int(width), int(height)) if width > 0 and height > 0 else None,
+        visibility=bool(np.isin(confidence, (0, 1, 2)).all()),
+        warnings=warnings,
+    )
+
+
+def _orders(content: Mapping[str, Any], count: int):
+    for category in content.get("categories") or ():
+        names = category.get("keypoints") if isinstance(category, Mapping) else None
+        if isinstance(names, list) and len(names) == count:
+            return (match_names(list(map(str, names))),)
+    return orders_of(count)

@@ -1,0 +1,172 @@
+"""Poses as a file holds them: its joints, its numbers of frames."""
+
+import dataclasses
+import os
+import re
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from repose_jax.keypoints.formats import Joints
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Poses:
+    """People in the frames of one video, one row a pose, as read.
+
+    Attributes:
+        keypoints: `[n, k, 2]` joints; NaN if missing.
+        confidence: `[n, k]` as the file has it; 1 where it has none, NaN or 0 if missing.
+        orders: the joint order, or those between which the geometry has to decide.
+        frame: `[n]` number of the frame of each pose, as in the file.
+        frames: `[t]` numbers of the frames that are known, with people or without.
+        listed: whether the file lists frames without people too, so that absent ones are missing.
+        score: `[n]` confidence in the person; NaN if the file has none.
+        identity: `[n]` number of the person; -1 if the file has none.
+        time_s: `[t]` times of `frames`, s.
+        fps: frames per second.
+        image_size: width and height, px.
+        name: of the video.
+        visibility: whether `confidence` is COCO's visibility, 0 to 2.
+        normalised: whether coordinates are parts of the image's size; None if not known.
+        warnings: sentences on what was skipped.
+    """
+
+    keypoints: Float[np.ndarray, "n k 2"]
+    confidence: Float[np.ndarray, "n k"]
+    orders: tuple[str | Joints, ...]
+    frame: Int[np.ndarray, " n"]
+    frames: Int[np.ndarray, " t"]
+    listed: bool = False
+    score: Float[np.ndarray, " n"] | None = None
+    identity: Int[np.ndarray, " n"] | None = None
+    time_s: Float[np.ndarray, " t"] | None = None
+    fps: float | None = None
+    image_size: tuple[int, int] | None = None
+    name: str = ""
+    visibility: bool = False
+    normalised: bool | None = None
+    warnings: tuple[str, ...] = ()
+
+
+def rows(values: Sequence[Any], field: str, labels: Sequence[str]) -> Float[np.ndarray, "n w"]:
+    """Returns lists of numbers of one length as an array.
+
+    Args:
+        values: the lists.
+        field: name of the field, for errors.
+        labels: names of the entries that the lists are from, for errors.
+
+    Raises:
+        ValueError: they differ in length, or something is not a number.
+    """
+    try:
+        array = np.asarray(values)
+    except ValueError:
+        array = None
+    if array is None or array.ndim != 2 or array.dtype.kind not in "fiu":
+        _check_rows(values, field, labels)
+        array = np.asarray(values, float)  # None is NaN
+    return array.astype(float, copy=False)
+
+
+def _check_rows(values: Sequence[Any], field: str, labels: Sequence[str]):
+    """Raises an error that names the first bad entry."""
+    for value, label in zip(values, labels, strict=True):
+        if not isinstance(value, list):
+            found = f"is a {_kind(value)}, not a list of numbers"
+            raise ValueError(f"{field} of {label} {found}.")
+        for number in value:
+            if number is not None and (
+                isinstance(number, bool) or not isinstance(number, int | float)
+            ):
+                raise ValueError(
+                    f"{field} of {label} has a {_kind(number)} ({str(number)[:40]!r}) in place of "
+                    "a number."
+                )
+    lengths = Counter(map(len, values))
+    usual = lengths.most_common(1)[0][0]
+    for value, label in zip(values, labels, strict=True):
+        if len(value) != usual:
+            raise ValueError(f"{field} of {label} has {len(value)} numbers, others {usual}.")
+
+
+def _kind(value: Any) -> str:
+    names = {str: "text", dict: "dictionary", list: "list", bool: "truth value", type(None): "null"}
+    return names.get(type(value), type(value).__name__)
+
+
+def triples(
+    values: Sequence[Any], field: str, labels: Sequence[str]
+) -> tuple[Float[np.ndarray, "n k 2"], Float[np.ndarray, "n k"]]:
+    """Returns points and confidences of lists x, y, confidence, x, y, confidence, ...
+
+    Raises:
+        ValueError: as `rows`, or the length is not a multiple of 3.
+    """
+    flat = rows(values, field, labels)
+    if flat.shape[1] % 3 or not flat.shape[1]:
+        raise ValueError(
+            f"{field} of {labels[0]} has {flat.shape[1]} numbers; three for each joint (x, y, "
+            "confidence) were expected."
+        )
+    points = flat.reshape(len(flat), -1, 3)
+    return points[..., :2].copy(), points[..., 2].copy()
+
+
+def numbered(names: Sequence[str | int]) -> tuple[Int[np.ndarray, " n"], tuple[str, ...]]:
+    """Returns the numbers of frames in the names of images, and warnings.
+
+    Where names that are alike but for their number are not, the frames are numbered in natural
+    order, "10.jpg" after "2.jpg".
+    """
+    unique = sorted(set(names), key=natural)
+    parts = [split_number(name) for name in unique]
+    if len({(before, after) for before, _, after in parts}) == 1 and all(
+        number is not None for _, number, _ in parts
+    ):
+        of = {name: number for name, (_, number, _) in zip(unique, parts, strict=True)}
+        if len(set(of.values())) == len(of):
+            return np.array([of[name] for name in names], int), ()
+    of = {name: number for number, name in enumerate(unique)}
+    return np.array([of[name] for name in names], int), (
+        f"The names of {len(unique)} images have no common numbering; they were taken as frames in "
+        "natural order.",
+    )
+
+
+def split_number(name: str | int) -> tuple[str, int | None, str]:
+    """Splits "video_0012_keypoints.json" into "video_", 12 and "_keypoints"."""
+    stem = os.path.splitext(str(name).replace("\\", "/"))[0]
+    match = re.fullmatch(r"(.*?)(\d+)(\D*)", stem, flags=re.DOTALL)
+    return (match[1], int(match[2]), match[3]) if match else (stem, None, "")
+
+
+def natural(name: str | int) -> list[tuple[int, int, str]]:
+    """Returns a key that sorts the numbers in names by value."""
+    return [
+        (0, int(part), "") if part.isdigit() else (1, 0, part)
+        for part in re.split(r"(\d+)", str(name).lower())
+    ]
+
+
+def single(value: Any) -> float:
+    """Returns a number that may be in a list (of lists); NaN if it is none."""
+    while isinstance(value, list):
+        value = value[0] if value else None
+    good = isinstance(value, int | float) and not isinstance(value, bool)
+    return float(value) if good else np.nan
+
+
+def person_number(value: Any) -> int:
+    """Returns the id of a person, a number that may be in a list (of lists); -1 if it is none."""
+    number = single(value)
+    return max(int(number), -1) if np.isfinite(number) else -1
+
+
+def labels_of(count: int, what: str) -> list[str]:
+    """Returns names of entries for errors: "entry 0", ..."""
+    return [f"{what} {number}" for number in range(count)]
