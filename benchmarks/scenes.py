@@ -75,7 +75,14 @@ def project(joints: Float[np.ndarray, "*b 3"]) -> Float[np.ndarray, "*b 2"]:
     return _FOCAL * joints[..., :2] / joints[..., 2:] + np.array(SIZE) / 2
 
 
-def crossing(seed: int, *, seconds: float = 12.0, fps: float = 30.0, misses: float = 0.03) -> Scene:
+def crossing(
+    seed: int,
+    *,
+    seconds: float = 12.0,
+    fps: float = 30.0,
+    misses: float = 0.03,
+    longest_s: float = 49 / 30,
+) -> Scene:
     """Returns three people who cross to and fro, each hidden by whoever passes before them.
 
     Args:
@@ -83,8 +90,16 @@ def crossing(seed: int, *, seconds: float = 12.0, fps: float = 30.0, misses: flo
         seconds: length.
         fps: frame rate.
         misses: share of the poses that the detector does not find.
+        longest_s: time for which a person may be hidden; walks that hide one longer are made anew.
     """
     rng = np.random.default_rng(seed)
+    while True:
+        scene = _walks(rng, seconds, fps, misses)
+        if scene.longest_gap <= longest_s * fps:
+            return scene
+
+
+def _walks(rng, seconds, fps, misses) -> Scene:
     time_s = np.arange(round(seconds * fps)) / fps
     points, depth = [], []
     for person in range(3):

@@ -21,6 +21,7 @@ _SHAPE_TIME = 0.5  # falling over time, s
 _SAME_IDENTITY = 0.2  # added to the similarity where the source gives both the same number
 _VELOCITY_TIME = 0.1  # s, time constant of the exponential mean of the velocity
 _LOOSENING = 1.0  # 1/s, growth of OKS's spread while a person is not seen
+_WITNESS_TIME = 0.25  # s without a sight that halve the weight of a track in the assignment
 _DUPLICATE = 0.8  # OKS of two poses of one person in the same frame
 _LARGEST_RATIO = 2.0  # of the sizes of one person before and after a gap of a frame
 
@@ -167,7 +168,9 @@ def _assign(live: _Live, poses, sizes, identity, time_s):
     young = live.count < _YOUNG
     gate = _GATE + ~young * _GATE_AT_ONCE * np.exp(-elapsed / _GATE_TIME)
     likeness = np.where(likeness >= gate[:, None], likeness, 0)
-    track, pose = linear_sum_assignment(-likeness)
+    # Of two tracks that may have been exchanged, the one seen lately is the better witness.
+    witness = 1 / (1 + elapsed / _WITNESS_TIME)
+    track, pose = linear_sum_assignment(-likeness * witness[:, None])
     value = likeness[track, pose]
     good = value > 0
     for pair in np.flatnonzero(good & young[track] & (value < _CERTAIN)):

@@ -3,11 +3,12 @@
 import dataclasses
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from repose_jax.motion.motion import FILLED, MISSING
 from repose_jax.tracking.track import Track
 
+_FIT, _FIT_S = 4, 0.2  # points, and s they may span, that give the velocity beside a gap
 _TRUST = 0.5  # confidence of a filled joint, as a share of the lower of those beside the gap
 
 
@@ -26,39 +27,59 @@ def fill_gaps(track: Track, max_gap_s: float) -> Track:
         The track with other `keypoints`, `confidence` and `status`.
     """
     keypoints, confidence, status = (
-        track.keypoints.copy(),
-        track.confidence.copy(),
-        track.status.copy(),
+        value.copy() for value in (track.keypoints, track.confidence, track.status)
     )
     seen = ~np.isnan(keypoints[..., 0]) & (confidence > 0)
     keypoints[~seen], confidence[~seen], status[~seen] = np.nan, 0, MISSING
-    for joint, known in enumerate(seen.T):
-        rows = np.flatnonzero(~known)
-        before, after, inside = _neighbours(known, rows)
-        gap = track.time_s[after] - track.time_s[before]
+    for joint in range(keypoints.shape[1]):
+        known = np.flatnonzero(seen[:, joint])
         # A tolerance for times that were rounded to microseconds.
-        short = inside & (gap <= max_gap_s + 1e-4)
-        rows, before, after = rows[short], before[short], after[short]
-        keypoints[rows, joint] = _line(track.time_s, keypoints[:, joint], before, after, rows)
-        confidence[rows, joint] = _TRUST * np.minimum(
-            confidence[before, joint], confidence[after, joint]
-        )
-        status[rows, joint] = FILLED
+        short = np.diff(track.time_s[known]) <= max_gap_s + 1e-4
+        rows = np.flatnonzero(~seen[:, joint])
+        after = np.searchsorted(known, rows)
+        inside = (after > 0) & (after < len(known))
+        rows, after = rows[inside], after[inside]
+        rows, after = rows[short[after - 1]], after[short[after - 1]]
+        time_s, points, trust = track.time_s[known], keypoints[known, joint], confidence[known]
+        keypoints[rows, joint] = _between(time_s, points, after, track.time_s[rows])
+        trust = np.minimum(trust[after - 1, joint], trust[after, joint])
+        confidence[rows, joint], status[rows, joint] = _TRUST * trust, FILLED
     return dataclasses.replace(track, keypoints=keypoints, confidence=confidence, status=status)
 
 
-def _neighbours(known, rows):
-    """Returns the known rows before and after each of `rows`, and whether it has both."""
-    where = np.flatnonzero(known)
-    if not len(where):
-        return rows, rows, np.zeros(len(rows), bool)
-    next_one = np.searchsorted(where, rows)
-    inside = (next_one > 0) & (next_one < len(where))
-    return where[np.maximum(next_one - 1, 0)], where[np.minimum(next_one, len(where) - 1)], inside
+def _between(
+    time_s: Float[np.ndarray, " k"],
+    points: Float[np.ndarray, "k 2"],
+    after: Int[np.ndarray, " r"],
+    at_s: Float[np.ndarray, " r"],
+) -> Float[np.ndarray, "r 2"]:
+    """Returns cubics between point `after - 1` and point `after` at some times.
+
+    Their velocities at both ends are half those of the points beyond the gap and half that of the
+    straight line: noise in the former weighs more, the longer the gap is.
+    """
+    span = (time_s[after] - time_s[after - 1])[:, None]
+    chord = points[after] - points[after - 1]
+    before = _slopes(time_s, points, after - 1, -1) * span
+    behind = _slopes(time_s, points, after, 1) * span
+    first, last = (
+        np.where(np.isnan(slope), chord, 0.5 * (slope + chord)) for slope in (before, behind)
+    )
+    x = (at_s - time_s[after - 1])[:, None] / span
+    curved = (1 - x) * x * ((1 - x) * (first - chord) - x * (last - chord))
+    return points[after - 1] + x * chord + curved
 
 
-def _line(
-    time_s: Float[np.ndarray, " t"], values: Float[np.ndarray, "t c"], before, after, rows
-) -> Float[np.ndarray, "r c"]:
-    share = (time_s[rows] - time_s[before]) / (time_s[after] - time_s[before])
-    return values[before] + share[:, None] * (values[after] - values[before])
+def _slopes(time_s, points, at, direction) -> Float[np.ndarray, "r 2"]:
+    """Returns the velocity over a few points from each of `at` away from a gap; NaN if too few."""
+    rows = at[:, None] + direction * np.arange(_FIT)
+    inside = (rows >= 0) & (rows < len(time_s))
+    rows = rows.clip(0, len(time_s) - 1)
+    from_s = time_s[rows] - time_s[at][:, None]
+    weight = (inside & (np.abs(from_s) <= _FIT_S))[..., None]
+    count = weight.sum(1)
+    from_s, moved = from_s[..., None], points[rows] - points[at][:, None]
+    # Least squares about the means, so that no end counts more.
+    off_s = np.where(weight, from_s - (weight * from_s).sum(1, keepdims=True) / count[:, None], 0)
+    slope = (off_s * moved).sum(1) / np.where(count > 1, (off_s**2).sum(1), np.nan)
+    return np.where(count > 1, slope, np.nan)
