@@ -18,7 +18,7 @@ from repose_jax.detectors import joints, litert, weights
 from repose_jax.detectors.blazepose_geometry import Square
 from repose_jax.detectors.detector import Found
 from repose_jax.detectors.litert import Network
-from repose_jax.detectors.onnx_session import default_threads
+from repose_jax.detectors.onnx_session import MOST_THREADS, default_threads
 
 SEARCH_EVERY = 10
 """Frames from one search of the tiles for other people to the next."""
@@ -219,7 +219,7 @@ def create(
 
     Args:
         name: "blazepose" for the heavy landmark network; "blazepose-full" or "blazepose-lite".
-        weights_dir: folder with the files of the weights.
+        weights_dir: folder with the files of the weights, looked into first.
         people: "one" to look for one person.
 
     Raises:
@@ -233,7 +233,8 @@ def create(
         [[bundle], ["pose_detection.tflite", f"pose_landmark_{size}.tflite"]], weights_dir
     )
     contents = _members(paths[0]) if len(paths) == 1 else [path.read_bytes() for path in paths]
-    threads = default_threads()
+    # Every core: decoding beside it needs a part of one, and a second thread costs 6 % of CPU time.
+    threads = min(default_threads() + 1, MOST_THREADS)
     networks = [
         litert.load(content, str(path), threads=threads)
         for content, path in zip(contents, paths * (2 // len(paths)), strict=True)

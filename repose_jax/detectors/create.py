@@ -28,8 +28,6 @@ def create(
         OSError: the weights are neither found nor fetched; says where to get them.
         ImportError: a package that the detector needs is missing.
     """
-    if people not in ("all", "one"):
-        raise ValueError(f"people is {people!r}; it is 'all' or 'one'.")
     name = str(name_or_path)
     if name in BLAZEPOSE:
         from repose_jax.detectors import blazepose

