@@ -1,59 +1,146 @@
-"""Write the model of a run, trained or converted, to one `.safetensors` file.
+"""Write a model to one file, for this program or for others.
 
     repose export runs/quickstart --out quickstart.safetensors
+    repose export repose_lift --to onnx --out lift.onnx
 
-The file holds the parameters and the configuration, and nothing of the optimiser:
-`repose_jax.load("quickstart.safetensors")` needs it alone. The same run gives the same bytes.
+The model is that of a run, trained or converted, of a `.safetensors` file, or one that ships.
+`--to` is
+
+    safetensors  its parameters and configuration: `repose_jax.load("quickstart.safetensors")`
+                 needs it alone, and the same run gives the same bytes
+    stablehlo    a compiled function for JAX, and what else reads StableHLO; CPU, CUDA and TPU
+    onnx         a graph for onnxruntime and others; pip install "repose-jax[export]"
+    torch        its parameters under the names of the network's authors; pip install torch
+
+The function of stablehlo and onnx takes any number of clips.
 """
 
 import argparse
 import pathlib
+from typing import TYPE_CHECKING
 
 from repose_jax.cli import environment
 from repose_jax.cli.arguments import Parser
 
+if TYPE_CHECKING:
+    from repose_jax.weights.file import Contents
+
+ENDINGS = {
+    "safetensors": ("weights", (".safetensors",)),
+    "stablehlo": ("StableHLO", (".stablehlo",)),
+    "onnx": ("ONNX", (".onnx",)),
+    "torch": ("PyTorch", (".pt", ".pth", ".bin")),
+}
+"""What is in a file, and how its name ends, by the value of `--to`."""
+
 
 def add_arguments(parser: Parser) -> None:
     """Adds the command's arguments."""
-    parser.add_argument("workdir", type=pathlib.Path, metavar="WORKDIR", help="the run")
     parser.add_argument(
-        "--out", required=True, type=pathlib.Path, metavar="FILE", help="the file, *.safetensors"
+        "source",
+        metavar="MODEL",
+        help="the workdir of a run, a file of weights, or the name of shipped weights",
     )
+    parser.add_argument("--to", choices=ENDINGS, default="safetensors", help="see above")
+    parser.add_argument("--out", required=True, type=pathlib.Path, metavar="FILE", help="the file")
     parser.add_checkpoint()
+    parser.set_defaults(checkpoint=None)
     parser.add_argument(
         "--dtype",
         choices=("float16", "float32"),
-        default="float16",
-        help="of the parameters in the file (default float16)",
+        help="of the parameters in the file (default float16 for safetensors, else float32)",
     )
     parser.add_argument(
         "--note",
         action="append",
         default=[],
         metavar="KEY=TEXT",
-        help="a note to store in the file, such as licence=CC0-1.0; may be repeated",
+        help="a note to store in a file of safetensors or ONNX, such as licence=CC0-1.0; may be "
+        "repeated",
+    )
+    function = parser.add_argument_group("function of stablehlo and onnx")
+    function.add_argument(
+        "--form",
+        choices=("keypoints", "normalised"),
+        help="2D joints in px to 3D joints in mm (default), or the network alone",
+    )
+    function.add_argument(
+        "--frames",
+        type=int,
+        metavar="N",
+        help="poses of a clip (default as in the evaluation of the run)",
+    )
+    function.add_argument(
+        "--flip",
+        action=argparse.BooleanOptionalAction,
+        help="average with the prediction for the mirrored clip, in twice the time (default as in "
+        "the evaluation of the run)",
     )
 
 
 def run(args: argparse.Namespace) -> None:
     """Runs the command."""
-    for note in args.note:
-        if not note.partition("=")[0].isidentifier() or "=" not in note:
-            raise ValueError(f"--note is {note!r}; give KEY=TEXT, KEY of letters, digits and _.")
+    notes = _check(args)
     environment.start_jax()
     import hashlib
 
     import jax
 
-    from repose_jax.training.workdir import load_weights, read_config
     from repose_jax.weights import file
 
-    config = read_config(args.workdir)
-    found = load_weights(config, args.workdir, args.checkpoint)
-    notes = {"step": found.step, "checkpoint": args.checkpoint}
-    notes |= dict(note.split("=", 1) for note in args.note)
-    file.write(args.out, config, found.variables, args.dtype, **notes)
-    content = args.out.read_bytes()
-    count = sum(leaf.size for leaf in jax.tree.leaves(found.variables[0]))
-    print(f"Exported {count:,} parameters of step {found.step:,}: {args.out}")
+    contents = _load(args.source, args.checkpoint)
+    contents = contents._replace(notes={**contents.notes, **notes})
+    content = _content(args, contents)
+    file.replace(args.out, content)
+    count = sum(leaf.size for leaf in jax.tree.leaves(contents.variables[0]))
+    step = f" of step {contents.notes['step']:,}" if "step" in contents.notes else ""
+    print(f"Exported {count:,} parameters{step}: {args.out}")
     print(f"{len(content) / 1e6:.2f} MB, SHA-256 {hashlib.sha256(content).hexdigest()}")
+
+
+def _check(args: argparse.Namespace) -> dict[str, str]:
+    """Refuses a wrong command line; returns the notes."""
+    kind, endings = ENDINGS[args.to]
+    if args.out.suffix not in endings:
+        right = [to for to, (_, others) in ENDINGS.items() if args.out.suffix in others]
+        hint = f" For this name give --to={right[0]}." if right else ""
+        raise ValueError(
+            f"{args.out}: the name of a file of {kind} ends in {' or '.join(endings)}.{hint}"
+        )
+    for option in ("form", "frames", "flip"):
+        if args.to not in ("stablehlo", "onnx") and getattr(args, option) is not None:
+            raise ValueError(f"--{option} is of a function; --to={args.to} writes parameters.")
+    for note in args.note:
+        if not note.partition("=")[0].isidentifier() or "=" not in note:
+            raise ValueError(f"--note is {note!r}; give KEY=TEXT, KEY of letters, digits and _.")
+        if args.to not in ("safetensors", "onnx"):
+            raise ValueError(f"--note: a file of {kind} holds no notes.")
+    return dict(note.split("=", 1) for note in args.note)
+
+
+def _load(source: str, checkpoint: str | None) -> "Contents":
+    """Loads a model; of a run the notes are its step and its checkpoint."""
+    from repose_jax.training import stored
+    from repose_jax.training.workdir import load_weights, read_config
+    from repose_jax.weights.file import Contents
+
+    path = stored.find(source)
+    if not path.is_dir():
+        return stored.load(path, checkpoint)
+    config, kind = read_config(path), checkpoint or "best"
+    found = load_weights(config, path, kind)
+    notes = {"step": found.step, "checkpoint": kind}
+    return Contents(config, found.graphdef, found.variables, notes)
+
+
+def _content(args: argparse.Namespace, contents: "Contents") -> bytes:
+    """Returns the bytes of the file."""
+    from repose_jax.export import onnx, program, stablehlo
+    from repose_jax.weights import file
+
+    if args.to == "safetensors":
+        dtype = args.dtype or "float16"
+        return file.content(contents.config, contents.variables, dtype, **contents.notes)
+    dtype = args.dtype or "float32"
+    made = program.make(contents, form=args.form or "keypoints", frames=args.frames, flip=args.flip)
+    return (onnx if args.to == "onnx" else stablehlo).content(made, dtype)

@@ -122,8 +122,10 @@ def mirror_inputs(inputs: Float[Any, "*b j c"]) -> Float[Any, "*b j c"]:
     return inputs[..., list(HUMAN36M.flip), :] * sign
 
 
-def weighted_median(values: Float[Any, "*b n"], weights: Float[Any, "*#b n"]) -> Float[Any, "*b"]:
+def weighted_median(values: Float[Any, "*b n"], weights: Float[Any, "... n"]) -> Float[Any, "*b"]:
     """Returns the value below and above which lies half of the weight; 0 if there is no weight.
+
+    Weights are broadcast to the values.
 
     Where this is any value between two, their mean, so that the median of the negative values is
     the negative median.

@@ -5,9 +5,11 @@ of the memory with the plain definitions alone (one CPU core, clips of 243 frame
 softmax 1.12, GELU 1.08, folded norms 1.04). Inference takes the same time.
 """
 
+import contextlib
+import contextvars
 import functools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import ParamSpec, TypeVar
 
 import jax
@@ -20,13 +22,27 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
+_plain_only = contextvars.ContextVar("plain_only", default=False)
+
+
+@contextlib.contextmanager
+def plain_forms() -> Iterator[None]:
+    """Uses the plain definitions on every device, in programs that are traced for other devices."""
+    token = _plain_only.set(True)
+    try:
+        yield
+    finally:
+        _plain_only.reset(token)
+
+
 def cpu_form_of(plain: Callable[P, R]) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Returns a decorator of a fast form, which is used on a CPU; other devices use `plain`."""
 
     def decorate(fast: Callable[P, R]) -> Callable[P, R]:
         @functools.wraps(fast)
         def chosen(*args: P.args, **kwargs: P.kwargs) -> R:
-            return (fast if jax.default_backend() == "cpu" else plain)(*args, **kwargs)
+            use_fast = jax.default_backend() == "cpu" and not _plain_only.get()
+            return (fast if use_fast else plain)(*args, **kwargs)
 
         return chosen
 

@@ -89,12 +89,8 @@ class Mixer(Lifter[MixerConfig]):
         config = self.config
         check_clips(x, config, most=config.frames)
         batch, frames, joints, _ = x.shape
-        missing = (0, config.frames - frames)
-        x = self.embed(
-            jnp.pad(x, ((0, 0), missing, (0, 0), (0, 0)), mode="edge").reshape(
-                batch, config.frames, -1
-            )
-        )
+        x = jnp.concatenate([x, *[x[:, -1:]] * (config.frames - frames)], axis=1)
+        x = self.embed(x.reshape(batch, config.frames, -1))
         for block, block_key in zip(self.blocks, split_key(key, config.depth), strict=True):
             x = block(x, block_key)
         return self.head(x[:, :frames]).reshape(batch, frames, joints, 3)

@@ -56,10 +56,42 @@ def write(
 ) -> None:
     """Writes a model to a file; one that exists is replaced when the new one is complete.
 
-    Folders of this machine in the configuration (`data.data_dir`, `init_from`) are left out.
+    See `content`.
 
     Args:
         path: the file, `*.safetensors`.
+        config: the experiment that trained the model.
+        variables: its parameters and statistics.
+        dtype: of the parameters.
+        **notes: JSON values about the model.
+
+    Raises:
+        ValueError: another suffix, or as in `content`.
+    """
+    path = pathlib.Path(path)
+    if path.suffix != SUFFIX:
+        raise ValueError(f"{path}: the name of a file of weights ends in {SUFFIX}.")
+    replace(path, content(config, variables, dtype, **notes))
+
+
+def replace(path: pathlib.Path, content: bytes) -> None:
+    """Writes a file; one that exists stays as it is until the new one is complete."""
+    written = path.with_name(f"{path.name}.new")
+    written.write_bytes(content)
+    os.replace(written, path)
+
+
+def content(
+    config: Experiment,
+    variables: tuple[nnx.State, ...],
+    dtype: str = "float16",
+    **notes: Any,
+) -> bytes:
+    """Returns the bytes of a file.
+
+    Folders of this machine in the configuration (`data.data_dir`, `init_from`) are left out.
+
+    Args:
         config: the experiment that trained the model.
         variables: its parameters and statistics.
         dtype: "float16" or "float32", of the parameters in the file; statistics of batch norms
@@ -67,25 +99,35 @@ def write(
         **notes: JSON values about the model, such as its data and their licence.
 
     Raises:
-        ValueError: another suffix or dtype, or values that are not finite in that dtype.
+        ValueError: another dtype, or values that are not finite in that dtype.
     """
-    path = pathlib.Path(path)
-    if path.suffix != SUFFIX:
-        raise ValueError(f"{path}: the name of a file of weights ends in {SUFFIX}.")
+    data = dataclasses.replace(config.data, data_dir=None)
+    values = dataclasses.replace(config, data=data, init_from=None).to_dict()
+    about = {"format": FORMAT, "version": repose_jax.__version__, "config": values, "notes": notes}
+    return save(arrays(variables, dtype), {KEY: json.dumps(about, sort_keys=True)})
+
+
+def arrays(variables: tuple[nnx.State, ...], dtype: str) -> dict[str, np.ndarray]:
+    """Returns the parameters and statistics of a model by their paths, as a file stores them.
+
+    Args:
+        variables: the parameters and statistics.
+        dtype: "float16" or "float32", of the parameters; statistics are float32.
+
+    Returns:
+        Path, such as "layers.0.fusion.kernel", to array, in the order of the leaves.
+
+    Raises:
+        ValueError: another dtype, or values that are not finite in that dtype.
+    """
     if dtype not in DTYPES:
         raise ValueError(f"dtype is {dtype!r}; choose from {', '.join(DTYPES)}.")
     params, *statistics = variables
-    tensors = {
+    return {
         name: _stored(name, value, kind)
         for tree, kind in ((params, dtype), *((tree, "float32") for tree in statistics))
         for name, value in _by_name(tree).items()
     }
-    data = dataclasses.replace(config.data, data_dir=None)
-    values = dataclasses.replace(config, data=data, init_from=None).to_dict()
-    about = {"format": FORMAT, "version": repose_jax.__version__, "config": values, "notes": notes}
-    written = path.with_name(f"{path.name}.new")
-    written.write_bytes(save(tensors, {KEY: json.dumps(about, sort_keys=True)}))
-    os.replace(written, path)
 
 
 def read(path: str | os.PathLike[str]) -> Contents:

@@ -1,10 +1,15 @@
 import hashlib
+import json
+import sys
 
+import onnx
 import pytest
+from jax import export
+from small_export import contents
 
 from repose_jax import cli
 from repose_jax.training.workdir import load_weights, read_config
-from repose_jax.weights import file
+from repose_jax.weights import file, shipped
 
 
 def test_a_run_is_exported_with_its_notes_and_reproducibly(trained, tmp_path, capsys):
@@ -33,6 +38,14 @@ def test_the_last_checkpoint_in_float32(trained, tmp_path):
         (["--out=missing/model.safetensors"], "missing"),
         (["--out=x.safetensors", "--note=licence"], "--note is 'licence'; give KEY=TEXT"),
         (["--out=x.safetensors", "--dtype=float8"], "There is no choice 'float8'"),
+        (["--out=x.onnx"], "ends in .safetensors. For this name give --to=onnx."),
+        (["--out=x.pb", "--to=onnx"], "x.pb: the name of a file of ONNX ends in .onnx."),
+        (["--out=x.safetensors", "--frames=9"], "--frames is of a function; --to=safetensors"),
+        (
+            ["--out=x.stablehlo", "--to=stablehlo", "--note=a=b"],
+            "a file of StableHLO holds no notes",
+        ),
+        (["--out=x.onnx", "--to=onnx", "--frames=99"], "frames is 99, more than"),
         ([], "required: --out"),
     ],
 )
@@ -50,3 +63,36 @@ def test_a_wrong_command_line_ends_in_one_line(
 def test_a_folder_without_a_run_is_refused(tmp_path, capsys):
     assert cli.main(["export", str(tmp_path), f"--out={tmp_path / 'x.safetensors'}"]) == 2
     assert "holds no run" in capsys.readouterr().err
+
+
+def test_shipped_weights_are_exported_to_onnx_with_their_notes(tmp_path, capsys):
+    path = tmp_path / "lift.onnx"
+    line = ["export", "repose_lift", "--to=onnx", f"--out={path}", "--frames=3", "--no-flip"]
+    assert cli.main([*line, "--note=by=me"]) == 0
+    model = onnx.load(path)
+    about = {entry.key: entry.value for entry in model.metadata_props}
+    assert json.loads(about["notes"]) == file.read(shipped.find()).notes | {"by": "me"}
+    assert json.loads(about["inputs"])["keypoints"][0] == ["b", 3, 17, 2]
+    assert "parameters of step 13,000" in capsys.readouterr().out
+
+
+def test_a_file_of_weights_is_exported_to_stablehlo(tmp_path):
+    weights, path = tmp_path / "small.safetensors", tmp_path / "network.stablehlo"
+    small = contents("mixer", model={"width": 256})
+    file.write(weights, small.config, small.variables)
+    line = ["export", str(weights), "--to=stablehlo", f"--out={path}", "--form=normalised"]
+    sizes = {}
+    for dtype in ("float16", "float32"):
+        assert cli.main([*line, "--frames=3", f"--dtype={dtype}"]) == 0
+        sizes[dtype] = path.stat().st_size
+    program = export.deserialize(bytearray(path.read_bytes()))
+    (arrays,), _ = program.in_tree.unflatten(program.in_avals)
+    assert arrays["normalised"].shape[1:] == (3, 17, 3)
+    assert sizes["float16"] < 0.6 * sizes["float32"]
+
+
+def test_a_missing_package_is_named_with_its_extra(tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    line = ["export", str(shipped.find()), "--to=onnx", f"--out={tmp_path / 'x.onnx'}"]
+    assert cli.main([*line, "--frames=3"]) == 2
+    assert 'pip install "repose-jax[export]"' in capsys.readouterr().err
