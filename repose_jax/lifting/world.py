@@ -16,8 +16,8 @@ UPRIGHT_S = 0.5
 """Least time with someone upright from which the vertical is estimated, s."""
 MOST_TILT = 60.0
 """Greatest angle between the vertical and a level camera's that is believed, degrees."""
-STRAIGHT = 25.0
-"""Greatest bend of hips and knees of someone who stands upright, degrees."""
+MOST_BENT = 60.0
+"""Greatest bend of hips and knees of someone who stands or walks upright, degrees."""
 FLOOR_PERCENTILE = 5.0
 """Of the lowest ankle over time: a single outlier does not lift everybody, nor does a jump."""
 DISAGREEMENT = 200.0
@@ -120,15 +120,16 @@ def _vertical(
 def upright_frames(person: Placed) -> Bool[np.ndarray, " t"]:
     """Returns in which frames someone stands or walks upright.
 
-    Hips and knees of both legs are straight, all joints of the legs were seen, and the body's
-    direction is not further from the upward axis of the image than a camera is usually tilted.
+    Hips and knees are not bent as those of someone who sits, kneels or bows; the joints of the legs
+    were seen; and the body is not further from the upward axis of the image than a camera is
+    usually tilted.
     """
     joints = person.joints_mm.astype(np.float64)
     trunk = _directions(joints[:, _THORAX] - joints[:, HUMAN36M.root])
     body = _extent(joints)
     good = (person.confidence[:, [*_LEGS, _THORAX]] > 0).all(axis=1)
     good &= body @ CAMERA_UP > np.cos(np.radians(MOST_TILT))
-    straight = np.cos(np.radians(STRAIGHT))
+    straight = np.cos(np.radians(MOST_BENT))
     for hip, knee, ankle in zip(_HIPS, _KNEES, _ANKLES, strict=True):
         thigh = _directions(joints[:, hip] - joints[:, knee])
         shank = _directions(joints[:, knee] - joints[:, ankle])
