@@ -58,6 +58,7 @@ class View:
         up: the world's vertical in camera axes (x right, y down, z away).
         truth: `[t, 17, 3]` triangulated joints in Human3.6M's order, camera axes, mm, relative to
             the pelvis. OpenPose has no spine; "neck" is its nose.
+        root: `[t, 3]` the pelvis of the truth from the camera's centre, camera axes, mm.
         torso: length of the torso, parallel to the image, px: mean over the frames.
         projected: `[t, 25, 2]` the triangulated joints in the image, px, in OpenPose's order; NaN
             where there is none.
@@ -72,6 +73,7 @@ class View:
     focal: float
     up: Float[np.ndarray, "3"]
     truth: Float[np.ndarray, "t 17 3"]
+    root: Float[np.ndarray, "t 3"]
     torso: float
     projected: Float[np.ndarray, "t 25 2"]
     openpose: Detection
@@ -125,6 +127,7 @@ def _view(folder, name, world, fps, cameras) -> View:
         focal=float(matrix[0, 0]),
         up=rotation[:, 2],  # the calibration has z up
         truth=poses - poses[:, HUMAN36M.root, None],
+        root=poses[:, HUMAN36M.root],
         torso=float(matrix[0, 0] * torso.mean()),
         projected=place[..., :2] / place[..., 2:],
         openpose=openpose,
