@@ -48,7 +48,7 @@ def test_wrong_joints_have_little_influence():
 
 
 def test_noise_of_the_joints_is_smoothed_most_in_depth():
-    root, joints, keypoints, time = walk()
+    root, joints, keypoints, time = walk(25)
     noisy = keypoints + np.random.default_rng(1).normal(0, 8, keypoints.shape)
     found = place(joints, noisy, time)
     alone = np.concatenate([place(joints[[t]], noisy[[t]], time[[t]]) for t in range(len(time))])
