@@ -14,11 +14,12 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from repose_jax.detectors import blazepose_geometry as geometry
-from repose_jax.detectors import joints, litert, weights
+from repose_jax.detectors import litert, weights
 from repose_jax.detectors.blazepose_geometry import Square
 from repose_jax.detectors.detector import Found
 from repose_jax.detectors.litert import Network
 from repose_jax.detectors.onnx_session import MOST_THREADS, default_threads
+from repose_jax.keypoints import formats
 
 SEARCH_EVERY = 10
 """Frames from one search of the tiles for other people to the next."""
@@ -95,7 +96,7 @@ class Blazepose:
             poses = self._with_others(frame, poses, tiles=search)
         self._frames += 1
         self._squares = [pose.square for pose in poses]
-        points, confidence = joints.to_human36m(
+        points, confidence = formats.to_human36m(
             np.array([pose.points for pose in poses]).reshape(-1, geometry.LANDMARKS, 2),
             np.array([pose.confidence for pose in poses]).reshape(-1, geometry.LANDMARKS),
             self.format,

@@ -1,5 +1,6 @@
 """BlazePose on networks that find coloured dots: hips in red, the way to the head in blue."""
 
+import json
 import os
 import pathlib
 
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 import scipy.ndimage
 
+from repose_jax import skeleton
 from repose_jax.detectors import blazepose, blazepose_geometry, create, detect, weights
 
 # Landmarks relative to the hips, in units of the way from the hips to the head: along it, beside.
@@ -232,16 +234,20 @@ def test_overlap_of_squares():
     assert blazepose.overlap(square(0.0, 2.0), square(5.0, 2.0)) == 0
 
 
+def pose_of(person):
+    return np.reshape(person["pose_keypoints_2d"], (-1, 3))
+
+
+def height(pose):
+    return np.ptp(pose[pose[:, 2] > 0, 1])
+
+
 @pytest.mark.outside
 def test_the_real_networks_find_the_person_of_the_sample_video():
     """Compares BlazePose with OpenPose on view 02 of the balancing trial of Pose2Sim."""
     folder = os.environ.get("REPOSE_SAMPLE_VIDEO")
     if not folder:
         pytest.skip("REPOSE_SAMPLE_VIDEO should name the folder of cam02.mp4 and cam02_json")
-    import json
-
-    import repose_jax.skeleton as skeleton
-
     files = sorted(pathlib.Path(folder).rglob("cam02_json/*.json"))
     try:
         detector = create.create("blazepose", people="one")
@@ -250,15 +256,9 @@ def test_the_real_networks_find_the_person_of_the_sample_video():
     found = detect.detect(next(pathlib.Path(folder).rglob("cam02.mp4")), detector)
     assert found.frame.tolist() == list(range(100))
     people = [json.loads(file.read_text())["people"] for file in files]
-    poses = [
-        max(
-            (np.reshape(p["pose_keypoints_2d"], (-1, 3)) for p in frame),
-            key=lambda p: np.ptp(p[:, 1]),
-        )
-        for frame in people
-    ]
+    poses = np.array([max(map(pose_of, frame), key=height) for frame in people])
     reference = skeleton.convert(
-        np.array(poses)[..., :2], skeleton.SKELETONS["openpose_body25b"], skeleton.HUMAN36M
+        poses[..., :2], skeleton.SKELETONS["openpose_body25b"], skeleton.HUMAN36M
     )
     limbs = [1, 2, 3, 4, 5, 6, 11, 12, 13, 14, 15, 16]
     mirrored = [4, 5, 6, 1, 2, 3, 14, 15, 16, 11, 12, 13]
