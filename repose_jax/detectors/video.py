@@ -252,15 +252,21 @@ def _parts(name: str) -> list[str]:
 
 
 def _read(cv2, capture) -> np.ndarray | None:
-    came, frame = capture.read()
+    try:
+        came, frame = capture.read()
+    except cv2.error:  # of a frame that OpenCV cannot convert
+        return None
     return cv2.cvtColor(frame, cv2.COLOR_BGR2RGB) if came else None
 
 
 def _image(cv2, path: Path) -> np.ndarray:
     """An image as RGB, turned as its EXIF orientation says."""
     data = np.fromfile(path, np.uint8)  # OpenCV cannot open every name of Windows
-    with _silence(cv2):
-        image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
+    try:
+        with _silence(cv2):
+            image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
+    except cv2.error:  # it has too many pixels
+        image = None
     if image is None:
         raise ValueError(f"{path}: not an image that OpenCV can read.")
     return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)

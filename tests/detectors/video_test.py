@@ -1,5 +1,8 @@
 """Reading videos: upright frames with their times, and one clear line for what cannot be read."""
 
+import struct
+import zlib
+
 import cv2
 import numpy as np
 import pytest
@@ -136,6 +139,16 @@ def test_a_folder_without_images_and_a_broken_image_are_errors(tmp_path):
     (tmp_path / "a.png").write_bytes(b"not an image")
     with pytest.raises(ValueError, match=r"a\.png: not an image"):
         open_video(tmp_path)
+
+
+def test_an_image_of_too_many_pixels_is_an_error(tmp_path):
+    cv2.imwrite(str(tmp_path / "a.png"), np.zeros((1, 1, 3), np.uint8))
+    data = bytearray((tmp_path / "a.png").read_bytes())
+    data[16:24] = struct.pack(">II", 100_000, 100_000)  # width and height
+    data[29:33] = struct.pack(">I", zlib.crc32(data[12:29]))
+    (tmp_path / "a.png").write_bytes(data)
+    with pytest.raises(ValueError, match=r"a\.png: not an image"):
+        open_video(tmp_path / "a.png")
 
 
 def test_a_rate_is_positive(tmp_path):
