@@ -21,6 +21,8 @@ _SHAPE_TIME = 0.5  # falling over time, s
 _SAME_IDENTITY = 0.2  # added to the similarity where the source gives both the same number
 _VELOCITY_TIME = 0.1  # s, time constant of the exponential mean of the velocity
 _LOOSENING = 1.0  # 1/s, growth of OKS's spread while a person is not seen
+_SIZE_TIME = 0.2  # s, time constant of the mean of a person's size
+_HEIGHT = 0.12  # logarithm of a ratio of heights that weakens a pair in the assignment
 _WITNESS_TIME = 0.25  # s without a sight that halve the weight of a track in the assignment
 _DUPLICATE = 0.8  # OKS of two poses of one person in the same frame
 _LARGEST_RATIO = 2.0  # of the sizes of one person before and after a gap of a frame
@@ -52,6 +54,7 @@ class _Live:
         self.pose = np.zeros((0, 17, 2))
         self.velocity = np.zeros((0, 2))  # px/s, of the whole body
         self.size = np.zeros(0)
+        self.height = np.zeros(0)  # px
         self.seen_s = np.zeros(0)
         self.count = np.zeros(0, int)
         self.identity = np.zeros(0, int)
@@ -62,13 +65,13 @@ class _Live:
             for name, value in vars(self).items():
                 setattr(self, name, value[rows])
 
-    def add(self, number, pose, size, time_s, identity):
-        new = (number, pose, np.zeros((len(number), 2)), size, np.full(len(number), time_s))
+    def add(self, number, pose, size, height, time_s, identity):
+        new = (number, pose, np.zeros((len(number), 2)), size, height, np.full(len(number), time_s))
         new = (*new, np.ones(len(number), int), identity)
         for (name, value), more in zip(vars(self).items(), new, strict=True):
             setattr(self, name, np.concatenate([value, more]))
 
-    def update(self, rows, pose, size, time_s, identity):
+    def update(self, rows, pose, size, height, time_s, identity):
         elapsed = time_s - self.seen_s[rows]
         step = pose - self.pose[rows]
         known = ~np.isnan(step[..., 0])
@@ -80,7 +83,9 @@ class _Live:
         # A joint that is not found moves with the body until it is.
         carried = self.pose[rows] + moved[:, None]
         self.pose[rows] = np.where(np.isnan(pose), carried, pose)
-        self.size[rows] += np.minimum(1, 5 * elapsed) * (size - self.size[rows])
+        share = np.minimum(1, elapsed / _SIZE_TIME)
+        self.size[rows] += share * (size - self.size[rows])
+        self.height[rows] += share * (height - self.height[rows])
         self.seen_s[rows] = time_s
         self.count[rows] += 1
         self.identity[rows] = np.where(identity >= 0, identity, self.identity[rows])
@@ -111,6 +116,7 @@ def follow(
     extent = extent[:, 2:] - extent[:, :2]
     # Of a person seen from the side the box is narrow, and of one who lies it is flat.
     sizes = np.sqrt(extent.prod(1) * 0.5 + extent.max(1) ** 2 * 0.15)
+    heights = extent.max(1)
     live, created = _Live(), 0
     bounds = np.searchsorted(detections.frame, np.arange(len(detections.time_s) + 1)).tolist()
     for time_s, (start, stop) in zip(
@@ -122,15 +128,19 @@ def follow(
         if len(rows) > 1:
             rows = _without_duplicates(rows, keypoints, confidence, sizes, detections.score)
         live.forget(time_s - memory_s)
-        tracks, found = _assign(live, keypoints[rows], sizes[rows], identity[rows], time_s)
+        tracks, found = _assign(
+            live, keypoints[rows], sizes[rows], heights[rows], identity[rows], time_s
+        )
         matched = rows[found]
         number[matched] = live.number[tracks]
-        live.update(tracks, keypoints[matched], sizes[matched], time_s, identity[matched])
+        live.update(
+            tracks, keypoints[matched], sizes[matched], heights[matched], time_s, identity[matched]
+        )
         if len(found) < len(rows):
             new = np.delete(rows, found)
             number[new] = np.arange(created, created + len(new))
             created += len(new)
-            live.add(number[new], keypoints[new], sizes[new], time_s, identity[new])
+            live.add(number[new], keypoints[new], sizes[new], heights[new], time_s, identity[new])
     return number, keypoints, confidence
 
 
@@ -153,7 +163,7 @@ def _without_duplicates(rows, keypoints, confidence, sizes, score):
     return np.sort(order[kept])
 
 
-def _assign(live: _Live, poses, sizes, identity, time_s):
+def _assign(live: _Live, poses, sizes, heights, identity, time_s):
     """Returns rows of `live` and of `poses` that belong together."""
     if not len(live.number) or not len(poses):
         return np.zeros(0, int), np.zeros(0, int)
@@ -168,9 +178,12 @@ def _assign(live: _Live, poses, sizes, identity, time_s):
     young = live.count < _YOUNG
     gate = _GATE + ~young * _GATE_AT_ONCE * np.exp(-elapsed / _GATE_TIME)
     likeness = np.where(likeness >= gate[:, None], likeness, 0)
-    # Of two tracks that may have been exchanged, the one seen lately is the better witness.
+    # Of two tracks that may be exchanged, one seen lately is the better witness. Heights help to
+    # choose; they do not exclude a pair, as people crouch and are cut off.
     witness = 1 / (1 + elapsed / _WITNESS_TIME)
-    track, pose = linear_sum_assignment(-likeness * witness[:, None])
+    taller = np.log(np.maximum(live.height[:, None], 1e-6) / np.maximum(heights, 1e-6))
+    as_tall = np.exp(-0.5 * (taller / _HEIGHT) ** 2)
+    track, pose = linear_sum_assignment(-likeness * witness[:, None] * as_tall)
     value = likeness[track, pose]
     good = value > 0
     for pair in np.flatnonzero(good & young[track] & (value < _CERTAIN)):
