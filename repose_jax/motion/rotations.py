@@ -63,7 +63,7 @@ def swing(start: Float[np.ndarray, "t 3"], end: Float[np.ndarray, "t 3"]) -> Rot
     axis = np.cross(start, end)
     # Half a turn about any axis that is perpendicular.
     other = np.cross(start, np.eye(3)[np.abs(start).argmin(axis=-1)])
-    opposite = real < 1e-9
+    opposite = real < 1e-14
     axis[opposite], real[opposite] = other[opposite], 0
     return Rotation.from_quat(np.concatenate([axis, real[:, None]], axis=-1))
 

@@ -45,25 +45,15 @@ def test_the_file_has_the_joints_of_the_cmu_database_and_every_end(tmp_path):
 
 def test_euler_angles_step_at_most_three_times_as_far_as_the_rotation():
     rng = np.random.default_rng(0)
-    lifted = [poses + rng.normal(scale=3, size=poses.shape) for poses in EXTREMES.values()]
-    for poses in [WALKER.joints_mm, *EXTREMES.values(), *lifted]:
+    circle = EXTREMES["straight arm in a full circle"]
+    noisy = [poses + rng.normal(scale=3, size=poses.shape) for poses in (circle, WALKER.joints_mm)]
+    for poses in [WALKER.joints_mm, *EXTREMES.values(), *noisy]:
         fitted = rig.fit(person(poses))
         for j, name in enumerate(fitted.names):
             rotations = Rotation.from_quat(fitted.rotations[:, j])
             turned = np.degrees((rotations[:-1].inv() * rotations[1:]).magnitude())
             angles = np.degrees(euler(rotations, bvh._order(rotations)))
             assert (np.abs(np.diff(angles, axis=0)).max(axis=1) <= 3 * turned + 1e-6).all(), name
-
-
-@pytest.mark.parametrize("order", bvh.ORDERS)
-def test_euler_angles_are_the_rotation_also_in_gimbal_lock(order):
-    middle = np.linspace(-200, 200, 81)
-    angles = np.stack([np.linspace(0, 400, 81), middle, np.linspace(30, -300, 81)], axis=-1)
-    rotations = Rotation.from_euler(order, angles, degrees=True)
-    found = euler(rotations, order)
-    error = (Rotation.from_euler(order, found) * rotations.inv()).magnitude()
-    assert error.max() < 1e-6
-    assert np.isclose(np.abs(middle), 90).any()
 
 
 def test_frame_time_is_the_mean_of_regular_frames_with_ten_digits(tmp_path):
