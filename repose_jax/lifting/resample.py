@@ -46,21 +46,41 @@ def to_uniform(
     if count == len(time_s) and np.abs(uniform - time_s).max() <= TOLERANCE * period:
         return keypoints, confidence, time_s
 
-    after = np.clip(np.searchsorted(time_s, uniform, side="right"), 1, len(time_s) - 1)
+    return *at(uniform, keypoints, confidence, time_s, period), uniform
+
+
+def at(
+    wanted_s: Float[np.ndarray, " u"],
+    keypoints: Float[np.ndarray, "t j 2"],
+    confidence: Float[np.ndarray, "t j"],
+    time_s: Float[np.ndarray, " t"],
+    period: float,
+) -> tuple[Float[np.ndarray, "u j 2"], Float[np.ndarray, "u j"]]:
+    """Returns 2D joints at other times, NaN where missing, and their confidence; see `to_uniform`.
+
+    Args:
+        wanted_s: the times; more than half a period beyond the frames, joints are missing.
+        keypoints: px; any value where the confidence is 0.
+        confidence: 0 where missing.
+        time_s: of each of two frames or more, increasing.
+        period: s between frames.
+    """
+    after = np.clip(np.searchsorted(time_s, wanted_s, side="right"), 1, len(time_s) - 1)
     before = after - 1
-    share = ((uniform - time_s[before]) / (time_s[after] - time_s[before]))[:, None]
+    share = ((wanted_s - time_s[before]) / (time_s[after] - time_s[before]))[:, None]
     near = np.where(share[:, 0] < 0.5, before, after)
     seen = (confidence > 0) & np.isfinite(keypoints).all(axis=-1)
     both = seen[before] & seen[after]
     both &= (time_s[after] - time_s[before])[:, None] <= BRIDGE * period
-    exact = np.abs(uniform - time_s[near]) <= 1e-3 * period
+    both &= (share >= 0) & (share <= 1)
+    exact = np.abs(wanted_s - time_s[near]) <= 1e-3 * period
     alone = seen[near] & (~both | exact[:, None])
-    alone &= (np.abs(uniform - time_s[near]) <= period / 2)[:, None]
+    alone &= (np.abs(wanted_s - time_s[near]) <= period / 2)[:, None]
     between = keypoints[before] + share[..., None] * (keypoints[after] - keypoints[before])
     found = np.where(both[..., None], between, np.nan)
     found = np.where(alone[..., None], keypoints[near], found)
     sure = np.where(both, np.minimum(confidence[before], confidence[after]), 0)
-    return found, np.where(alone, confidence[near], sure), uniform
+    return found, np.where(alone, confidence[near], sure)
 
 
 def _usual(step: np.ndarray) -> float:
