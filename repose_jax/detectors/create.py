@@ -3,11 +3,17 @@
 from pathlib import Path
 from typing import Literal
 
+from repose_jax.detectors import weights
 from repose_jax.detectors.detector import Detector
 from repose_jax.runtime import names
 
 BLAZEPOSE = ("blazepose", "blazepose-full", "blazepose-lite")
-DETECTORS = BLAZEPOSE
+ONNX = {
+    "rtmpose": (weights.YOLOX_TINY, weights.RTMPOSE_M),
+    "rtmpose-yolox-m": (weights.YOLOX_M, weights.RTMPOSE_M),
+    "rtmo": (weights.RTMO_S,),
+}
+DETECTORS = (*BLAZEPOSE, *ONNX)
 
 
 def create(
@@ -19,7 +25,8 @@ def create(
     """Makes a detector for one video; its weights are found, or fetched on the first use.
 
     Args:
-        name_or_path: one of `DETECTORS`.
+        name_or_path: one of `DETECTORS`; or an ONNX file, or a zip that holds one: an RTMO, or a
+            SimCC model of poses, with a comma and a YOLOX or with that of the weights.
         weights_dir: folder with the files of the weights.
         people: "one" if the video shows one person, who is looked for in whole frames alone.
 
@@ -33,4 +40,13 @@ def create(
         from repose_jax.detectors import blazepose
 
         return blazepose.create(name, weights_dir, people=people)
+    paths = [part.strip() for part in name.split(",")]
+    if name in ONNX or all(Path(path).suffix in (".onnx", ".zip") for path in paths):
+        from repose_jax.detectors import onnx_files
+
+        if name in ONNX:
+            paths = [weights.locate(file, weights_dir) for file in ONNX[name]]
+        return onnx_files.from_files(
+            paths, yolox=lambda: weights.locate(weights.YOLOX_TINY, weights_dir)
+        )
     raise ValueError(names.unknown("detector", name, DETECTORS))

@@ -1,7 +1,8 @@
 """Detectors in ONNX files, recognised by the shapes of their inputs and outputs."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from repose_jax.detectors.onnx_session import Session, load
 from repose_jax.detectors.rtmo import Rtmo, is_rtmo
@@ -30,12 +31,17 @@ def layout(session: Session) -> str:
 
 
 def from_files(
-    paths: Sequence[str | os.PathLike[str]], *, every: int = 1, threads: int | None = None
+    paths: Sequence[str | os.PathLike[str]],
+    *,
+    yolox: Callable[[], Path] | None = None,
+    every: int = 1,
+    threads: int | None = None,
 ) -> Rtmo | Rtmpose:
     """Builds a detector of ONNX files.
 
     Args:
         paths: an RTMO model; or a SimCC model of poses (RTMPose) and a YOLOX, in either order.
+        yolox: returns the path of a YOLOX, for a model of poses alone.
         every: of RTMPose, frames from one detection of boxes to the next.
         threads: as `onnx_session.load`.
 
@@ -45,6 +51,8 @@ def from_files(
         ValueError: a file is no model, of no known layout, or the models do not fit together.
     """
     sessions = [load(path, threads=threads) for path in paths]
+    if yolox is not None and [layout(session) for session in sessions] == ["SimCC"]:
+        sessions.append(load(yolox(), threads=threads))
     found = {layout(session): session for session in sessions}
     if list(found) == ["RTMO"] and len(sessions) == 1:
         return Rtmo(found["RTMO"])

@@ -4,10 +4,11 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from repose_jax.detectors import boxes as boxes_lib
-from repose_jax.detectors import joints as formats
+from repose_jax.detectors import joints
 from repose_jax.detectors.detector import Found
 from repose_jax.detectors.onnx_session import Session
 from repose_jax.detectors.yolox import Yolox
+from repose_jax.keypoints import formats
 
 BINS = 2
 """Bins of SimCC for a px of the crop."""
@@ -53,7 +54,7 @@ class Rtmpose:
         """
         if every < 1:
             raise ValueError(f"every is {every}; expected 1 frame or more between detections.")
-        self.format = formats.format_of(pose, pose.outputs[0][1])
+        self.format = joints.format_of(pose, pose.outputs[0][1])
         self._pose, self._people, self._every = pose, people, every
         self._since = 0
         self._boxes, self._scores = np.zeros((0, 4)), np.zeros(0)
@@ -82,8 +83,8 @@ class Rtmpose:
             for first in range(0, len(boxes), CROPS_AT_ONCE)
         ]
         if not parts:
-            joints = self._pose.outputs[0][1]
-            return np.zeros((0, joints, 2)), np.zeros((0, joints))
+            count = self._pose.outputs[0][1]
+            return np.zeros((0, count, 2)), np.zeros((0, count))
         keypoints, confidence = zip(*parts, strict=True)
         return np.concatenate(keypoints), np.concatenate(confidence)
 

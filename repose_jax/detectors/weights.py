@@ -17,6 +17,14 @@ from typing import Literal
 _BLOCK = 1 << 20
 _PATIENCE_S = 30.0  # without a byte of a download
 _MEDIAPIPE_MODELS = "https://storage.googleapis.com/mediapipe-models/pose_landmarker"
+_OPENMMLAB = (
+    "https://download.openmmlab.com/mmpose/v1/projects",
+    "https://huggingface.co/Tau-J/RTMPose/resolve/main",  # a mirror
+)
+RTMPOSE_M = "rtmpose-m_simcc-body7_pt-body7-halpe26_700e-256x192-4d3e73dd_20230605.onnx"
+RTMO_S = "rtmo-s_8xb32-600e_body7-640x640-dac2bf74_20231211.onnx"
+YOLOX_M = "yolox_m_8xb8-300e_humanart-c2c7a14a.onnx"
+YOLOX_TINY = "yolox_tiny_8xb8-300e_humanart-6f3252f9.onnx"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,6 +78,10 @@ FILES: dict[str, tuple[str, ...]] = {
     "pose_landmark_lite.tflite": (
         "f17bfbecadb61c3be1baa8b8d851cc6619c870a87167b32848ad20db306b9d61",
     ),
+    RTMPOSE_M: ("26f3a19e61304a600dfb82d1001d41d24343b89fc70a33ffc84657e0b0bf2ecf",),
+    RTMO_S: ("d0703d40d19f3921da51ae725402d5fdae4d2478c7442072d3101bd396f370d8",),
+    YOLOX_M: ("3dea6513388889f0fff4b77bf7a26013600321b9eb9ceb0e9a400a82572f5f23",),
+    YOLOX_TINY: ("ceb11c07298f95c50d7c5abeb906d03340c85f23aa79e3e66966e7fb6c307250",),
 }
 """Files of weights and the SHA-256 of each of their releases; with none, any content is taken."""
 
@@ -101,6 +113,16 @@ SOURCES: tuple[Source, ...] = (
             },
         },
     ),
+    *(
+        Source("url", f"{host}/{folder}/{name.removesuffix('.onnx')}.zip", {name: "end2end.onnx"})
+        for host in _OPENMMLAB
+        for folder, name in (
+            ("rtmposev1/onnx_sdk", RTMPOSE_M),
+            ("rtmo/onnx_sdk", RTMO_S),
+            ("rtmposev1/onnx_sdk", YOLOX_M),
+            ("rtmposev1/onnx_sdk", YOLOX_TINY),
+        )
+    ),
 )
 """Where files come from, the first choice first."""
 
@@ -114,6 +136,13 @@ def cache_dir() -> Path:
         return Path(folder).expanduser()
     cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
     return cache / "repose_jax" / "detectors"
+
+
+def _rtmlib_cache() -> Path:
+    """Returns the folder in which rtmlib keeps ONNX files, under the names that they have here."""
+    caches = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    home = os.environ.get("TORCH_HOME") or f"{caches}/rtmlib"
+    return Path(home).expanduser() / "hub" / "checkpoints"
 
 
 def locate(name: str, weights_dir: str | Path | None = None) -> Path:
@@ -138,6 +167,8 @@ def locate_any(
         OSError: no set is complete, and none can be fetched; says what to put where.
     """
     folders = [cache_dir()]
+    if any(name.endswith(".onnx") for names in choices for name in names):
+        folders.append(_rtmlib_cache())
     if weights_dir is not None:
         folders.insert(0, Path(weights_dir))
         if not folders[0].is_dir():
@@ -169,6 +200,8 @@ def _find(name: str, folders: list[Path], *, named: bool) -> Path | None:
     """Finds a file in folders, the first of them the one that was named, if any was."""
     for place, folder in enumerate(folders):
         path = folder / name
+        if not path.is_file() and path.suffix == ".onnx":
+            path = path.with_suffix(".zip")  # as it is downloaded by hand
         if not path.is_file():
             continue
         if (found := _sha256(path)) in FILES.get(name, ()) or not FILES.get(name):
@@ -265,6 +298,12 @@ def _only(names: list[str], member: str) -> str:
 
 
 def _sha256(path: Path) -> str:
+    """Returns the SHA-256 of a file, or of the only ONNX file in a zip."""
+    if path.suffix == ".zip" and zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            names = [name for name in archive.namelist() if name.endswith(".onnx")]
+            with archive.open(_only(names, ".onnx")) as member:
+                return hashlib.file_digest(member, "sha256").hexdigest()
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

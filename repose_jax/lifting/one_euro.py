@@ -15,7 +15,7 @@ _SPEED_CUTOFF_HZ = 1.0
 class OneEuro:
     """A low-pass filter whose cutoff grows with the speed (Casiez, Roussel and Vogel, 2012).
 
-    Offline, filters without lag are better: `repose_jax.lifting.smooth`.
+    Offline, filters without lag are better.
     """
 
     def __init__(self, *, min_cutoff_hz: float = MIN_CUTOFF_HZ, beta: float = BETA):

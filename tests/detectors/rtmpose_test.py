@@ -101,7 +101,7 @@ def test_the_pose_model_reads_red_first(tmp_path, channel, colour):
 
 
 @pytest.mark.parametrize(
-    ("joints", "name"), [(17, "coco17"), (26, "halpe26"), (133, "wholebody133")]
+    ("joints", "name"), [(17, "coco17"), (26, "halpe26"), (133, "coco_wholebody133")]
 )
 def test_the_format_follows_from_the_number_of_joints(tmp_path, joints, name):
     made = detector(tmp_path, [box(110, 190)], joints=joints)
