@@ -161,7 +161,7 @@ def _first(content: Mapping[str, Any], fields: Sequence[str]) -> float | None:
     for field in fields:
         value = content.get(field)
         if isinstance(value, int | float) and not isinstance(value, bool):
-            return value
+            return float(value)
     return None
 
 

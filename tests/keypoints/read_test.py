@@ -1,0 +1,476 @@
+import json
+import zipfile
+
+import numpy as np
+import pytest
+import small_keypoints as small
+from hostile_pickles import hostile
+from small_keypoints import SIZE, write_json
+
+from repose_jax.keypoints.read import from_arrays, read
+
+
+def only(path, **options):
+    (detections,) = read(path, **options)
+    return detections
+
+
+def check(detections, order, frames=6, confidence=0.5):
+    """One person, in every frame."""
+    np.testing.assert_array_equal(detections.frame, np.arange(frames))
+    np.testing.assert_allclose(detections.keypoints, small.wanted(order, frames), atol=0.01)
+    np.testing.assert_allclose(detections.confidence, confidence)
+    assert detections.format == order
+
+
+@pytest.mark.parametrize("order", ["coco17", "halpe26", "mpii16"])
+def test_alphapose_in_the_natural_order_of_its_images(tmp_path, order):
+    path = write_json(tmp_path / "results.json", small.alphapose(order, 12))
+    detections = only(path, fps=25.0)
+    check(detections, order, 12)
+    np.testing.assert_allclose(detections.time_s, np.arange(12) / 25)
+    np.testing.assert_allclose(detections.score, 0.5)  # 2.5 is a sum, so that of the joints is used
+    assert not detections.assumptions
+    assert detections.name == "results"
+
+
+@pytest.mark.parametrize(
+    ("idx", "identity"), [(3, 3), ([0.0], 0), ([[2.0], [2.0]], 2), ([], -1), (None, -1)]
+)
+def test_ids_of_alphapose_are_numbers_or_lists(tmp_path, idx, identity):
+    path = write_json(tmp_path / "results.json", small.alphapose(idx=idx))
+    assert (only(path).identity == identity).all()
+
+
+def test_ids_that_two_people_of_a_frame_share_are_ignored(tmp_path):
+    entries = small.alphapose(idx=0)
+    detections = only(write_json(tmp_path / "results.json", entries + entries[:1]))
+    assert (detections.identity == -1).all()
+    assert any("1 pose with the same id" in warning for warning in detections.warnings)
+
+
+def test_frames_of_a_video_before_the_first_person_are_kept(tmp_path):
+    entries = [entry for entry in small.alphapose() if entry["image_id"] >= "3.jpg"]
+    detections = only(write_json(tmp_path / "results.json", entries))
+    assert len(detections.time_s) == 6
+    np.testing.assert_array_equal(detections.frame, [3, 4, 5])
+
+
+@pytest.mark.parametrize(
+    ("people", "joints"), [("people", "pose_keypoints_2d"), ("bodies", "joints")]
+)
+def test_alphapose_by_image(tmp_path, people, joints):
+    content = {
+        f"{t}.jpg": {people: [{joints: small.flat("openpose_coco18", t)}]} for t in range(12)
+    }
+    content = dict(sorted(content.items()))
+    check(only(write_json(tmp_path / "results.json", content)), "openpose_coco18", 12)
+
+
+@pytest.mark.parametrize(
+    "order",
+    ["openpose_body25", "openpose_body25b", "openpose_coco18", "openpose_mpi15"],
+)
+def test_a_folder_of_openpose_is_one_video(tmp_path, order):
+    folder = small.openpose_folder(tmp_path / "cam01_json", order)
+    detections = only(folder)
+    check(detections, order)
+    assert detections.name == "clip"
+    alike = order.startswith("openpose_body25")
+    assert any("lengths of the bones" in said for said in detections.assumptions) == alike
+    assert any("30 frames/s were assumed" in said for said in detections.assumptions)
+
+
+def test_a_frame_of_openpose_alone(tmp_path):
+    path = write_json(tmp_path / "frame.json", small.openpose("openpose_body25", 0, people=2))
+    detections = only(path)
+    np.testing.assert_array_equal(detections.frame, [0, 0])
+    assert detections.name == "frame"
+
+
+def test_openpose_without_people_or_with_empty_lists_or_missing_files(tmp_path):
+    folder = small.openpose_folder(tmp_path / "json", "openpose_body25")
+    write_json(folder / "clip_000000000001_keypoints.json", {"people": []})
+    empty = small.openpose("openpose_body25", 2, pose_keypoints_2d=[])
+    write_json(folder / "clip_000000000002_keypoints.json", empty)
+    (folder / "clip_000000000004_keypoints.json").unlink()
+    detections = only(folder)
+    np.testing.assert_array_equal(detections.frame, [0, 3, 5])
+    assert len(detections.time_s) == 6
+    assert any(
+        "1 of 6 frames are missing in the numbering (first: 4)" in w for w in detections.warnings
+    )
+
+
+def test_look_alikes_that_poses_do_not_tell_apart_are_asked_about(tmp_path):
+    frame = small.openpose("openpose_body25", 0)
+    values = np.array(frame["people"][0]["pose_keypoints_2d"]).reshape(25, 3)
+    values[3:] = 0
+    frame["people"][0]["pose_keypoints_2d"] = values.ravel().tolist()
+    path = write_json(tmp_path / "frame.json", frame)
+    with pytest.raises(
+        ValueError, match=r"frame\.json.*openpose_body25 or openpose_body25b.*--format"
+    ):
+        read(path)
+    assert only(path, format="BODY_25B").format == "openpose_body25b"
+
+
+def test_a_truncated_file_of_a_folder_is_a_frame_without_people(tmp_path):
+    folder = small.openpose_folder(tmp_path / "json", "openpose_body25")
+    (folder / "clip_000000000003_keypoints.json").write_text('{"people": [')
+    detections = only(folder)
+    np.testing.assert_array_equal(detections.frame, [0, 1, 2, 4, 5])
+    assert any(
+        "Skipped clip_000000000003_keypoints.json: it is not valid" in w
+        for w in detections.warnings
+    )
+
+
+def test_a_folder_may_have_several_videos_and_other_files(tmp_path):
+    for camera in ("cam01", "cam02"):
+        small.openpose_folder(tmp_path / camera, "openpose_body25b")
+    write_json(tmp_path / "other.json", small.alphapose())
+    (tmp_path / "README.md").write_text("A recording.")
+    first, second, third = read(tmp_path)
+    assert [first.name, second.name, third.name] == ["clip 1", "clip 2", "other"]
+    assert "Skipped 1 files of other kinds" in third.warnings[-1]
+
+
+def test_mixed_formats_in_one_video_are_refused(tmp_path):
+    folder = small.openpose_folder(tmp_path / "json", "openpose_body25")
+    write_json(folder / "clip_000000000003_keypoints.json", small.mmpose_people("coco17", 0))
+    with pytest.raises(ValueError, match=r"it is of OpenPose, but clip_000000000003.*of MMPose"):
+        read(folder)
+
+
+@pytest.mark.parametrize("order", ["coco17", "halpe26"])
+@pytest.mark.parametrize("demo", [False, True])
+def test_mmpose_videos(tmp_path, order, demo):
+    frames = small.mmpose_video(order, first=1 if demo else 0)
+    content = {"meta_info": {}, "instance_info": frames} if demo else frames
+    detections = only(write_json(tmp_path / "video.json", content))
+    np.testing.assert_array_equal(detections.frame, np.repeat(np.arange(6), 2))
+    np.testing.assert_allclose(detections.keypoints[::2], small.wanted(order))
+    np.testing.assert_allclose(detections.keypoints[1::2], small.wanted(order, offset=300))
+    np.testing.assert_allclose(detections.score, 0.75)
+
+
+def test_mmpose_names_its_joints(tmp_path):
+    names = {str(n): joint for n, joint in enumerate(small.FORMATS["halpe26"][::-1])}
+    frames = small.mmpose_video("halpe26")
+    for frame in frames:
+        for person in frame["instances"]:
+            person["keypoints"] = person["keypoints"][::-1]
+    content = {"meta_info": {"keypoint_id2name": names}, "instance_info": frames}
+    detections = only(write_json(tmp_path / "video.json", content))
+    np.testing.assert_allclose(detections.keypoints[::2], small.wanted("halpe26"))
+
+
+def test_mmpose_images(tmp_path):
+    detections = only(write_json(tmp_path / "image.json", small.mmpose_people("coco17", 0, 2)))
+    np.testing.assert_array_equal(detections.frame, [0, 0])
+
+
+def test_mmpose_in_three_dimensions_is_refused(tmp_path):
+    people = small.mmpose_people("coco17", 0)
+    people[0]["keypoints"] = [[1.0, 2.0, 3.0]] * 17
+    with pytest.raises(ValueError, match="result of a 3D model"):
+        read(write_json(tmp_path / "image.json", people))
+
+
+def test_the_third_number_of_coco_is_a_visibility(tmp_path):
+    entries = []
+    for t, visibility in enumerate((2, 1, 2)):
+        entries.append(
+            {"image_id": t, "keypoints": small.flat("coco17", t, score=visibility), "score": 0.5}
+        )
+    detections = only(write_json(tmp_path / "results.json", entries))
+    np.testing.assert_array_equal(detections.confidence[:, 0], [1, 0.5, 1])
+    assert any("COCO's visibility" in said for said in detections.assumptions)
+
+
+def test_images_with_numbers_far_apart_are_frames_in_order(tmp_path):
+    entries = [
+        {"image_id": 100 * t * t + t, "keypoints": small.flat("coco17", t), "score": 0.5}
+        for t in range(8)
+    ]
+    detections = only(write_json(tmp_path / "results.json", entries))
+    np.testing.assert_array_equal(detections.frame, np.arange(8))
+    assert any("far apart" in warning for warning in detections.warnings)
+
+
+def test_coco_annotations(tmp_path):
+    content = {
+        "images": [
+            {"id": 90 - t, "file_name": f"a_{t}.jpg", "width": 640, "height": 480} for t in range(6)
+        ],
+        "annotations": [
+            {"image_id": 90 - t, "keypoints": small.flat("coco17", t, score=2)} for t in range(6)
+        ],
+        "categories": [{"name": "person", "keypoints": list(small.FORMATS["coco17"])}],
+    }
+    detections = only(write_json(tmp_path / "annotations.json", content))
+    np.testing.assert_allclose(detections.keypoints, small.wanted("coco17"))
+    assert detections.image_size == (640, 480)
+
+
+def test_videopose3d_has_several_videos(tmp_path):
+    first, second = read(small.videopose3d(tmp_path / "data.npz"))
+    check(first, "coco17", confidence=1)
+    np.testing.assert_allclose(second.keypoints, small.wanted("coco17", offset=100))
+    assert (first.name, first.image_size) == ("a.mp4", SIZE)
+
+
+def test_coordinates_divided_by_the_width_are_known_by_the_proportions_of_the_body(tmp_path):
+    first, _ = read(small.videopose3d(tmp_path / "data.npz", scale=1 / SIZE[0]))
+    np.testing.assert_allclose(first.keypoints, small.wanted("coco17"))
+    assert any("in both directions" in said for said in first.assumptions)
+
+
+def test_archives_run_no_code(tmp_path):
+    marker = tmp_path / "marker"
+    for name, pickled in hostile(marker).items():
+        header = b"\x93NUMPY\x01\x00v\x00{'descr': '|O', 'fortran_order': False, 'shape': (), }"
+        with zipfile.ZipFile(tmp_path / "data.npz", "w") as archive:
+            archive.writestr("positions_2d.npy", header.ljust(127) + b"\n" + pickled)
+        with pytest.raises(ValueError, match=r"data\.npz"):
+            read(tmp_path / "data.npz")
+        assert not marker.exists(), name
+
+
+def mediapipe_files(folder):
+    frames = [small.mediapipe_pose(t) for t in range(6)]
+    named = [small.mediapipe_pose(t, named=True) for t in range(6)]
+    yield write_json(folder / "nested.json", frames)
+    yield write_json(folder / "tasks.json", [{"landmarks": [pose]} for pose in frames])
+    yield write_json(
+        folder / "frames.json",
+        {"frames": [{"frame": t, "pose_landmarks": pose} for t, pose in enumerate(frames)]},
+    )
+    yield write_json(folder / "numbered.json", {str(t): pose for t, pose in enumerate(frames)})
+    yield write_json(folder / "named.json", [{"keypoints": pose} for pose in named])
+    flat = [[value for point in pose for value in list(point.values())] for pose in frames]
+    numbered = [f"{axis}{n}" for n in range(1, 34) for axis in "xyzv"]
+    names = [f"{name}_{axis}" for name in small.FORMATS["blazepose33"]
+             for axis in ("x", "y", "z", "visibility")]  # fmt: skip
+    for name, header in (("numbers", numbered), ("names", names)):
+        path = folder / f"{name}.csv"
+        path.write_text(small.table([["frame", *header], *([t, *r] for t, r in enumerate(flat))]))
+        yield path
+    path = folder / "long.csv"
+    rows = [[t, n, *p.values()] for t, pose in enumerate(frames) for n, p in enumerate(pose)]
+    path.write_text(small.table([["frame", "landmark_id", "x", "y", "z", "visibility"], *rows]))
+    yield path
+    path = folder / "array.npz"
+    np.savez(path, landmarks=np.array(flat).reshape(6, 33, 4))
+    yield path
+
+
+def test_mediapipe_in_the_spellings_that_people_use(tmp_path):
+    for path in mediapipe_files(tmp_path):
+        detections = only(path, image_size=SIZE)
+        np.testing.assert_allclose(
+            detections.keypoints, small.wanted("blazepose33"), atol=1e-6, err_msg=path.name
+        )
+        np.testing.assert_allclose(detections.confidence, 0.5, err_msg=path.name)
+
+
+def test_normalised_coordinates_need_the_size_of_the_image(tmp_path):
+    path = write_json(tmp_path / "clip.json", [small.mediapipe_pose(t) for t in range(2)])
+    with pytest.raises(ValueError, match=r"clip\.json.*normalised.*--image-size"):
+        read(path)
+
+
+MARKERS = {"Hip": "pelvis", "RHip": "right_hip", "RKnee": "right_knee", "RAnkle": "right_ankle",
+           "LHip": "left_hip", "LKnee": "left_knee", "LAnkle": "left_ankle", "Neck": "neck",
+           "Head": "head_top", "Nose": "nose", "RShoulder": "right_shoulder",
+           "RElbow": "right_elbow", "RWrist": "right_wrist", "LShoulder": "left_shoulder",
+           "LElbow": "left_elbow", "LWrist": "left_wrist"}  # fmt: skip
+
+
+def test_trc_files_of_the_people_of_a_video(tmp_path):
+    for person in range(2):
+        text = small.trc(MARKERS, offset=300.0 * person)
+        (tmp_path / f"clip_px_person{person:02d}.trc").write_text(text)
+    detections = only(tmp_path)
+    for person in range(2):
+        rows = detections.identity == person
+        np.testing.assert_allclose(
+            detections.keypoints[rows], small.wanted("halpe26", offset=300.0 * person)
+        )
+    np.testing.assert_allclose(detections.time_s, np.arange(6) / 25)
+    assert detections.name == "clip_px"
+    check_alone = only(tmp_path / "clip_px_person00.trc")
+    np.testing.assert_allclose(check_alone.keypoints, small.wanted("halpe26"))
+
+
+def test_trc_files_in_three_dimensions_are_refused(tmp_path):
+    path = tmp_path / "clip.trc"
+    path.write_text(small.trc(MARKERS, z=0.5))
+    with pytest.raises(ValueError, match=r"clip\.trc.*3D markers"):
+        read(path)
+
+
+@pytest.mark.parametrize("individuals", [0, 2])
+def test_deeplabcut(tmp_path, individuals):
+    path = tmp_path / "clip.csv"
+    path.write_text(small.deeplabcut(list(small.FORMATS["coco17"]), individuals=individuals))
+    detections = only(path)
+    rows = detections.identity == 0
+    np.testing.assert_allclose(detections.keypoints[rows], small.wanted("coco17"))
+    assert set(detections.identity) == set(range(max(1, individuals)))
+    np.testing.assert_allclose(detections.confidence, 0.5)
+
+
+def arrays_of(folder, order):
+    points = small.points(order)
+    scores = np.full(points.shape[:2], 0.5)
+    both = np.concatenate([points, scores[..., None]], -1)
+    np.save(folder / "a.npy", both)
+    np.savez(folder / "b.npz", keypoints=points, confidence=scores)
+    np.savez(folder / "c.npz", keypoints=both[:, None], joint_names=np.array(small.FORMATS[order]))
+    write_json(folder / "d.json", both.tolist())
+    np.savetxt(folder / "e.csv", both.reshape(6, -1), delimiter=",")
+    return sorted(folder.iterdir())
+
+
+@pytest.mark.parametrize("order", ["coco17", "human36m", "mpi_inf_3dhp", "halpe26"])
+def test_arrays_of_any_joint_order(tmp_path, order):
+    for path in arrays_of(tmp_path, order):
+        detections = only(path, format=order if path.suffix == ".csv" else None)
+        np.testing.assert_allclose(
+            detections.keypoints, small.wanted(order), atol=1e-4, err_msg=path.name
+        )
+        np.testing.assert_allclose(detections.confidence, 0.5)
+
+
+@pytest.mark.parametrize("kind", ["npz", "json"])
+def test_the_projects_own_files_are_read(tmp_path, kind):
+    points = small.points("human36m")
+    points[3] = np.nan
+    content = {
+        "keypoints_px": np.concatenate([points, np.full((6, 17, 1), 0.5)], -1),
+        "time_s": np.arange(6) / 24 + 2,
+        "image_size": np.array(SIZE),
+        "joint_names": np.array(small.FORMATS["human36m"]),
+    }
+    path = tmp_path / f"person_1.{kind}"
+    if kind == "npz":
+        np.savez(path, **content)
+    else:
+        write_json(path, {name: value.tolist() for name, value in content.items()})
+    detections = only(path)
+    np.testing.assert_array_equal(detections.frame, [0, 1, 2, 4, 5])
+    np.testing.assert_allclose(detections.time_s, content["time_s"])
+    assert detections.image_size == SIZE
+    np.testing.assert_allclose(detections.keypoints, np.delete(points, 3, 0))
+
+
+def test_arrays_in_python():
+    points = np.stack([small.points("coco17"), small.points("coco17", offset=100)], 1)
+    detections = from_arrays(points, format="coco17", fps=50.0, image_size=SIZE)
+    np.testing.assert_array_equal(detections.identity, [0, 1] * 6)
+    np.testing.assert_allclose(detections.keypoints[::2], small.wanted("coco17"))
+    times = np.array([0, 0.1, 0.3, 0.4, 0.5, 0.6])
+    found = from_arrays(points[:, 0], format="coco17", time_s=times)
+    np.testing.assert_array_equal(found.time_s, times)
+    with pytest.raises(ValueError, match="17 joints, but 'halpe26' has 26"):
+        from_arrays(points, format="halpe26")
+
+
+def test_confidences_outside_of_0_to_1_are_clipped_and_counted(tmp_path):
+    entries = small.alphapose()
+    entries[0]["keypoints"][2::3] = [1.07, -0.5] + [0.5] * 24
+    detections = only(write_json(tmp_path / "results.json", entries))
+    assert detections.confidence.max() == 1
+    assert any("1 of 156 confidences above 1 (up to 1.07)" in w for w in detections.warnings)
+    assert any("1 of 156 confidences below 0" in w for w in detections.warnings)
+
+
+def test_numbers_that_are_none_are_missing(tmp_path):
+    entries = small.alphapose()
+    left_wrist = small.FORMATS["halpe26"].index("left_wrist")
+    entries[0]["keypoints"][3 * left_wrist] = float("nan")
+    entries[1]["keypoints"][3 * left_wrist] = None
+    entries[2]["keypoints"][3 * left_wrist] = float("inf")
+    detections = only(write_json(tmp_path / "results.json", entries))
+    np.testing.assert_array_equal(detections.confidence[:, 13] == 0, [True] * 3 + [False] * 3)
+    assert np.isnan(detections.keypoints[:3, 13]).all()
+
+
+def broken_entry(**changes):
+    entries = small.alphapose()
+    entries[2] |= changes
+    return json.dumps(entries)
+
+
+BAD = {
+    "": "the file is empty",
+    "  \n": "the file is empty",
+    '[{"image_id": 1, ': "not valid JSON",
+    "[]": "no people",
+    '{"people": []}': "no people in any of its 1 frames",
+    '{"shapes": [1]}': "not of a known format: it has the fields 'shapes'",
+    "frame,a,b\n0,1,2\n": "no table of keypoints",
+    "hello": "neither JSON, CSV, TRC nor",
+    broken_entry(keypoints=[1.0, 2.0]): r"keypoints of entry 2 \(image '2.jpg'\) has 2 numbers",
+    broken_entry(keypoints=["a"] * 78): "keypoints of entry 2 .* has a text",
+    broken_entry(keypoints="all"): "keypoints of entry 2 .* is a text",
+    broken_entry(image_id=None): "image_id of entry 2 is neither",
+    '[{"image_id": 1}, {"image_id": 2}]': "not of a known format",
+    '{"people": [{"id": 1}]}': "person 0 has no field 'pose_keypoints_2d'",
+    '{"people": [{"pose_keypoints_2d": [1, 2, 3]}]}': "3 numbers, 1 joints",
+    "1,2,3\n4,5\n": "line 2 has 2 cells",
+    "[" * 100_000: "nested too deeply",
+}
+
+
+@pytest.mark.parametrize("text", BAD, ids=range(len(BAD)))
+def test_bad_files_give_one_line_that_names_the_file(tmp_path, text):
+    path = tmp_path / "clip.json"
+    path.write_text(text)
+    with pytest.raises(ValueError, match=rf"clip\.json: .*{BAD[text]}") as error:
+        read(path)
+    assert "\n" not in str(error.value)
+
+
+def test_files_that_are_no_text_are_refused(tmp_path):
+    path = tmp_path / "clip.json"
+    for content in (b"\xff\xfe\x00\x01", b"PK\x03\x04damaged", b"\x93NUMPY\x01\x00"):
+        path.write_bytes(content)
+        with pytest.raises(ValueError, match=r"clip\.json: it is"):
+            read(path)
+
+
+def test_missing_and_empty_folders_are_refused(tmp_path):
+    with pytest.raises(FileNotFoundError, match="no file or folder"):
+        read(tmp_path / "missing.json")
+    with pytest.raises(ValueError, match="the folder is empty"):
+        read(tmp_path)
+    (tmp_path / "a.json").write_text("{")
+    with pytest.raises(ValueError, match=r"none of its 1 files can be read; a\.json: it is not"):
+        read(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"format": "openpose"}, r"not of the format 'openpose'; .* AlphaPose"),
+        ({"format": "coco17"}, "26 joints, but 'coco17' has 17"),
+        ({"format": "smpl"}, "There is no format 'smpl'; there are the files openpose, "),
+        ({"joints": ["LHip", "RHip", "LKnee", "RKnee"]}, "26 joints, but the list .* has 4"),
+        ({"fps": 0.0}, "frame rate must be above 0"),
+        ({"image_size": (0, 10)}, "image size must be two lengths"),
+    ],
+)
+def test_wrong_options_are_refused(tmp_path, options, message):
+    path = write_json(tmp_path / "clip.json", small.alphapose())
+    with pytest.raises(ValueError, match=message):
+        read(path, **options)
+
+
+def test_a_named_order_replaces_that_of_the_file(tmp_path):
+    path = write_json(tmp_path / "clip.json", small.alphapose("mpii16"))
+    found = only(path, joints=list(small.FORMATS["mpii16"]))
+    np.testing.assert_allclose(found.keypoints, small.wanted("mpii16"))
+    assert found.format == "named joints"
