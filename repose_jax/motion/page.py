@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from repose_jax.motion import palette
 from repose_jax.motion.motion import Motion, Person
 from repose_jax.skeleton import HUMAN36M
 
@@ -93,6 +94,7 @@ def _data(motion: Motion, files: Iterable[str]) -> dict[str, Any]:
             "rotation": world.rotation.tolist(),
             "origin": world.origin_mm.tolist(),
         },
+        "colours": ["#" + bytes(colour).hex() for colour in palette.of_people(len(people))],
         "step": step,
         "pixel": longest / 16_000,
         "times": _base64(np.round(1e4 * time).astype("<i4")),

@@ -348,8 +348,8 @@ function start() {
   lookFrom(name === "camera" || name in ANGLES ? name : "free");
   follow(state.follow);
   if (asked.has("view")) lookFrom(view.name);
-  // The size of the window is final only after the first layout.
-  new ResizeObserver(() => { if (!pointers.size) refresh(); }).observe($("stage"));
+  // Drawn at once, so that no frame of another size is stretched on the screen.
+  new ResizeObserver(() => { lanes($("lanes")); draw(); }).observe($("stage"));
   refresh();
   play(asked.get("play") !== "0" && !still && !asked.has("t"));
   requestAnimationFrame(now => loop(now, now));

@@ -16,8 +16,6 @@ const shorts = text => new Int16Array(bytesOf(text).buffer);
 /** Time of each frame shown, s. */
 const times = Float64Array.from(new Int32Array(bytesOf(motion.times).buffer), t => t / 1e4);
 const frames = times.length;
-// No blue and no orange: those are left and right.
-const HUES = ["#2a9d6f", "#b8409f", "#7a5bd0", "#1597a5", "#c8423f", "#8a8a1f", "#a0653a", "#5b6c8c"];
 
 const people = motion.people.map((person, index) => ({
   number: person.number,
@@ -28,7 +26,7 @@ const people = motion.people.map((person, index) => ({
   joints: shorts(person.joints), // [count, 17, 3], units from the origin
   pixels: shorts(person.pixels), // [count, 17, 2], in motion.pixel px; ABSENT where missing
   status: bytesOf(person.status), // [count, 5], two bits a joint
-  colour: HUES[index % HUES.length],
+  colour: motion.colours[index],
   visible: true,
   now: new Float32Array(3 * JOINTS), // joints at the time shown, mm
   present: false,
