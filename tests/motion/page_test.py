@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from small_motion import small_motion
 
-from repose_jax.motion import page
+from repose_jax.motion import page, show
 from repose_jax.motion.motion import SEEN
 
 MOTION = small_motion(people=2, frames=40)
@@ -151,6 +151,35 @@ def browse(address: str, folder: pathlib.Path) -> tuple[str, str]:
     return done.stdout, "\n".join(x for x in done.stderr.splitlines() if "CONSOLE" in x)
 
 
+USE = """<script>
+const pressed = " ArrowRight ArrowLeft Home ] 0 1 2 3 4 a d w s + - f f g p c i t h End".split(" ");
+for (const key of pressed.map(key => key || " ")) {
+  document.body.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true }));
+  draw();
+}
+const canvas = document.getElementById("scene");
+canvas.setPointerCapture = () => {};
+const point = (type, pointerId, clientX, more) => canvas.dispatchEvent(
+  new PointerEvent(type, { pointerId, clientX, clientY: 200, bubbles: true, ...more }));
+const yaw = view.yaw, distance = view.distance;
+point("pointerdown", 1, 100); point("pointermove", 1, 150); draw();
+const turned = view.yaw !== yaw;
+point("pointerdown", 2, 300); point("pointermove", 2, 400); draw();
+const nearer = view.distance < distance;
+point("pointerup", 1, 150); point("pointerup", 2, 400);
+point("pointerdown", 1, 100); point("pointermove", 1, 150, { shiftKey: true }); draw();
+canvas.dispatchEvent(new WheelEvent("wheel", { deltaY: 100 })); draw();
+for (const control of document.querySelectorAll("button, input[type=checkbox]")) {
+  control.click();
+  draw();
+}
+const started = performance.now();
+for (let i = 0; i < 20; i++) { seek(i); draw(); }
+console.assert(times.length < 2 || (turned && nearer), "gestures");
+document.body.append(`used ${Math.round((performance.now() - started) / 20)} ms`);
+</script>"""
+
+
 @pytest.mark.outside
 @pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
 @pytest.mark.parametrize("people", [0, 1, 2])
@@ -165,3 +194,24 @@ def test_a_browser_runs_it_without_an_error(people, view, tmp_path):
     assert document.count('class="person"') == people
     if people:
         assert "frame 15" in document
+
+
+@pytest.mark.outside
+@pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
+@pytest.mark.parametrize("people", [0, 1, 2])
+def test_every_key_control_and_gesture_works_without_an_error(people, tmp_path):
+    path = tmp_path / "index.html"
+    text = page.page(small_motion(people, frames=31), ["person_1.bvh"])
+    path.write_text(text.replace("</body>", f"{USE}</body>"), encoding="utf-8")
+    document, log = browse(path.as_uri(), tmp_path)
+    assert log == ""
+    assert re.search(r"used \d+ ms", document)
+
+
+@pytest.mark.outside
+@pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
+def test_runs_in_the_frame_of_a_notebook(tmp_path):
+    path = tmp_path / "cell.html"
+    path.write_text(show.html(small_motion(people=2, frames=31)), encoding="utf-8")
+    _, log = browse(path.as_uri(), tmp_path)
+    assert log == ""

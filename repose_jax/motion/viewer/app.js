@@ -11,7 +11,6 @@ const make = (tag, text, attributes = {}) => {
   return element;
 };
 const redraw = () => { state.dirty = true; };
-const clamp = (x, low, high) => Math.min(Math.max(x, low), high);
 const DRAG = 0.008; // radians per px
 
 // ---- time ----

@@ -6,8 +6,8 @@ function pixelOf(person, row, joint) {
   return x === ABSENT ? null : [x * motion.pixel, person.pixels[at + 1] * motion.pixel];
 }
 
-/** Draws the detected joints of all visible people; `scale` is canvas px per image px. */
-function detections(ctx, frame, scale, x, y, width) {
+/** Draws the detected joints of visible people from a corner; `scale` is canvas px per image px. */
+function detections(ctx, frame, scale, x, y, width, colour = paint) {
   ctx.lineCap = "round";
   for (const person of people) {
     const row = rowOf(person, frame);
@@ -19,7 +19,7 @@ function detections(ctx, frame, scale, x, y, width) {
     for (const { parent, joint, side } of bones) {
       const a = points[parent], b = points[joint];
       if (!a || !b) continue;
-      ctx.strokeStyle = css(paint(person, side));
+      ctx.strokeStyle = css(colour(person, side));
       ctx.lineWidth = width;
       ctx.beginPath();
       ctx.moveTo(...a);
@@ -48,9 +48,7 @@ function imageFrame(ctx, eye, frame) {
   ctx.lineWidth = 1;
   ctx.strokeRect(...eye.frame);
   if (!show.image) return;
-  ctx.globalAlpha = 0.85;
-  detections(ctx, frame, eye.scale, eye.frame[0], eye.frame[1], 1.2);
-  ctx.globalAlpha = 1;
+  detections(ctx, frame, eye.scale, eye.frame[0], eye.frame[1], 1.5, () => theme.ink);
 }
 
 /** Sizes a canvas to its place on the screen; returns its context in CSS px. */

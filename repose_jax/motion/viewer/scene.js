@@ -14,6 +14,7 @@ function readTheme() {
 }
 const rgb = hex => [1, 3, 5].map(i => parseInt(hex.slice(i, i + 2), 16));
 const css = (colour, alpha = 1) => `rgb(${colour.map(Math.round).join(" ")} / ${alpha})`;
+const clamp = (x, low, high) => Math.min(Math.max(x, low), high);
 const mix = (a, b, share) => a.map((x, i) => x + share * (b[i] - x));
 
 const left = new Set(motion.left), right = new Set(motion.right);
@@ -64,16 +65,20 @@ function floor(ctx, eye, centre, reach) {
   });
 }
 
-/** Where a person walks: the whole path faintly, the last seconds strongly. */
+/** The path of a person's pelvis on the floor: half a minute around faintly, the last seconds strongly. */
 function walked(ctx, eye, person, frame) {
-  const step = Math.max(1, Math.ceil(person.count / 1500));
+  const rowAt = time => clamp(frameAt(time) - person.first, 0, person.count - 1);
   const draw = (from, to, alpha, width) => {
+    const a = rowAt(from), b = rowAt(to), step = Math.max(1, Math.ceil((b - a) / 400));
     const path = new Path2D();
     let before = null;
-    for (let row = from; row <= to; row += row + step > to && row < to ? to - row : step) {
+    for (let row = a; row <= b; row = row < b ? Math.min(row + step, b) : b + 1) {
       const [x, , z] = jointOf(person, row, motion.root);
       const ends = before && segment(eye, before, [x, 0, z]);
-      if (ends) { path.moveTo(ends[0][0], ends[0][1]); path.lineTo(ends[1][0], ends[1][1]); }
+      if (ends) {
+        path.moveTo(ends[0][0], ends[0][1]);
+        path.lineTo(ends[1][0], ends[1][1]);
+      }
       before = [x, 0, z];
     }
     ctx.lineWidth = width;
@@ -81,9 +86,9 @@ function walked(ctx, eye, person, frame) {
     ctx.strokeStyle = css(tint(person), alpha);
     ctx.stroke(path);
   };
-  draw(0, person.count - 1, 0.28, 1.5);
-  const row = Math.min(frame - person.first, person.count - 1);
-  if (row > 0) draw(Math.max(0, frameAt(times[frame] - 6) - person.first), row, 0.75, 2.5);
+  const now = times[frame];
+  draw(now - 15, now + 15, 0.28, 1.5);
+  if (frame > person.first) draw(now - 4, now, 0.75, 2.5);
 }
 
 /** Colour of a person; the neutral one if there is no other. */
