@@ -14,6 +14,7 @@ Colour = tuple[int, int, int]
 BACKGROUND, GRID, SHADOW = (243, 245, 248), (205, 212, 221), (216, 221, 228)
 CAPTION = (102, 112, 128)
 HEAD = HUMAN36M.joints.index("head")
+FOCAL = 1.6  # focal length of a drawing, for a smaller side of 1
 _SHIFT = 3  # OpenCV draws at fractions of 1 / 8 px
 _NEAR_MM = 100.0
 _RADIUS_MM = {"knee": 50, "ankle": 38, "elbow": 36, "wrist": 29, "hip": 50, "neck": 36}
@@ -83,7 +84,7 @@ def orbit(
     right = np.array([cos, 0, -sin])
     axes = np.stack([right, np.cross(right, back), -back])
     centre = np.array([size[0] / 2, size[1] / 2])
-    return Eye(axes, target + distance * back, 1.6 * min(size), centre)
+    return Eye(axes, target + distance * back, FOCAL * min(size), centre)
 
 
 def draw_2d(cv2: Any, picture: np.ndarray, figures: list[Figure], scale: float) -> None:

@@ -20,7 +20,7 @@ from repose_jax.skeleton import HUMAN36M
 
 MAX_HEIGHT, MIN_HEIGHT = 960.0, 480.0  # px
 PIXELS = 810_000  # of a picture, about; drawing and encoding take time in proportion
-TURN_S = 20.0  # of the point of view
+TURN_S, PITCH = 20.0, 0.2  # of the point of view; radians above the floor
 _CLOCK = 90_000  # ticks/s: fine enough for every frame rate
 _BT601, _LIMITED = 6, 1  # of OpenCV's I420, in the numbers of ITU-T H.273 and of FFmpeg
 _PLAIN = (28, 33, 40)
@@ -106,17 +106,25 @@ class _Stage:
             for person in motion.people
         ]
         # Who strays farthest leaves the picture for a moment rather than making all small.
-        self.reach = float(np.quantile(np.concatenate(away), 0.95)) + 1000 if away else 2000.0
+        reach = float(np.quantile(np.concatenate(away), 0.95)) if away else 1000.0
         tops = [person.joints_mm[..., 1].max() for person in motion.people]
         self.middle = min(float(max(tops, default=1800)), 2200.0) / 2
+        self.distance = self._distance(reach)
 
     def eye(self, index: int) -> Eye:
         """Returns the point of view in a frame; it starts on the camera's side."""
         turn = 2 * np.pi * (self.time_s[index] - self.time_s[0]) / TURN_S
         x, _, z = self.centre[index]
         target = np.array([x, self.middle, z])
-        distance = 1.6 * min(self.size) * 2 * self.reach / self.size[0]
-        return drawing.orbit(target, turn, 0.2, max(distance, 3500.0), self.size)
+        return drawing.orbit(target, turn, PITCH, self.distance, self.size)
+
+    def _distance(self, reach: float) -> float:
+        """Returns a distance, mm, from which people this far from the middle are seen whole."""
+        focal = drawing.FOCAL * min(self.size)
+        width, height = self.size
+        beside = focal * (reach + 1000) / (width / 2)
+        before = reach + focal * (self.middle + 150 + PITCH * reach) / (height / 2)
+        return max(beside, before, 3500.0)
 
 
 def _centres(motion: Motion) -> Float[np.ndarray, "t 3"]:
