@@ -23,7 +23,7 @@ COMMANDS = {
     "train": "train a lifter, or resume a run",
     "eval": "evaluate a checkpoint of a run",
     "demo": "lift and draw a test sequence with the weights that ship",
-    "export": "write a model to one file: safetensors, StableHLO or ONNX",
+    "export": "write a model to one file: safetensors, StableHLO, ONNX or PyTorch",
     "convert": "make a run of a PyTorch checkpoint of the authors of a network",
     "pretrain": "pre-train P-STMO on masked 2D poses",
     "compare": "compare runs over their seeds",

@@ -135,12 +135,14 @@ def _load(source: str, checkpoint: str | None) -> "Contents":
 
 def _content(args: argparse.Namespace, contents: "Contents") -> bytes:
     """Returns the bytes of the file."""
-    from repose_jax.export import onnx, program, stablehlo
+    from repose_jax.export import onnx, program, stablehlo, torch
     from repose_jax.weights import file
 
     if args.to == "safetensors":
         dtype = args.dtype or "float16"
         return file.content(contents.config, contents.variables, dtype, **contents.notes)
     dtype = args.dtype or "float32"
+    if args.to == "torch":
+        return torch.content(contents, dtype)
     made = program.make(contents, form=args.form or "keypoints", frames=args.frames, flip=args.flip)
     return (onnx if args.to == "onnx" else stablehlo).content(made, dtype)

@@ -92,7 +92,7 @@ def fill(model: Model, known: TensorNames, state_dict: Mapping[str, Any], *, nam
             continue
         path, change = target
         unfilled.remove(path)
-        value = change(value)
+        value = change.to_ours(value)
         if value.shape != params[path].shape:
             problems.append(f"{key} gives {value.shape}, {path} is {params[path].shape}")
         elif not np.isfinite(value).all():

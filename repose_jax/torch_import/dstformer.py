@@ -8,6 +8,7 @@ from repose_jax.torch_import.tensors import (
     Shapes,
     Target,
     TensorNames,
+    expand,
     module_target,
     row,
     transformer_sizes,
@@ -54,4 +55,13 @@ def _sizes(shapes: Shapes) -> dict[str, int]:
     )
 
 
-DSTFORMER = TensorNames(_target, _sizes)
+_NAMES = expand(
+    "{temp,pos}_embed",
+    "{joints_embed,norm,pre_logits.fc,head}.{weight,bias}",
+    "ts_attn.#.{weight,bias}",
+    "blocks_{st,ts}.#.{norm1,norm2}_{s,t}.{weight,bias}",
+    "blocks_{st,ts}.#.attn_{s,t}.{qkv,proj}.{weight,bias}",
+    "blocks_{st,ts}.#.mlp_{s,t}.{fc1,fc2}.{weight,bias}",
+)
+
+DSTFORMER = TensorNames(_target, _sizes, _NAMES)

@@ -1,6 +1,7 @@
 """The names in MHFormer's checkpoints."""
 
 import re
+from collections.abc import Collection, Iterator
 
 from repose_jax.torch_import.tensors import (
     BLOCK,
@@ -9,6 +10,7 @@ from repose_jax.torch_import.tensors import (
     Target,
     TensorNames,
     count,
+    expand,
     kernel,
     lengths,
     linear_target,
@@ -102,4 +104,28 @@ def _sizes(shapes: Shapes) -> dict[str, int]:
     return sizes
 
 
-MHFORMER = TensorNames(_target, _sizes, not_inferred=("heads", "generator_heads"))
+_HYPOTHESES = "Transformer_hypothesis"
+_BLOCKS = f"{_HYPOTHESES}.{{SHR,CHI}}_blocks.#"
+_COMMON = (
+    "Transformer_encoder_#.pos_embed",
+    f"{_HYPOTHESES}.pos_embed_#",
+    f"{_HYPOTHESES}.norm.{{weight,bias}}",
+    "regression.{0,1}.{weight,bias,running_mean,running_var}",
+    "norm_#.{weight,bias}",
+    "Transformer_encoder_#.norm.{weight,bias}",
+    f"Transformer_encoder_#.blocks.#.{{{','.join(BLOCK)}}}.{{weight,bias}}",
+    f"{_BLOCKS}.{{norm2,mlp.fc1,mlp.fc2}}.{{weight,bias}}",
+    f"{_BLOCKS}.norm1_#.{{weight,bias}}",
+    f"{_BLOCKS}.norm3_##.{{weight,bias}}",
+    f"{_BLOCKS}.attn_#.{{{','.join(_LINEAR)}}}.{{weight,bias}}",
+)
+
+
+def _names(paths: Collection[Path]) -> Iterator[str]:
+    """Returns the names; an embedding is the first of a list if a norm follows it."""
+    norm = ("embeddings", 0, "norm", "scale") in paths
+    parts = "embedding_#.{0,1}" if norm else "embedding_#"
+    return expand(*_COMMON, f"{parts}.{{weight,bias,running_mean,running_var}}")(paths)
+
+
+MHFORMER = TensorNames(_target, _sizes, _names, not_inferred=("heads", "generator_heads"))

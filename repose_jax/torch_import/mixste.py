@@ -4,10 +4,12 @@ import re
 
 from repose_jax.torch_import.tensors import (
     BLOCK,
+    Change,
     Path,
     Shapes,
     Target,
     TensorNames,
+    expand,
     module_target,
     row,
     transformer_sizes,
@@ -27,7 +29,9 @@ def _target(name: str) -> Target | None:
     if name == "Spatial_pos_embed":
         return ("joint_embedding",), row
     if name == "Temporal_pos_embed":
-        return ("frame_embedding",), lambda tensor: row(tensor)[:, None]
+        return ("frame_embedding",), Change(
+            lambda tensor: row.to_ours(tensor)[:, None], lambda param: row.to_theirs(param[:, 0])
+        )
     module, _, leaf = name.rpartition(".")
     path: Path | None = _TOP.get(module)
     if match := re.fullmatch(r"([ST])TEblocks\.(\d+)\.(.*)", module):
@@ -48,4 +52,10 @@ def _sizes(shapes: Shapes) -> dict[str, int]:
     return transformer_sizes(shapes, axes, blocks="STEblocks", hidden="STEblocks.0.mlp.fc1.weight")
 
 
-MIXSTE = TensorNames(_target, _sizes)
+_NAMES = expand(
+    "{Spatial,Temporal}_pos_embed",
+    "{Spatial_patch_to_embedding,Spatial_norm,Temporal_norm,head.0,head.1}.{weight,bias}",
+    f"{{S,T}}TEblocks.#.{{{','.join(BLOCK)}}}.{{weight,bias}}",
+)
+
+MIXSTE = TensorNames(_target, _sizes, _NAMES)

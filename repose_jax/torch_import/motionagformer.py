@@ -7,6 +7,7 @@ from repose_jax.torch_import.tensors import (
     Shapes,
     Target,
     TensorNames,
+    expand,
     module_target,
     row,
     same,
@@ -65,4 +66,13 @@ def _sizes(shapes: Shapes) -> dict[str, int]:
     )
 
 
-MOTIONAGFORMER = TensorNames(_target, _sizes, not_inferred=("heads", "neighbours"))
+_BLOCKS = "layers.#.{att,graph}_{spatial,temporal}"
+_NAMES = expand(
+    "pos_embed",
+    f"{{{','.join(_TOP)}}}.{{weight,bias}}",
+    "layers.#.fusion.{weight,bias}",
+    f"{_BLOCKS}.{{layer_scale_1,layer_scale_2}}",
+    f"{_BLOCKS}.{{{','.join(_BLOCK)}}}.{{weight,bias,running_mean,running_var}}",
+)
+
+MOTIONAGFORMER = TensorNames(_target, _sizes, _NAMES, not_inferred=("heads", "neighbours"))

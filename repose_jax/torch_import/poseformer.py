@@ -1,16 +1,16 @@
 """The names in the checkpoints of PoseFormer."""
 
 import re
-from collections.abc import Mapping
-
-import numpy as np
+from collections.abc import Callable, Collection, Iterable, Mapping
 
 from repose_jax.torch_import.tensors import (
     BLOCK,
+    Change,
     Path,
     Shapes,
     Target,
     TensorNames,
+    expand,
     linear_target,
     module_target,
     row,
@@ -34,8 +34,11 @@ _EMBEDDINGS: Mapping[str, Path] = {
 }
 
 
-def _flat(tensor: np.ndarray) -> np.ndarray:
-    return tensor.reshape(tensor.shape[1]) if tensor.ndim == 3 else tensor
+# The weight [1, in, 1] of a convolution with one output is a vector here.
+_FLAT = Change(
+    lambda tensor: tensor.reshape(tensor.shape[1]) if tensor.ndim == 3 else tensor,
+    lambda param: param.reshape(1, -1, 1),
+)
 
 
 def target(
@@ -63,8 +66,20 @@ def target(
     if not path:
         return None
     if "mean" in str(path[-1]):
-        return linear_target(path, leaf, _flat)
+        return linear_target(path, leaf, _FLAT)
     return module_target(path, leaf)
+
+
+def names(
+    top: Mapping[str, Path], temporal: Mapping[str, Path], embeddings: Mapping[str, Path]
+) -> Callable[[Collection[Path]], Iterable[str]]:
+    """Returns the names of the tensors of a PoseFormer; see `target`."""
+    return expand(
+        *embeddings,
+        f"{{{','.join(top)}}}.{{weight,bias}}",
+        f"Spatial_blocks.#.{{{','.join(BLOCK)}}}.{{weight,bias}}",
+        f"blocks.#.{{{','.join(temporal)}}}.{{weight,bias}}",
+    )
 
 
 def sizes(shapes: Shapes, embed: str, axes: Mapping[str, tuple[str, int]]) -> dict[str, int]:
@@ -91,4 +106,5 @@ POSEFORMER = TensorNames(
     lambda shapes: sizes(
         shapes, "Spatial_patch_to_embedding", {"frames": ("Temporal_pos_embed", 1)}
     ),
+    names(_TOP, BLOCK, _EMBEDDINGS),
 )

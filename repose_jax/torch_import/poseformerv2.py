@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from repose_jax.torch_import.poseformer import COMMON, sizes, target
+from repose_jax.torch_import.poseformer import COMMON, names, sizes, target
 from repose_jax.torch_import.tensors import BLOCK, Path, TensorNames
 
 _TOP = {
@@ -33,5 +33,6 @@ _AXES = {
 POSEFORMERV2 = TensorNames(
     lambda name: target(name, _TOP, _MIXED, _EMBEDDINGS),
     lambda shapes: sizes(shapes, "Joint_embedding", _AXES),
+    names(_TOP, _MIXED, _EMBEDDINGS),
     not_inferred=("heads", "frames"),
 )

@@ -5,10 +5,12 @@ import re
 import numpy as np
 
 from repose_jax.torch_import.tensors import (
+    Change,
     Path,
     Shapes,
     Target,
     TensorNames,
+    expand,
     kernel,
     linear_target,
     norm_target,
@@ -68,7 +70,7 @@ def _target(name: str) -> Target | None:
     if name in _EMBEDDINGS:
         return _EMBEDDINGS[name], row
     if name in _TOKENS:
-        return _TOKENS[name], np.ravel
+        return _TOKENS[name], Change(np.ravel, lambda param: param.reshape(1, 1, -1))
     module, _, leaf = name.rpartition(".")
     if module in _POINTWISE:
         return linear_target(_POINTWISE[module], leaf, pointwise)
@@ -115,4 +117,19 @@ def _sizes(shapes: Shapes) -> dict[str, int]:
     return sizes
 
 
-PSTMO = TensorNames(_target, _sizes)
+_NORMS = "{sublayer.0.norm,sublayer.1.norm}.{a_2,b_2}"
+_LINEAR = (
+    "{self_attn.linears.0,self_attn.linears.1,self_attn.linears.2,self_attn.linears.3,"
+    "feed_forward.w_1,feed_forward.w_2}.{weight,bias}"
+)
+_NAMES = expand(  # of the lifter
+    *(name for name in _EMBEDDINGS if name.startswith("Transformer")),
+    f"{{{','.join(name for name in _POINTWISE if name != 'fcn_dec.1')}}}.{{weight,bias}}",
+    f"{{{','.join(name for name in _BATCH_NORMS if name != 'fcn_dec.0')}}}"
+    ".{weight,bias,running_mean,running_var}",
+    "{Transformer,Transformer_reduce}.model.norm.{a_2,b_2}",
+    "{Transformer,Transformer_reduce}.model.layers.#." + _NORMS,
+    "{Transformer,Transformer_reduce}.model.layers.#." + _LINEAR,
+)
+
+PSTMO = TensorNames(_target, _sizes, _NAMES)

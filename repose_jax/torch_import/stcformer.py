@@ -5,10 +5,12 @@ import re
 import numpy as np
 
 from repose_jax.torch_import.tensors import (
+    Change,
     Path,
     Shapes,
     Target,
     TensorNames,
+    expand,
     kernel,
     lengths,
     linear_target,
@@ -35,6 +37,18 @@ def _apart(tensor: np.ndarray) -> np.ndarray:
     return tensor.reshape(-1, 3, *tensor.shape[1:]).swapaxes(0, 1).reshape(tensor.shape)
 
 
+def _together(tensor: np.ndarray) -> np.ndarray:
+    """Undoes `_apart`."""
+    return tensor.reshape(3, -1, *tensor.shape[1:]).swapaxes(0, 1).reshape(tensor.shape)
+
+
+# [c, 1, 3, 3] to [3, 3, c]
+_NEAR = Change(
+    lambda tensor: kernel.to_ours(tensor).squeeze(-2),
+    lambda param: kernel.to_theirs(param[..., None, :]),
+)
+
+
 def _target(name: str) -> Target | None:
     module, _, leaf = name.rpartition(".")
     path: Path | None = _TOP.get(module)
@@ -47,10 +61,15 @@ def _target(name: str) -> Target | None:
     if path is None:
         return None
     if path[-1] == "qkv":
-        ours = linear_target(path, leaf)
-        return ours and (ours[0], lambda tensor: ours[1](_apart(tensor)))
-    if str(path[-1]).startswith("near"):  # [c, 1, 3, 3] to [3, 3, c]
-        return linear_target(path, leaf, lambda tensor: kernel(tensor).squeeze(-2))
+        change = kernel if leaf == "weight" else same
+        apart = Change(
+            lambda tensor: change.to_ours(_apart(tensor)),
+            lambda param: _together(change.to_theirs(param)),
+        )
+        ours = linear_target(path, leaf, apart)
+        return ours and (ours[0], apart)
+    if str(path[-1]).startswith("near"):
+        return linear_target(path, leaf, _NEAR)
     return module_target(path, leaf)
 
 
@@ -68,4 +87,10 @@ def _sizes(shapes: Shapes) -> dict[str, int]:
     return sizes
 
 
-STCFORMER = TensorNames(_target, _sizes, not_inferred=("frames", "joints"))
+_NAMES = expand(
+    "{pose_emb,regress_head}.{weight,bias}",
+    "stcformer.stc_block.#.stc_att.emb.weight",
+    f"stcformer.stc_block.#.{{{','.join(_IN_BLOCK)}}}.{{weight,bias}}",
+)
+
+STCFORMER = TensorNames(_target, _sizes, _NAMES, not_inferred=("frames", "joints"))

@@ -1,15 +1,30 @@
-"""The tensors of a PyTorch model as parameters of ours."""
+"""The tensors of a PyTorch model as parameters of ours, and back."""
 
 import dataclasses
-from collections.abc import Callable, Mapping
-from typing import Any
+import itertools
+import re
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 
 Path = tuple[str | int, ...]
 Shapes = Mapping[str, tuple[int, ...]]
-Change = Callable[[np.ndarray], np.ndarray]
-Target = tuple[Path, Change]  # the parameter, and the change of layout
+
+
+class Change(NamedTuple):
+    """A change of layout between a tensor of the authors and a parameter of ours.
+
+    Attributes:
+        to_ours: tensor to parameter.
+        to_theirs: parameter to tensor.
+    """
+
+    to_ours: Callable[[np.ndarray], np.ndarray]
+    to_theirs: Callable[[np.ndarray], np.ndarray]
+
+
+Target = tuple[Path, Change]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,39 +35,81 @@ class TensorNames:
         target: name of a tensor to its parameter, or None for an unknown name.
         sizes: shapes of the tensors to the sizes that can be inferred, by the fields of the model's
             config.
+        names: paths of parameters to the names of their tensors, and of others that the model of
+            these parameters has not.
         not_inferred: fields of the model's config that the shapes do not determine.
     """
 
     target: Callable[[str], Target | None]
     sizes: Callable[[Shapes], Mapping[str, Any]]
+    names: Callable[[Collection[Path]], Iterable[str]]
     not_inferred: tuple[str, ...] = ("heads",)
 
 
-def same(tensor: np.ndarray) -> np.ndarray:
-    """Returns the tensor as it is."""
-    return tensor
-
-
-def row(tensor: np.ndarray) -> np.ndarray:
-    """Drops a leading axis of length 1."""
-    return tensor.reshape(tensor.shape[1:]) if tensor.shape[:1] == (1,) else tensor
-
-
-def kernel(tensor: np.ndarray) -> np.ndarray:
-    """Transposes the weight of a linear map or a convolution.
+def expand(*patterns: str) -> Callable[[Collection[Path]], Iterator[str]]:
+    """Returns `TensorNames.names` of patterns.
 
     Args:
-        tensor: `[out, in, *window]`.
-
-    Returns:
-        `[*window, in, out]`.
+        *patterns: names with alternatives in braces, "fc{1,2}.{weight,bias}", and "#" for any
+            number.
     """
-    return np.moveaxis(tensor, (0, 1), (-1, -2)) if tensor.ndim > 1 else tensor
+
+    def names(paths: Collection[Path]) -> Iterator[str]:
+        largest = max((part for path in paths for part in path if isinstance(part, int)), default=0)
+        numbers = [str(number) for number in range(2 * largest + 2)]  # some count in two steps
+        for pattern in patterns:
+            parts = [
+                part[1:-1].split(",")
+                if part.startswith("{")
+                else numbers
+                if part == "#"
+                else [part]
+                for part in re.split(r"(\{[^}]*\}|#)", pattern)
+            ]
+            yield from map("".join, itertools.product(*parts))
+
+    return names
 
 
-def pointwise(tensor: np.ndarray) -> np.ndarray:
-    """Returns the kernel `[in, out]` of a convolution of width 1 with weight `[out, in, 1]`."""
-    return tensor[..., 0].T if tensor.ndim == 3 and tensor.shape[2] == 1 else tensor
+def to_theirs(known: TensorNames, params: Mapping[Path, np.ndarray]) -> dict[str, np.ndarray]:
+    """Returns the parameters of a model as the tensors of its authors.
+
+    Args:
+        known: the names of the tensors.
+        params: path of a parameter or statistic to its value.
+
+    Raises:
+        ValueError: a parameter has no name there.
+    """
+    tensors, unnamed = {}, set(params)
+    for name in known.names(params):
+        target = known.target(name)
+        if target is not None and target[0] in unnamed:
+            path, change = target
+            unnamed.remove(path)
+            tensors[name] = change.to_theirs(params[path])
+    if unnamed:
+        raise ValueError(f"There are no names of PyTorch tensors for {sorted(unnamed, key=str)}.")
+    return tensors
+
+
+same = Change(lambda tensor: tensor, lambda param: param)
+"""The layout is the same."""
+row = Change(
+    lambda tensor: tensor.reshape(tensor.shape[1:]) if tensor.shape[:1] == (1,) else tensor,
+    lambda param: param[None],
+)
+"""A tensor has a leading axis of length 1."""
+kernel = Change(
+    lambda tensor: np.moveaxis(tensor, (0, 1), (-1, -2)) if tensor.ndim > 1 else tensor,
+    lambda param: np.moveaxis(param, (-1, -2), (0, 1)),
+)
+"""The weight `[out, in, *window]` of a linear map or a convolution is `[*window, in, out]` here."""
+pointwise = Change(
+    lambda tensor: tensor[..., 0].T if tensor.ndim == 3 and tensor.shape[2] == 1 else tensor,
+    lambda param: param.T[..., None],
+)
+"""The weight `[out, in, 1]` of a convolution of width 1 is `[in, out]` here."""
 
 
 _NORM = {

@@ -7,6 +7,7 @@ from repose_jax.torch_import.tensors import (
     Shapes,
     Target,
     TensorNames,
+    expand,
     linear_target,
     norm_target,
     pointwise,
@@ -44,4 +45,11 @@ def _sizes(shapes: Shapes) -> dict[str, Any]:
     }
 
 
-VIDEOPOSE3D = TensorNames(_target, _sizes, not_inferred=("causal",))
+_NAMES = expand(
+    "{expand_conv,shrink}.{weight,bias}",
+    "layers_conv.#.{weight,bias}",
+    "expand_bn.{weight,bias,running_mean,running_var}",
+    "layers_bn.#.{weight,bias,running_mean,running_var}",
+)
+
+VIDEOPOSE3D = TensorNames(_target, _sizes, _NAMES, not_inferred=("causal",))

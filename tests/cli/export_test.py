@@ -2,12 +2,16 @@ import hashlib
 import json
 import sys
 
+import jax
+import numpy as np
 import onnx
 import pytest
+from flax import nnx
 from jax import export
 from small_export import contents
 
 from repose_jax import cli
+from repose_jax.torch_import import convert
 from repose_jax.training.workdir import load_weights, read_config
 from repose_jax.weights import file, shipped
 
@@ -89,6 +93,17 @@ def test_a_file_of_weights_is_exported_to_stablehlo(tmp_path):
     (arrays,), _ = program.in_tree.unflatten(program.in_avals)
     assert arrays["normalised"].shape[1:] == (3, 17, 3)
     assert sizes["float16"] < 0.6 * sizes["float32"]
+
+
+def test_a_checkpoint_of_pytorch_is_converted_back(tmp_path):
+    pytest.importorskip("torch")
+    weights, path = tmp_path / "small.safetensors", tmp_path / "small.bin"
+    small = contents("repose")
+    file.write(weights, small.config, small.variables, "float32")
+    assert cli.main(["export", str(weights), "--to=torch", f"--out={path}"]) == 0
+    read = convert.from_torch(state_dict=convert.read_torch(path), **small.config.model)
+    leaves = [jax.tree.leaves(part) for part in (nnx.state(read, nnx.Param), small.variables[0])]
+    assert all(np.array_equal(a, b) for a, b in zip(*leaves, strict=True))
 
 
 def test_a_missing_package_is_named_with_its_extra(tmp_path, monkeypatch, capsys):
