@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from repose_jax.keypoints import store
 from repose_jax.keypoints.detections import Detections
 from repose_jax.keypoints.finish import finish
 from repose_jax.keypoints.formats import FORMATS, Joints, find_format, joints_of
@@ -58,7 +59,8 @@ def read(
 
     In a folder, files of one frame make a video, with the numbers in their names as those of the
     frames, and TRC files that differ only in the number of the person are one video; other files
-    are videos of their own, as are those in folders inside.
+    are videos of their own, as are those in folders inside. The folder of a result of
+    `repose lift`, and the file of joints in it, are the joints that were detected for it.
 
     Args:
         path: a file or a folder.
@@ -79,6 +81,9 @@ def read(
     """
     options = _options(format, fps, image_size, joints)
     path = pathlib.Path(path)
+    if (stored := store.find(path)) is not None:
+        found = store.read(stored)
+        return [found if image_size is None else dataclasses.replace(found, image_size=image_size)]
     if path.is_dir():
         return _folder(path, options)
     if not path.exists():

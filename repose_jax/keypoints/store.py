@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import zipfile
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,19 @@ from repose_jax.keypoints.detections import Detections
 _ARRAYS = ("keypoints", "confidence", "frame", "score", "identity", "time_s")
 _TEXTS = ("name", "format")
 _LISTS = ("assumptions", "warnings")
+NAME = "keypoints.npz"
+"""Name of the file in the folder of a result."""
 VERSION = "repose_keypoints"
 """Key that only these files have."""
+
+
+def find(path: pathlib.Path) -> pathlib.Path | None:
+    """Returns the file that `write` wrote: the path itself, or that in a folder; else None."""
+    path = path / NAME if path.is_dir() else path
+    if not zipfile.is_zipfile(path):
+        return None
+    with zipfile.ZipFile(path) as archive:
+        return path if f"{VERSION}.npy" in archive.namelist() else None
 
 
 def write(path: pathlib.Path, detections: Detections) -> None:

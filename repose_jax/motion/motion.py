@@ -1,6 +1,8 @@
 """The result of lifting: people who move in a world, with where each value comes from."""
 
 import dataclasses
+import os
+import pathlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -118,3 +120,15 @@ class Motion:
     def fps(self) -> float:
         """The usual frame rate: of the median step between frames; 30 for one frame."""
         return float(1 / np.median(np.diff(self.time_s))) if len(self.time_s) > 1 else 30.0
+
+    def save(self, path: str | os.PathLike[str]) -> list[pathlib.Path]:
+        """Writes the motion to a file of the kind that its suffix names; see `files.save`."""
+        from repose_jax.motion import files
+
+        return files.save(self, path)
+
+    def show(self) -> Any:
+        """Shows the motion: in a notebook below the cell, else in the browser; see `show.show`."""
+        from repose_jax.motion import show
+
+        return show.show(self)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from repose_jax.motion import angles
 from repose_jax.motion.motion import STATUS, Motion, Person
 from repose_jax.skeleton import HUMAN36M
 
@@ -82,10 +83,22 @@ def write_csv(path: pathlib.Path, person: Person) -> None:
             writer.writerow(row)
 
 
+def write_angles(path: pathlib.Path, person: Person) -> None:
+    """Writes a row for each frame: the angles of the joints, degrees; see `docs/angles.md`."""
+    columns = angles.angles(person.joints_mm.astype(np.float64))
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["frame", "time_s", *(f"{name}_deg" for name in columns)])
+        for frame, time, *values in zip(
+            person.frame.tolist(), person.time_s.tolist(), *columns.values(), strict=True
+        ):
+            writer.writerow([frame, f"{time:.6f}", *(f"{value:.2f}" for value in values)])
+
+
 def _listed(values: np.ndarray, digits: int) -> Any:
     if values.dtype.kind != "f":
         return values.tolist()
     rounded = np.round(values.astype(np.float64), digits)
-    listed = rounded.astype(object)
+    listed = np.array(rounded, dtype=object)  # also of a single number
     listed[~np.isfinite(rounded)] = None
     return listed.tolist()

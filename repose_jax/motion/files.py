@@ -1,0 +1,207 @@
+"""The files of a motion: one set for each person, and what shows all people."""
+
+import json
+import os
+import pathlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from repose_jax.motion import bvh, glb, page, preview, rerun, rig, tables, trc
+from repose_jax.motion.motion import STATUS, Motion, Person
+from repose_jax.runtime import extras, names
+
+Frames = Iterable[tuple[float, np.ndarray]]
+"""Times, s, and RGB frames of a video."""
+
+OF_PERSON: Mapping[str, Callable[[pathlib.Path, Motion, Person], None]] = {
+    "npz": tables.write_npz,
+    "json": tables.write_json,
+    "csv": lambda path, _, person: tables.write_csv(path, person),
+    "bvh": lambda path, _, person: bvh.write(path, rig.fit(person)),
+    "glb": lambda path, _, person: glb.write(path, rig.fit(person)),
+    "trc": lambda path, _, person: trc.write(path, person),
+    "angles": lambda path, _, person: tables.write_angles(path, person),
+}
+"""Kind of file to what writes it for one person."""
+NAMES = {"angles": "_angles.csv"}
+"""Ends of the names of files whose kind is not their suffix."""
+OF_ALL = {"html": "index.html", "mp4": "preview.mp4", "rrd": "motion.rrd"}
+"""Kind of file to its name, of those that show all people."""
+EXTRAS = {"mp4": ("preview", ("av", "cv2")), "rrd": ("rerun", ("rerun",))}
+"""Kinds that need an extra: its name, and its modules."""
+KINDS = (*OF_PERSON, *OF_ALL)
+
+
+def available() -> tuple[str, ...]:
+    """Returns the kinds of files that can be written with what is installed."""
+    return tuple(kind for kind in KINDS if _missing(kind) is None)
+
+
+def check(kinds: Sequence[str]) -> None:
+    """Checks that kinds exist and can be written, before anything is computed.
+
+    Raises:
+        ValueError: an unknown kind.
+        ImportError: a kind whose extra is not installed.
+    """
+    for kind in kinds:
+        if kind not in KINDS:
+            raise ValueError(names.unknown("kind of file", kind, KINDS))
+        if (error := _missing(kind)) is not None:
+            raise error
+
+
+def _missing(kind: str) -> ImportError | None:
+    extra, modules = EXTRAS.get(kind, ("", ()))
+    for module in modules:
+        try:
+            extras.require(module, extra, f"Writing {OF_ALL[kind]}")
+        except ImportError as error:
+            return error
+    return None
+
+
+def write(
+    folder: pathlib.Path,
+    motion: Motion,
+    kinds: Sequence[str] = KINDS,
+    *,
+    frames: Frames | None = None,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> list[pathlib.Path]:
+    """Writes the files of a motion into a folder, `summary.json` last.
+
+    The files that an earlier `summary.json` there lists are removed first.
+
+    Args:
+        folder: made if it does not exist.
+        motion: the motion.
+        kinds: of `KINDS`.
+        frames: of the video, for the preview.
+        progress: called with "writing", the number of files that are written, and that of all.
+
+    Returns:
+        The files.
+
+    Raises:
+        OSError: the folder or a file cannot be written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    _remove_earlier(folder)
+    planned: list[tuple[pathlib.Path, Callable[[pathlib.Path], None]]] = []
+    for person in motion.people:
+        for kind in (kind for kind in OF_PERSON if kind in kinds):
+            end = NAMES.get(kind, f".{kind}")
+            path = folder / f"person_{person.number}{end}"
+            planned.append((path, lambda p, k=kind, one=person: OF_PERSON[k](p, motion, one)))
+    listed = [path.name for path, _ in planned]
+    shown = {
+        "html": lambda path: page.write(path, motion, files=listed),
+        "mp4": lambda path: preview.write(path, motion, frames),
+        "rrd": lambda path: rerun.write(path, motion),
+    }
+    planned += [(folder / OF_ALL[kind], shown[kind]) for kind in OF_ALL if kind in kinds]
+    listed += [path.name for path, _ in planned[len(listed) :]]
+    for done, (path, make) in enumerate(planned):
+        if progress is not None:
+            progress("writing", done, len(planned))
+        make(path)
+    if progress is not None:
+        progress("writing", len(planned), len(planned))
+    path = folder / "summary.json"
+    content = {**summary(motion), "files": listed}
+    path.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    return [path for path, _ in planned] + [path]
+
+
+def save(
+    motion: Motion, path: str | os.PathLike[str], *, frames: Frames | None = None
+) -> list[pathlib.Path]:
+    """Writes a motion to one file of the kind that its suffix names.
+
+    Of a motion of several people, kinds of one person give a file for each, `NAME_1.bvh`, but for
+    .glb, which holds all. A path without suffix is a folder for all kinds that can be written.
+
+    Raises:
+        ValueError: an unknown suffix.
+        ImportError: a kind whose extra is not installed.
+    """
+    path = pathlib.Path(path)
+    kind = path.suffix[1:].lower()
+    if not kind:
+        return write(path, motion, available(), frames=frames)
+    check([kind])
+    if kind == "glb":
+        glb.write(path, [rig.fit(person) for person in motion.people])
+    elif kind == "html":
+        page.write(path, motion)
+    elif kind == "mp4":
+        preview.write(path, motion, frames)
+    elif kind == "rrd":
+        rerun.write(path, motion)
+    else:
+        several = len(motion.people) > 1
+        written = []
+        for person in motion.people:
+            one = path.with_stem(f"{path.stem}_{person.number}") if several else path
+            OF_PERSON[kind](one, motion, person)
+            written.append(one)
+        return written
+    return [path]
+
+
+def summary(motion: Motion) -> dict[str, Any]:
+    """Returns what was found, assumed and asked for, as values of JSON."""
+    steps = np.diff(motion.time_s)
+    return {
+        "name": motion.name,
+        "format": motion.format,
+        "image_size": [*motion.camera.image_size],
+        "frames": len(motion.time_s),
+        "duration_s": round(float(motion.time_s[-1] - motion.time_s[0]), 6),
+        "fps": round(motion.fps, 6),
+        "variable_frame_rate": bool(len(steps) and np.ptp(steps) > 0.1 * np.median(steps)),
+        "units": tables.UNITS,
+        "camera": {
+            "focal_px": round(float(motion.camera.focal_px), 3),
+            "centre_px": np.round(motion.camera.centre_px, 3).tolist(),
+            "source": motion.camera.source,
+        },
+        "world": {
+            "rotation": np.round(motion.world.rotation, 8).tolist(),
+            "origin_mm": np.round(motion.world.origin_mm, 2).tolist(),
+            "source": motion.world.source,
+        },
+        "people": [_person(person) for person in motion.people],
+        "assumptions": [*motion.assumptions],
+        "warnings": [*motion.warnings],
+        **motion.settings,
+    }
+
+
+def _person(person: Person) -> dict[str, Any]:
+    return {
+        "number": person.number,
+        "frames": len(person.frame),
+        "from_s": round(float(person.time_s[0]), 6),
+        "to_s": round(float(person.time_s[-1]), 6),
+        "joints": {
+            name: round(float((person.status == value).mean()), 4)
+            for value, name in enumerate(STATUS)
+        },
+    }
+
+
+def _remove_earlier(folder: pathlib.Path) -> None:
+    """Removes the files that a summary in the folder lists, so that no person remains of it."""
+    earlier = folder / "summary.json"
+    try:
+        listed = json.loads(earlier.read_text(encoding="utf-8"))["files"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return
+    for name in listed:
+        if isinstance(name, str) and pathlib.Path(name).name == name:
+            (folder / name).unlink(missing_ok=True)
+    earlier.unlink()

@@ -1,0 +1,65 @@
+import dataclasses
+
+import numpy as np
+import pytest
+
+from repose_jax.keypoints import store
+from repose_jax.keypoints.detections import Detections
+from repose_jax.keypoints.read import read
+
+FOUND = Detections(
+    keypoints=np.random.default_rng(0).normal(size=(3, 17, 2)),
+    confidence=np.full((3, 17), 0.5),
+    frame=np.array([0, 0, 2]),
+    score=np.array([0.9, 0.8, 0.7]),
+    identity=np.array([-1, 4, 4]),
+    time_s=np.array([0, 0.04, 0.09]),
+    image_size=(1080, 1920),
+    name="clip.mp4",
+    format="blazepose33",
+    assumptions=("It stands still.",),
+)
+
+
+@pytest.mark.parametrize("size", [(1080, 1920), None])
+def test_what_is_read_is_what_was_written(tmp_path, size):
+    written = dataclasses.replace(FOUND, image_size=size)
+    store.write(tmp_path / "keypoints.npz", written)
+    read = store.read(tmp_path / "keypoints.npz")
+    for field in dataclasses.fields(Detections):
+        np.testing.assert_equal(getattr(read, field.name), getattr(written, field.name))
+    assert [path.name for path in tmp_path.iterdir()] == ["keypoints.npz"]
+
+
+def test_it_is_read_as_any_keypoint_file_by_itself_and_by_the_folder_of_the_result(tmp_path):
+    store.write(tmp_path / store.NAME, FOUND)
+    (tmp_path / "person_1.json").write_text("{}")
+    for path in (tmp_path, tmp_path / store.NAME):
+        (found,) = read(path)
+        np.testing.assert_array_equal(found.keypoints, FOUND.keypoints)
+        assert found.name == "clip.mp4"
+    (found,) = read(tmp_path, image_size=(640, 480))
+    assert found.image_size == (640, 480)
+
+
+def test_other_files_are_not_taken_for_it(tmp_path):
+    np.savez(tmp_path / "other.npz", keypoints=FOUND.keypoints)
+    (tmp_path / "text.npz").write_text("PK")
+    assert store.find(tmp_path) is None
+    assert store.find(tmp_path / "other.npz") is None
+    assert store.find(tmp_path / "text.npz") is None
+    assert store.find(tmp_path / "nothing.npz") is None
+
+
+@pytest.mark.parametrize("change", ["missing", "short"])
+def test_a_damaged_file_is_refused(tmp_path, change):
+    path = tmp_path / "keypoints.npz"
+    store.write(path, FOUND)
+    arrays = dict(np.load(path))
+    if change == "missing":
+        del arrays["score"]
+    else:
+        arrays["score"] = arrays["score"][:2]
+    np.savez(path, **arrays)
+    with pytest.raises(ValueError, match=r"keypoints\.npz: damaged: "):
+        store.read(path)

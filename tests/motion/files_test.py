@@ -1,0 +1,100 @@
+import json
+
+import numpy as np
+import pytest
+from small_motion import small_motion
+
+from repose_jax.motion import files
+from repose_jax.runtime import extras
+
+MOTION = small_motion(people=2, frames=12)
+QUICK = ("npz", "csv", "bvh", "html")
+
+
+def names(folder) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+def test_each_person_has_a_set_and_all_have_a_page_and_a_summary(tmp_path):
+    stages = []
+    written = files.write(
+        tmp_path / "new" / "folder", MOTION, QUICK, progress=lambda *now: stages.append(now)
+    )
+    persons = {f"person_{n}.{kind}" for n in (1, 2) for kind in ("npz", "csv", "bvh")}
+    assert names(tmp_path / "new" / "folder") == persons | {"index.html", "summary.json"}
+    assert {path.name for path in written} == persons | {"index.html", "summary.json"}
+    assert stages[0] == ("writing", 0, 7)
+    assert stages[-1] == ("writing", 7, 7)
+
+
+def test_the_summary_says_what_was_found_and_assumed(tmp_path):
+    files.write(tmp_path, MOTION, ("npz",))
+    summary = json.loads((tmp_path / "summary.json").read_text())
+    assert summary["assumptions"] == [*MOTION.assumptions]
+    assert summary["warnings"] == [*MOTION.warnings]
+    assert summary["frames"] == 12
+    assert summary["fps"] == 30
+    assert not summary["variable_frame_rate"]
+    first, second = summary["people"]
+    assert first["joints"] == {"seen": 1, "filled": 0, "missing": 0}
+    assert second["joints"]["filled"] > 0
+    assert summary["files"] == ["person_1.npz", "person_2.npz"]
+
+
+def test_nothing_of_an_earlier_motion_remains_but_files_of_others_do(tmp_path):
+    files.write(tmp_path, MOTION, QUICK)
+    (tmp_path / "person_2.txt").write_text("notes")
+    files.write(tmp_path, small_motion(people=1, frames=12), ("npz",))
+    assert names(tmp_path) == {"person_1.npz", "person_2.txt", "summary.json"}
+
+
+def test_a_summary_cannot_remove_files_elsewhere(tmp_path):
+    kept = tmp_path / "kept.txt"
+    kept.write_text("kept")
+    folder = tmp_path / "motion"
+    folder.mkdir()
+    (folder / "summary.json").write_text(json.dumps({"files": ["../kept.txt", str(kept), 7]}))
+    files.write(folder, MOTION, ("npz",))
+    assert kept.read_text() == "kept"
+
+
+@pytest.mark.parametrize("kind", files.OF_PERSON)
+def test_a_kind_of_one_person_gives_a_file_for_each_but_glb(tmp_path, kind):
+    if kind == "angles":
+        pytest.skip("its suffix is that of a table")
+    MOTION.save(tmp_path / f"walk.{kind}")
+    expected = {"walk.glb"} if kind == "glb" else {f"walk_1.{kind}", f"walk_2.{kind}"}
+    assert names(tmp_path) == expected
+
+
+def test_one_person_has_the_name_that_was_asked_for(tmp_path):
+    small_motion(people=1, frames=12).save(tmp_path / "walk.BVH")
+    assert names(tmp_path) == {"walk.BVH"}
+
+
+def test_a_path_without_suffix_is_a_folder(tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "available", lambda: ("npz",))
+    MOTION.save(tmp_path / "walk")
+    assert names(tmp_path / "walk") == {"person_1.npz", "person_2.npz", "summary.json"}
+
+
+def test_an_unknown_kind_is_refused_with_the_nearest():
+    with pytest.raises(ValueError, match="no kind of file 'bhv'. Did you mean 'bvh'"):
+        files.check(["npz", "bhv"])
+
+
+def test_a_kind_without_its_extra_is_not_available_and_named(monkeypatch):
+    def require(module, extra, purpose):
+        raise ImportError(f"{purpose} needs {module}: repose-jax[{extra}]")
+
+    monkeypatch.setattr(extras, "require", require)
+    assert set(files.KINDS) - set(files.available()) == {"mp4", "rrd"}
+    with pytest.raises(ImportError, match=r"Writing preview\.mp4 needs .*repose-jax\[preview\]"):
+        files.check(["mp4"])
+
+
+def test_values_are_finite_in_json(tmp_path):
+    files.write(tmp_path, small_motion(people=2, frames=1), ("json",))
+    content = (tmp_path / "person_1.json").read_text()
+    found = json.loads(content, parse_constant=lambda text: pytest.fail(f"{text} is no JSON"))
+    assert np.isfinite(np.array(found["joints_mm"])).all()
