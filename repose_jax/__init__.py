@@ -4,6 +4,7 @@
 
     predictor = rp.load()  # the weights that ship
     joints = predictor(keypoints_2d, confidence, image_size=(1920, 1080), fps=30)  # [t, 17, 3], mm
+    motion = rp.lift("clip.mp4")  # everyone in a video, in a world
 
 Shapes are written with one set of letters throughout: ``b`` clips in a batch, ``t`` frames, ``j``
 joints, ``c`` channels, ``h`` attention heads. Positions are in millimetres in camera space (x
@@ -15,9 +16,11 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from repose_jax.evaluation import metrics as metrics
+    from repose_jax.lifting.lift import lift as lift
     from repose_jax.lifting.predictor import Predictor as Predictor
     from repose_jax.lifting.predictor import load as load
     from repose_jax.models import create as create_model
+    from repose_jax.motion.motion import Motion as Motion
     from repose_jax.objectives import losses as losses
     from repose_jax.skeleton import HUMAN36M as HUMAN36M
     from repose_jax.skeleton import Skeleton as Skeleton
@@ -25,9 +28,11 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 __all__ = [
     "HUMAN36M",
+    "Motion",
     "Predictor",
     "Skeleton",
     "create_model",
+    "lift",
     "load",
     "losses",
     "metrics",
@@ -37,9 +42,11 @@ __all__ = [
 # to import.
 _LAZY = {
     "HUMAN36M": ("repose_jax.skeleton", "HUMAN36M"),
+    "Motion": ("repose_jax.motion.motion", "Motion"),
     "Predictor": ("repose_jax.lifting.predictor", "Predictor"),
     "Skeleton": ("repose_jax.skeleton", "Skeleton"),
     "create_model": ("repose_jax.models", "create"),
+    "lift": ("repose_jax.lifting.lift", "lift"),
     "load": ("repose_jax.lifting.predictor", "load"),
     "losses": ("repose_jax.objectives.losses", None),
     "metrics": ("repose_jax.evaluation.metrics", None),

@@ -58,13 +58,19 @@ class Parser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: error: {' '.join(message.split())}\n")
 
     def parse_args(self, args: Sequence[str], namespace: Any = None) -> argparse.Namespace:  # pyright: ignore
-        """Parses as usual, after refusing flags that do not exist."""
-        known = [flag for action in self._actions for flag in action.option_strings]
+        """Parses as usual, after refusing flags that do not exist; `-` in a flag is as `_`."""
+        flags = [flag for action in self._actions for flag in action.option_strings]
+        known = {flag.replace("_", "-"): flag for flag in flags if flag.startswith("--")}
+        spelled = []
         for argument in args:
-            flag = argument.partition("=")[0]
-            if re.match("--.", flag) and flag not in known:
-                self.error(names.unknown("flag", flag, [k for k in known if k.startswith("--")]))
-        return super().parse_args(args, namespace)
+            flag, equals, value = argument.partition("=")
+            if re.match("--.", flag):
+                found = known.get(flag.replace("_", "-"))
+                if found is None:
+                    self.error(names.unknown("flag", flag, [*known.values()]))
+                argument = found + equals + value
+            spelled.append(argument)
+        return super().parse_args(spelled, namespace)
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         if action.choices is not None and value not in action.choices:

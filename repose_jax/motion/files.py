@@ -1,28 +1,37 @@
 """The files of a motion: one set for each person, and what shows all people."""
 
+import functools
 import json
 import os
 import pathlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
-from repose_jax.motion import bvh, glb, page, preview, rerun, rig, tables, trc
+from repose_jax.motion import bvh, glb, page, preview, rerun, tables, trc
 from repose_jax.motion.motion import STATUS, Motion, Person
+from repose_jax.motion.rig import RIGS, Rig, fit
 from repose_jax.runtime import extras, names
 
 Frames = Iterable[tuple[float, np.ndarray]]
 """Times, s, and RGB frames of a video."""
 
-OF_PERSON: Mapping[str, Callable[[pathlib.Path, Motion, Person], None]] = {
-    "npz": tables.write_npz,
-    "json": tables.write_json,
-    "csv": lambda path, _, person: tables.write_csv(path, person),
-    "bvh": lambda path, _, person: bvh.write(path, rig.fit(person)),
-    "glb": lambda path, _, person: glb.write(path, rig.fit(person)),
-    "trc": lambda path, _, person: trc.write(path, person),
-    "angles": lambda path, _, person: tables.write_angles(path, person),
+
+class _Writer(Protocol):
+    def __call__(
+        self, path: pathlib.Path, /, *, motion: Motion, person: Person, rig: Rig
+    ) -> None: ...
+
+
+OF_PERSON: Mapping[str, _Writer] = {
+    "npz": lambda path, motion, person, rig: tables.write_npz(path, motion, person),
+    "json": lambda path, motion, person, rig: tables.write_json(path, motion, person),
+    "csv": lambda path, motion, person, rig: tables.write_csv(path, person),
+    "bvh": lambda path, motion, person, rig: bvh.write(path, rig),
+    "glb": lambda path, motion, person, rig: glb.write(path, rig),
+    "trc": lambda path, motion, person, rig: trc.write(path, person),
+    "angles": lambda path, motion, person, rig: tables.write_angles(path, person),
 }
 """Kind of file to what writes it for one person."""
 NAMES = {"angles": "_angles.csv"}
@@ -69,6 +78,7 @@ def write(
     kinds: Sequence[str] = KINDS,
     *,
     frames: Frames | None = None,
+    rig: str = "full",
     progress: Callable[[str, int, int], None] | None = None,
 ) -> list[pathlib.Path]:
     """Writes the files of a motion into a folder, `summary.json` last.
@@ -80,22 +90,27 @@ def write(
         motion: the motion.
         kinds: of `KINDS`.
         frames: of the video, for the preview.
+        rig: skeleton of .bvh and .glb, "full" or "simple"; see `rig.fit`.
         progress: called with "writing", the number of files that are written, and that of all.
 
     Returns:
         The files.
 
     Raises:
+        ValueError: an unknown rig.
         OSError: the folder or a file cannot be written.
     """
+    if rig not in RIGS:
+        raise ValueError(names.unknown("rig", rig, RIGS))
     folder.mkdir(parents=True, exist_ok=True)
     _remove_earlier(folder)
+    rigs = [fit(person, rig) for person in motion.people]
     planned: list[tuple[pathlib.Path, Callable[[pathlib.Path], None]]] = []
-    for person in motion.people:
+    for person, skeleton in zip(motion.people, rigs, strict=True):
         for kind in (kind for kind in OF_PERSON if kind in kinds):
-            end = NAMES.get(kind, f".{kind}")
-            path = folder / f"person_{person.number}{end}"
-            planned.append((path, lambda p, k=kind, one=person: OF_PERSON[k](p, motion, one)))
+            path = folder / f"person_{person.number}{NAMES.get(kind, f'.{kind}')}"
+            write_one = functools.partial(OF_PERSON[kind], motion=motion, person=person)
+            planned.append((path, functools.partial(write_one, rig=skeleton)))
     listed = [path.name for path, _ in planned]
     shown = {
         "html": lambda path: page.write(path, motion, files=listed),
@@ -111,13 +126,17 @@ def write(
     if progress is not None:
         progress("writing", len(planned), len(planned))
     path = folder / "summary.json"
-    content = {**summary(motion), "files": listed}
+    content = {**summary(motion, rigs), "files": listed}
     path.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
     return [path for path, _ in planned] + [path]
 
 
 def save(
-    motion: Motion, path: str | os.PathLike[str], *, frames: Frames | None = None
+    motion: Motion,
+    path: str | os.PathLike[str],
+    *,
+    frames: Frames | None = None,
+    rig: str = "full",
 ) -> list[pathlib.Path]:
     """Writes a motion to one file of the kind that its suffix names.
 
@@ -125,36 +144,44 @@ def save(
     .glb, which holds all. A path without suffix is a folder for all kinds that can be written.
 
     Raises:
-        ValueError: an unknown suffix.
+        ValueError: an unknown suffix or rig.
         ImportError: a kind whose extra is not installed.
     """
     path = pathlib.Path(path)
     kind = path.suffix[1:].lower()
     if not kind:
-        return write(path, motion, available(), frames=frames)
+        return write(path, motion, available(), frames=frames, rig=rig)
     check([kind])
-    if kind == "glb":
-        glb.write(path, [rig.fit(person) for person in motion.people])
-    elif kind == "html":
+    rigs = [fit(person, rig) for person in motion.people]
+    if kind == "html":
         page.write(path, motion)
     elif kind == "mp4":
         preview.write(path, motion, frames)
     elif kind == "rrd":
         rerun.write(path, motion)
+    elif kind == "glb":
+        glb.write(path, rigs)
     else:
         several = len(motion.people) > 1
         written = []
-        for person in motion.people:
+        for person, skeleton in zip(motion.people, rigs, strict=True):
             one = path.with_stem(f"{path.stem}_{person.number}") if several else path
-            OF_PERSON[kind](one, motion, person)
+            OF_PERSON[kind](one, motion=motion, person=person, rig=skeleton)
             written.append(one)
         return written
     return [path]
 
 
-def summary(motion: Motion) -> dict[str, Any]:
+def summary(motion: Motion, rigs: Sequence[Rig] = ()) -> dict[str, Any]:
     """Returns what was found, assumed and asked for, as values of JSON."""
     steps = np.diff(motion.time_s)
+    slowed = sum(sum(one.slowed.values()) for one in rigs)
+    warnings = [*motion.warnings]
+    if slowed:
+        warnings.append(
+            f"The twist of limbs was faster than is possible in {slowed} places of the .bvh and "
+            ".glb files and was slowed down; joints are where they were."
+        )
     return {
         "name": motion.name,
         "format": motion.format,
@@ -176,7 +203,7 @@ def summary(motion: Motion) -> dict[str, Any]:
         },
         "people": [_person(person) for person in motion.people],
         "assumptions": [*motion.assumptions],
-        "warnings": [*motion.warnings],
+        "warnings": warnings,
         **motion.settings,
     }
 

@@ -1,0 +1,254 @@
+"""Lift videos, or 2D joints that a detector found, to the 3D motion of people.
+
+    repose lift clip.mp4 --out motion
+    repose lift alphapose-results.json --image-size=1920x1080 --fps=25 --height=1.78
+    repose lift openpose_json/ --person=1 --files=npz,bvh
+
+An input is a video, an image, a keypoint file (AlphaPose, OpenPose, MMPose, COCO, MediaPipe,
+DeepLabCut, TRC, npz, ...), or a folder of such files. Each person has a set of files; index.html
+shows all of them. The 2D joints are kept in keypoints.npz, an input too: to lift anew with other
+options nothing is detected again.
+"""
+
+import argparse
+import dataclasses
+import pathlib
+import sys
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from repose_jax.cli import environment
+from repose_jax.cli.arguments import Parser
+
+
+def add_arguments(parser: Parser) -> None:
+    """Adds the command's arguments."""
+    parser.add_argument("inputs", nargs="+", type=pathlib.Path, metavar="INPUT")
+    parser.add_argument(
+        "--out",
+        type=pathlib.Path,
+        default=pathlib.Path("motion"),
+        metavar="DIR",
+        help="folder of the results (default: motion); of several inputs each has a folder there",
+    )
+    parser.add_argument(
+        "--files",
+        metavar="KIND,...",
+        help="kinds of files: npz, json, csv, angles, bvh, glb, trc, html, mp4, rrd "
+        "(default: all that can be written)",
+    )
+    parser.add_argument(
+        "--rig",
+        choices=("full", "simple"),
+        default="full",
+        help="skeleton of .bvh and .glb; simple: no bones of length 0, for programs that retarget",
+    )
+    model = parser.add_argument_group("model")
+    model.add_argument(
+        "--weights", help="shipped weights, a .safetensors file or a run (default: shipped weights)"
+    )
+    model.add_argument("--checkpoint", choices=("best", "latest"), help="of a run (default: best)")
+    model.add_argument(
+        "--flip", action="store_true", help="also lift the mirrored video: twice the time"
+    )
+    source = parser.add_argument_group("input")
+    source.add_argument("--format", help="of keypoints, such as coco17 (default: recognised)")
+    source.add_argument(
+        "--joints", type=_names, metavar="NAME,...", help="order of the joints of an array or table"
+    )
+    source.add_argument("--fps", type=float, help="frame rate of keypoints or images")
+    source.add_argument(
+        "--image-size", type=_size, metavar="WxH", help="of keypoints, px (default: estimated)"
+    )
+    source.add_argument(
+        "--slow-motion", type=float, metavar="N", help="the video plays N times too slowly"
+    )
+    source.add_argument(
+        "--detector", help="blazepose (default), rtmpose, rtmo, or the path of an ONNX file"
+    )
+    source.add_argument("--detector-weights", metavar="DIR", help="folder of the detector's files")
+    people = parser.add_argument_group("people")
+    people.add_argument(
+        "--people", choices=("all", "one"), help="one: the video shows one person (faster)"
+    )
+    people.add_argument("--person", type=int, metavar="N", help="lift this person alone")
+    people.add_argument("--largest", action="store_true", help="lift the largest person alone")
+    people.add_argument(
+        "--min-length", type=float, metavar="S", help="shortest appearance, s (default: 0.3)"
+    )
+    people.add_argument(
+        "--max-gap", type=float, metavar="S", help="longest gap that is filled, s (default: 0.5)"
+    )
+    people.add_argument(
+        "--smooth", type=float, metavar="HZ", help="cutoff of the filter (default: 6; 0: none)"
+    )
+    place = parser.add_argument_group("where and how big")
+    place.add_argument("--height", type=float, metavar="M", help="standing height of people, m")
+    place.add_argument("--focal", type=float, metavar="PX", help="focal length, px")
+    place.add_argument("--fov", type=float, metavar="DEG", help="view of the longer side, degrees")
+    place.add_argument("--camera", metavar="FILE.toml", help="calibration of Pose2Sim")
+    place.add_argument("--up", help="the vertical: camera, or x,y,z in camera axes")
+    place.add_argument(
+        "--lock-feet", action="store_true", help="move people so that standing feet do not slide"
+    )
+
+
+def run(args: argparse.Namespace) -> None:
+    """Runs the command."""
+    from repose_jax.motion import files
+
+    kinds = files.available() if args.files is None else tuple(args.files.split(","))
+    files.check(kinds)
+    environment.start_jax()
+    from repose_jax.lifting import predictor
+    from repose_jax.lifting.options import Options
+
+    known = {field.name for field in dataclasses.fields(Options)}
+    asked = {k: value for k, value in vars(args).items() if k in known and value is not None}
+    options = Options(**asked)
+    for path in args.inputs:
+        if not path.exists():
+            raise FileNotFoundError(f"There is no file or folder {path}.")
+    model = predictor.load(options.weights, options.checkpoint)
+    failed = 0
+    for path in args.inputs:
+        out = args.out if len(args.inputs) == 1 else _unused(args.out / path.stem)
+        try:
+            failed += _lift(path, out, model, options, kinds, args.rig)
+        except (ValueError, OSError, ImportError) as error:
+            if len(args.inputs) == 1:
+                raise
+            print(f"repose lift: error: {error}", file=sys.stderr)
+            failed += 1
+    if failed:
+        raise ValueError(
+            f"{failed} of the videos could not be lifted; the others are in {args.out}."
+        )
+
+
+def _lift(
+    path: pathlib.Path, out: pathlib.Path, model: Any, options: Any, kinds: Any, rig: str
+) -> int:
+    """Lifts one input; returns how many of its videos failed, which others of it do not stop."""
+    from repose_jax.detectors import video
+    from repose_jax.keypoints import store
+    from repose_jax.lifting import lift
+    from repose_jax.motion import files
+
+    filmed = video.is_video(path)
+    with _Bars() as bars:
+        found = lift.detections_of(path, options, progress=bars)
+    if filmed:  # the longest part of the work
+        out.mkdir(parents=True, exist_ok=True)
+        store.write(out / store.NAME, found[0])
+    failed = 0
+    for detections in found:
+        folder = out if len(found) == 1 else _unused(out / pathlib.Path(detections.name).stem)
+        start = time.monotonic()
+        try:
+            with _Bars() as bars:
+                motion = lift.motion_of(
+                    detections, model, options, video=path if filmed else None, progress=bars
+                )
+                frames = _frames(path, options) if filmed else None
+                written = files.write(folder, motion, kinds, frames=frames, rig=rig, progress=bars)
+        except ValueError as error:
+            if len(found) == 1:
+                raise
+            print(f"repose lift: error: {error}", file=sys.stderr)
+            failed += 1
+            continue
+        print(_report(motion, folder, written, time.monotonic() - start))
+    return failed
+
+
+def _frames(path: pathlib.Path, options: Any) -> Iterator[tuple[float, np.ndarray]]:
+    """Iterates over a video, at the times of its detections."""
+    from repose_jax.detectors.video import open_video
+
+    with open_video(path, fps=options.fps) as frames:
+        for time_s, frame in frames:
+            yield time_s / options.slow_motion, frame
+
+
+def _report(motion: Any, folder: pathlib.Path, written: Any, seconds: float) -> str:
+    """Returns what was found, assumed and written, for the terminal."""
+    frames, people = len(motion.time_s), motion.people
+    length = motion.time_s[-1] - motion.time_s[0]
+    lines = [
+        f"{motion.name}: {len(people)} {'person' if len(people) == 1 else 'people'} in {frames} "
+        f"frames ({length:.1f} s at {motion.fps:.4g} frames/s), joints {motion.format}"
+    ]
+    for person in people[:_LISTED]:
+        seen = (person.status == 0).mean()
+        lines.append(
+            f"  person {person.number}: {person.time_s[0]:.2f} to {person.time_s[-1]:.2f} s, "
+            f"{seen:.0%} of the joints seen"
+        )
+    if len(people) > _LISTED:
+        lines.append(f"  and {len(people) - _LISTED} more")
+    for title, sentences in (("assumed", motion.assumptions), ("warnings", motion.warnings)):
+        if sentences:
+            lines += [f"{title}:", *(f"  {sentence}" for sentence in sentences[:_LISTED])]
+            if len(sentences) > _LISTED:
+                lines.append(f"  and {len(sentences) - _LISTED} more, in summary.json")
+    first = folder / "index.html" if folder / "index.html" in written else written[0]
+    lines.append(f"Written in {seconds:.1f} s: {len(written)} files in {folder}; open {first}")
+    return "\n".join(lines)
+
+
+class _Bars:
+    """A progress bar for each stage, one after the other; a context manager."""
+
+    def __init__(self):
+        self._stage, self._bar, self._start = "", None, 0.0
+
+    def __enter__(self) -> "_Bars":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.__exit__()
+
+    def __call__(self, stage: str, done: int, total: int) -> None:
+        from repose_jax.runtime.progress import Progress
+
+        if stage != self._stage:
+            self.__exit__()
+            unit = {"detecting": "frame", "lifting": "person", "writing": "file"}.get(stage, "step")
+            self._bar = Progress(max(total, done, 1), stage, unit=unit, keep=False)
+            self._stage, self._start = stage, time.monotonic()
+        assert self._bar is not None
+        self._bar.total = max(self._bar.total, done)
+        if stage == "detecting" and done > 1:
+            rate = done / max(time.monotonic() - self._start, 1e-9)
+            self._bar.show(f"{rate:.1f} frames/s")
+        self._bar.advance(done - self._bar.done)
+
+
+def _unused(folder: pathlib.Path) -> pathlib.Path:
+    """Returns the folder, or one with a number if this run has written to it."""
+    name, number = folder, 1
+    while name in _TAKEN:
+        number += 1
+        name = folder.with_name(f"{folder.name}_{number}")
+    _TAKEN.add(name)
+    return name
+
+
+def _size(text: str) -> tuple[int, int]:
+    width, cross, height = text.lower().partition("x")
+    if not cross or not width.isdigit() or not height.isdigit():
+        raise argparse.ArgumentTypeError(f"{text!r} is no size; give it as 1920x1080")
+    return int(width), int(height)
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(","))
+
+
+_LISTED = 12
+_TAKEN: set[pathlib.Path] = set()

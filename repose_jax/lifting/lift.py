@@ -1,0 +1,344 @@
+"""From a video or 2D joints to the 3D motion of people, from end to end."""
+
+import dataclasses
+import importlib.metadata
+import os
+import pathlib
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+import repose_jax
+from repose_jax.keypoints import read as keypoint_files
+from repose_jax.keypoints.detections import Detections
+from repose_jax.lifting import contacts, predictor, resample, scale, smooth, trajectory, world
+from repose_jax.lifting.bones import with_constant_lengths
+from repose_jax.lifting.camera import camera as make_camera
+from repose_jax.lifting.camera import undistorted
+from repose_jax.lifting.options import Options
+from repose_jax.lifting.predictor import Predictor
+from repose_jax.motion.motion import Camera, Motion, Person
+from repose_jax.runtime import names
+from repose_jax.tracking import gaps, outliers, sides, tracks
+from repose_jax.tracking.track import Track
+
+Stage = Callable[[str, int, int], None]
+"""Called with the name of a stage, the units of it that are done, and their number (0: unknown)."""
+
+
+def lift(
+    source: str | os.PathLike[str] | ArrayLike,
+    confidence: ArrayLike | None = None,
+    **options: object,
+) -> Motion:
+    """Lifts the people in a video or keypoint file, or the joints of arrays.
+
+        motion = rp.lift("clip.mp4", height=1.78)
+        motion.save("clip.bvh")
+        motion = rp.lift(keypoints, format="coco17", image_size=(1920, 1080), fps=30)
+
+    Args:
+        source: path of a video, of a keypoint file or of a folder of them; or `[t, j, 2 or 3]` or
+            `[t, p, j, 2 or 3]` joints of one or p people, px, the third value a confidence, in
+            the order of `format` (or of the option `joints`); NaN where missing.
+        confidence: `[t, j]` or `[t, p, j]` in [0, 1], of an array without it.
+        **options: fields of `Options`.
+
+    Raises:
+        ValueError: an unreadable or unknown source, one with several videos, or with nobody.
+        TypeError: an option that does not exist.
+        FileNotFoundError: there is no such file.
+        ImportError: the source needs an extra that is not installed.
+    """
+    known = [field.name for field in dataclasses.fields(Options)]
+    for name in options:
+        if name not in known:
+            raise TypeError(names.unknown("option", name, known))
+    asked = Options(**options)  # pyright: ignore[reportArgumentType]
+    if isinstance(source, (str, os.PathLike)):
+        found = detections_of(pathlib.Path(source), asked)
+        if len(found) > 1:
+            listed = ", ".join(one.name for one in found[:5])
+            raise ValueError(
+                f"{os.fspath(source)} has {len(found)} videos ({listed}...); lift one file of "
+                "them, or all of them with the command repose lift."
+            )
+        detections = found[0]
+    else:
+        detections = _of_arrays(np.asarray(source, np.float64), confidence, asked)
+    return motion_of(detections, predictor.load(asked.weights, asked.checkpoint), asked)
+
+
+def _of_arrays(values: np.ndarray, confidence: ArrayLike | None, options: Options) -> Detections:
+    order = options.joints or options.format
+    if order is None:
+        raise ValueError('The order of the joints is unknown; give format="coco17", for example.')
+    if values.ndim not in (3, 4) or values.shape[-1] not in (2, 3):
+        raise ValueError(
+            f"The joints have the shape {values.shape}; expected [t, j, 2 or 3], or "
+            "[t, p, j, 2 or 3] for several people."
+        )
+    sure = None if confidence is None else np.asarray(confidence, np.float64)
+    if values.shape[-1] == 3:
+        if sure is not None:
+            raise ValueError("The joints have a third value, and confidence is given as well.")
+        sure = values[..., 2]
+    return keypoint_files.from_arrays(
+        values[..., :2],
+        sure,
+        format=order,
+        fps=_float(options.fps),
+        image_size=options.image_size,
+    )
+
+
+def detections_of(
+    path: pathlib.Path,
+    options: Options,
+    *,
+    progress: Stage | None = None,
+) -> list[Detections]:
+    """Reads the 2D joints of a keypoint file or folder, or detects those of a video.
+
+    Raises:
+        ValueError: an unreadable or unknown source.
+        FileNotFoundError: there is no such file.
+        ImportError: a video without the extra that reads it.
+    """
+    from repose_jax.detectors import create, detect, video
+
+    if not path.exists():
+        raise FileNotFoundError(f"There is no file or folder {path}.")
+    if not video.is_video(path):
+        return keypoint_files.read(
+            path,
+            format=options.format,
+            fps=_float(options.fps),
+            image_size=options.image_size,
+            joints=options.joints,
+        )
+
+    def report(done: int, total: int | None, _: float) -> None:
+        if progress is not None:
+            progress("detecting", done, total or 0)
+
+    folder = options.detector_weights
+    detector = create.create(
+        options.detector, None if folder is None else os.fspath(folder), people=options.people
+    )
+    return [
+        detect.detect(
+            path,
+            detector,
+            progress=report,
+            slow_motion=options.slow_motion,
+            fps=_float(options.fps),
+        )
+    ]
+
+
+def motion_of(
+    detections: Detections,
+    model: Predictor,
+    options: Options,
+    *,
+    video: pathlib.Path | None = None,
+    progress: Stage | None = None,
+) -> Motion:
+    """Lifts the people of detections.
+
+    Follows people over time, mends left and right, rejects outliers and fills short gaps; lifts
+    each person with the model at a uniform frame rate; filters the joints, makes bones constant;
+    places the person in front of the camera, and all of them on one floor.
+
+    Args:
+        detections: 2D joints of all people.
+        model: a predictor whose unit is mm.
+        options: what is asked for; what concerns reading the source has no influence.
+        video: path of the video, for drawing on its frames.
+        progress: called as each person is lifted.
+
+    Raises:
+        ValueError: nobody was detected, or there is no person of the number asked for.
+    """
+    if model.unit != "mm":
+        raise ValueError(
+            "The model was trained on 2.5D labels and predicts px; lifting people into a world "
+            "needs one in mm, such as the shipped weights."
+        )
+    assumptions, warnings = [*detections.assumptions], [*detections.warnings]
+    size = detections.image_size or options.image_size
+    if size is None:
+        size = keypoint_files.estimate_image_size(detections)
+        assumptions.append(
+            f"Size of the image: {size[0]}x{size[1]} px, estimated from the joints "
+            "(give it with --image-size)."
+        )
+    camera = make_camera(
+        size, focal=options.focal, fov=options.fov, file=options.camera, video=detections.name
+    )
+    chosen = _chosen(detections, options)
+    people: list[Person] = []
+    for done, (number, track) in enumerate(chosen):
+        if progress is not None:
+            progress("lifting", done, len(chosen))
+        mended, found = _mended(track, options)
+        person, more = _lifted(mended, number, model, camera, options)
+        warnings += [f"Person {number}: {sentence}" for sentence in found + more]
+        people.append(person)
+    if progress is not None:
+        progress("lifting", len(chosen), len(chosen))
+    placed = [
+        world.Placed(
+            person.joints_camera_mm + person.root_mm[:, None], person.confidence, person.time_s
+        )
+        for person in people
+    ]
+    up = None if options.up is None else world.read_up(options.up)
+    place, found = world.upright(placed, camera, up=up)
+    warnings += found
+    people = [
+        dataclasses.replace(person, joints_mm=place.of_camera(one.joints_mm).astype(np.float32))
+        for person, one in zip(people, placed, strict=True)
+    ]
+    if options.lock_feet:
+        locked = [_with_locked_feet(person, camera, place) for person in people]
+        people = [person for person, _ in locked]
+        assumptions += [sentence for _, sentence in locked]
+    return Motion(
+        people=tuple(people),
+        time_s=detections.time_s,
+        camera=camera,
+        world=place,
+        name=detections.name,
+        format=detections.format,
+        assumptions=(*assumptions, *_assumed(camera, place.source, options)),
+        warnings=tuple(warnings),
+        settings=_settings(options),
+        video=None if video is None else os.fspath(video),
+    )
+
+
+def _float(value: int | float | None) -> float | None:
+    return None if value is None else float(value)
+
+
+def _chosen(detections: Detections, options: Options) -> list[tuple[int, Track]]:
+    """Returns the tracks to lift with their numbers."""
+    found = tracks.track(detections, min_length_s=float(options.min_length))
+    if not found:
+        raise ValueError(
+            f"{detections.name}: nobody was found in its {len(detections.time_s)} frames."
+        )
+    if options.largest:
+        largest = tracks.largest(found)
+        return [(number, one) for number, one in enumerate(found, 1) if one is largest]
+    if options.person is not None:
+        if options.person > len(found):
+            raise ValueError(
+                f"{detections.name}: there is no person {options.person}; "
+                f"{len(found)} were found, numbered from 1."
+            )
+        return [(options.person, found[options.person - 1])]
+    return [*enumerate(found, 1)]
+
+
+def _mended(track: Track, options: Options) -> tuple[Track, list[str]]:
+    """Returns a track without exchanged sides, outliers and short gaps, and warnings."""
+    track, warnings = sides.mend_sides(track)
+    track, count = outliers.without_outliers(track)
+    if count:
+        warnings.append(f"{count} joints jumped in single frames and were left out.")
+    return gaps.fill_gaps(track, float(options.max_gap)), warnings
+
+
+def _lifted(
+    track: Track, number: int, model: Predictor, camera: Camera, options: Options
+) -> tuple[Person, list[str]]:
+    """Returns a person whose joints in the world are still to be computed, and warnings."""
+    keypoints = undistorted(track.keypoints, camera)
+    seen, sure, times = resample.to_uniform(keypoints, track.confidence, track.time_s)
+    fps = float(1 / np.diff(times).mean()) if len(times) > 1 else None
+    raw = model(
+        seen,
+        sure,
+        camera.image_size,
+        fps=fps,
+        focal_length=None if camera.source.startswith("assumed") else camera.focal_px,
+        constant_bones=False,
+        flip=options.flip,
+    ).astype(np.float64)
+    filtered, problem = raw, None
+    if options.smooth:
+        parts = smooth.segments(np.any(sure > 0, axis=-1))
+        filtered, problem = smooth.butterworth(raw, times, float(options.smooth), segments=parts)
+    raw, filtered = (resample.back(values, times, track.time_s) for values in (raw, filtered))
+    joints = with_constant_lengths(filtered.astype(np.float32))
+    if options.height is not None:
+        scaled = scale.scale_to_height(joints, 1000 * options.height)
+        raw *= 1000 * options.height / scale.height_of(joints)
+        joints = scaled
+    root = trajectory.root_trajectory(joints, keypoints, track.confidence, camera, track.time_s)
+    person = Person(
+        number=number,
+        frame=track.frame,
+        time_s=track.time_s,
+        joints_mm=joints.astype(np.float32),
+        joints_camera_mm=joints.astype(np.float32),
+        root_mm=root.astype(np.float32),
+        raw_camera_mm=raw.astype(np.float32),
+        confidence=track.confidence.astype(np.float32),
+        status=track.status,
+        keypoints_px=track.detected.astype(np.float32),
+    )
+    return person, [] if problem is None else [problem]
+
+
+def _with_locked_feet(person: Person, camera: Camera, place: world.World) -> tuple[Person, str]:
+    """Returns a person whose standing feet do not slide, and a sentence on it."""
+    found = contacts.lock_feet(
+        person.joints_mm,
+        undistorted(person.keypoints_px[..., :2], camera),
+        person.confidence,
+        person.root_mm[:, 2] / camera.focal_px,
+        person.time_s,
+    )
+    if not found.touching.any():
+        return person, f"Person {person.number}: no foot was seen to stand, so none is locked."
+    shift = found.shift_mm[:, None]
+    person = dataclasses.replace(
+        person,
+        joints_mm=(person.joints_mm + shift).astype(np.float32),
+        root_mm=(person.root_mm + found.shift_mm @ place.rotation).astype(np.float32),
+    )
+    return person, (
+        f"Person {person.number}: the path is corrected so that standing feet do not slide "
+        f"({found.sliding:.0f} mm/s before, {found.sliding_locked:.0f} after)."
+    )
+
+
+def _assumed(camera: Camera, vertical: str, options: Options) -> list[str]:
+    """Returns sentences on the camera, the size of people and the vertical."""
+    height = (
+        "as the model predicts it, that of a usual adult (give it with --height); all distances "
+        "are proportional to it"
+        if options.height is None
+        else f"{options.height:g} m, as given"
+    )
+    return [
+        f"Focal length: {camera.focal_px:.0f} px, {camera.source}; distances from the camera are "
+        "proportional to it.",
+        f"Height of people: {height}.",
+        f"Vertical: {vertical}.",
+    ]
+
+
+def _settings(options: Options) -> dict[str, object]:
+    """Returns the options and versions as values of JSON."""
+    values = dataclasses.asdict(options)
+    for name in ("weights", "detector_weights", "camera"):
+        values[name] = None if values[name] is None else os.fspath(values[name])
+    packages = ("jax", "flax", "numpy", "scipy")
+    versions = {name: importlib.metadata.version(name) for name in packages}
+    return {"options": values, "versions": {"repose_jax": repose_jax.__version__, **versions}}

@@ -1,0 +1,120 @@
+"""`repose lift` on files of 2D joints, with a small untrained model."""
+
+import json
+
+import numpy as np
+import pytest
+from flax import nnx
+from small_motion import small_motion
+
+from repose_jax import cli, models
+from repose_jax.config import DataConfig, EvalConfig, Experiment
+from repose_jax.weights import file
+
+FRAMES = 9
+MODEL = {"name": "repose", "frames": FRAMES, "width": 8, "depth": 1, "heads": 2, "mlp_ratio": 2}
+QUICK = "--files=npz,bvh,html"
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    config = Experiment(
+        model={**MODEL, "representation": 8},
+        data=DataConfig(frames=FRAMES, stride=3, normalise="person"),
+        eval=EvalConfig(),
+    )
+    _, *variables = nnx.split(models.create(**config.model_fields), nnx.Param, nnx.BatchStat)
+    path = tmp_path_factory.mktemp("weights") / "small.safetensors"
+    file.write(path, config, tuple(variables), "float32")
+    return path
+
+
+def write_npz(path, people=2, frames=40):
+    """Writes the 2D joints of walkers as a plain array with names."""
+    walkers = small_motion(people=people, frames=frames)
+    points = np.full((frames, people, 17, 3), np.nan)
+    for column, person in enumerate(walkers.people):
+        points[person.frame, column] = person.keypoints_px
+    from repose_jax.skeleton import HUMAN36M
+
+    np.savez(path, keypoints=points, joint_names=np.array(HUMAN36M.joints), fps=30)
+    return path
+
+
+def lift(weights, *line) -> int:
+    return cli.main(["lift", f"--weights={weights}", *map(str, line)])
+
+
+def names(folder) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+def test_each_person_has_files_and_the_terminal_says_what_was_assumed(weights, tmp_path, capsys):
+    source, out = write_npz(tmp_path / "walkers.npz"), tmp_path / "new" / "out"
+    assert lift(weights, source, "--out", out, "--image-size=1280x720", QUICK) == 0
+    persons = {f"person_{n}.{kind}" for n in (1, 2) for kind in ("npz", "bvh")}
+    assert names(out) == persons | {"index.html", "summary.json"}
+    printed = capsys.readouterr().out
+    assert "walkers: 2 people in 40 frames (1.3 s at 30 frames/s), joints named joints" in printed
+    assert "Focal length: 1280 px, assumed" in printed
+    assert f"open {out / 'index.html'}" in printed
+    summary = json.loads((out / "summary.json").read_text())
+    assert summary["options"]["weights"] == str(weights)
+
+
+def test_options_reach_the_result(weights, tmp_path, capsys):
+    source, out = write_npz(tmp_path / "walkers.npz"), tmp_path / "out"
+    line = (f"--out={out}", "--image_size=1280x720", "--person=2", "--height=1.9", "--fov=60")
+    assert lift(weights, source, *line, "--files=npz") == 0
+    assert names(out) == {"person_2.npz", "summary.json"}
+    options = json.loads((out / "summary.json").read_text())["options"]
+    assert (options["person"], options["height"], options["fov"]) == (2, 1.9, 60)
+    assert "field of view of 60 degrees" in capsys.readouterr().out
+
+
+def test_a_result_is_an_input_again(weights, tmp_path):
+    source = write_npz(tmp_path / "walkers.npz", people=1)
+    first, again = tmp_path / "first", tmp_path / "again"
+    assert lift(weights, source, f"--out={first}", "--image-size=1280x720", "--files=npz") == 0
+    assert lift(weights, first / "person_1.npz", f"--out={again}", "--files=npz") == 0
+    one, other = (np.load(folder / "person_1.npz") for folder in (first, again))
+    np.testing.assert_allclose(one["joints_mm"], other["joints_mm"], atol=0.5)
+
+
+def test_several_inputs_have_a_folder_each_and_a_bad_one_stops_no_other(weights, tmp_path, capsys):
+    good = write_npz(tmp_path / "good.npz", people=1)
+    bad = tmp_path / "bad.json"
+    bad.write_text("{")
+    out = tmp_path / "out"
+    line = ("--image-size=1280x720", "--files=npz", f"--out={out}")
+    assert lift(weights, bad, good, *line) == 2
+    assert names(out) == {"good"}
+    errors = capsys.readouterr().err.splitlines()
+    assert any("bad.json" in line and line.startswith("repose lift: error: ") for line in errors)
+    assert errors[-1].startswith("repose lift: error: 1 of the videos could not be lifted")
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        (["nothing.json"], "There is no file or folder nothing.json"),
+        ([], "the following arguments are required: INPUT"),
+        (["x.json", "--hight=2"], "There is no flag '--hight'. Did you mean '--height'"),
+        (["x.json", "--files=npz,fbx"], "There is no kind of file 'fbx'"),
+        (["x.json", "--image-size=big"], "'big' is no size; give it as 1920x1080"),
+        (["x.json", "--height=190"], "height is 190; it should be 0.4 to 2.8 m"),
+        (["x.json", "--people=two"], "There is no choice 'two'"),
+    ],
+    ids=str,
+)
+def test_wrong_command_lines_are_answered_with_one_line(weights, line, message, capsys):
+    assert lift(weights, *line) == 2
+    (error,) = capsys.readouterr().err.splitlines()
+    assert message in error
+
+
+def test_an_empty_video_is_answered_with_one_line(weights, tmp_path, capsys):
+    (tmp_path / "clip.mp4").write_bytes(b"")
+    assert lift(weights, tmp_path / "clip.mp4", f"--out={tmp_path / 'out'}") == 2
+    (error,) = capsys.readouterr().err.splitlines()
+    assert "clip.mp4" in error
