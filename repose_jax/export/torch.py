@@ -5,6 +5,7 @@ It is a dictionary of tensors, for `load_state_dict` of the authors' module of t
 """
 
 import io
+from typing import Any
 
 import jax
 import numpy as np
@@ -45,7 +46,7 @@ def state_dict(contents: file.Contents, dtype: str = "float32") -> dict[str, np.
     structure = jax.tree.structure(contents.variables)
     stored = file.arrays(contents.variables, dtype).values()
     trees = jax.tree.unflatten(structure, stored)
-    params = {
+    params: dict[Any, np.ndarray] = {
         path: np.asarray(jax.tree.leaves(leaf)[0])
         for tree in trees
         for path, leaf in nnx.to_flat_state(tree)
