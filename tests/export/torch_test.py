@@ -36,6 +36,7 @@ def test_the_tensors_of_the_authors_networks_are_returned_as_they_were(name):
         np.testing.assert_array_equal(found[key], tensor, err_msg=key)
 
 
+@pytest.mark.slow
 @every_network
 def test_parameters_are_read_again_bit_for_bit(name):
     model = contents(name)
