@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from bodies import camera_axes, project, standing
+from small_bodies import camera_axes, project, standing
 
 from repose_jax.lifting.contacts import ANKLES, Contacts, find_contacts, lock_feet
 from repose_jax.skeleton import HUMAN36M

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from bodies import standing
+from small_bodies import standing
 
 from repose_jax.lifting.scale import height_of, scale_to_height
 from repose_jax.skeleton import HUMAN36M

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from bodies import camera_axes, project, standing
+from small_bodies import camera_axes, project, standing
 
 from repose_jax.lifting.camera import camera
 from repose_jax.lifting.trajectory import root_trajectory

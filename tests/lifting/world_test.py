@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from bodies import camera_axes, standing
+from small_bodies import camera_axes, standing
 
 from repose_jax.lifting.camera import camera
 from repose_jax.lifting.world import Placed, read_up, robust_mean, upright, upright_frames
