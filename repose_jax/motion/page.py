@@ -19,7 +19,7 @@ from repose_jax.skeleton import HUMAN36M
 
 MAX_POSES = 60_000
 """Of all people together; a longer motion is shown with every second frame (third, ...)."""
-_SCRIPTS = ("data.js", "camera.js", "scene.js", "image.js", "app.js")
+_SCRIPTS = ("motion.js", "data.js", "camera.js", "scene.js", "image.js", "look.js", "app.js")
 _ABSENT = -32768
 _KINDS = {
     "bvh": "animation for Blender, MotionBuilder, Maya; centimetres",
@@ -47,20 +47,31 @@ def write(path: str | pathlib.Path, motion: Motion, files: Iterable[str] = ()) -
 
 def page(motion: Motion, files: Iterable[str] = ()) -> str:
     """Returns the page of a motion as HTML; arguments as those of `write`."""
+    return assemble("index.html", _SCRIPTS, f"{motion.name}: motion in 3D", _data(motion, files))
+
+
+def assemble(template: str, scripts: Iterable[str], title: str, data: dict[str, Any]) -> str:
+    """Returns a page of the viewer as one text of HTML.
+
+    Args:
+        template: name of a file in `viewer/`.
+        scripts: names of files in `viewer/`, in the order in which they run.
+        title: of the page.
+        data: values of JSON that the scripts read.
+    """
     folder = importlib.resources.files("repose_jax.motion") / "viewer"
 
     def read(name: str) -> str:
         return (folder / name).read_text(encoding="utf-8").strip()
 
-    # Inside of a script element nothing but "<" could end it.
-    data = json.dumps(_data(motion, files), allow_nan=False).replace("<", "\\u003c")
     values = {
-        "title": html.escape(f"{motion.name}: motion in 3D"),
+        "title": html.escape(title),
         "style": read("style.css"),
-        "script": '"use strict";\n' + "\n".join(map(read, _SCRIPTS)),
-        "data": data,
+        "script": '"use strict";\n' + "\n".join(map(read, scripts)),
+        # Inside of a script element nothing but "<" could end it.
+        "data": json.dumps(data, allow_nan=False).replace("<", "\\u003c"),
     }
-    return re.sub(r"\{\{(\w+)\}\}", lambda match: values[match[1]], read("index.html"))
+    return re.sub(r"\{\{(\w+)\}\}", lambda match: values[match[1]], read(template))
 
 
 def _data(motion: Motion, files: Iterable[str]) -> dict[str, Any]:

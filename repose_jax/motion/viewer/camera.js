@@ -8,12 +8,15 @@ const dot = (a, b) => a[0] * b[0] + a[1] * b[1] + a[2] * b[2];
 const cross = (a, b) => [
   a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0],
 ];
-const column = index => motion.camera.rotation.map(row => row[index]);
-/** Camera of the video: its axes and centre in the world. */
-const video = {
-  right: column(0), down: column(1), ahead: column(2),
-  eye: motion.camera.rotation.map(row => -dot(row, motion.camera.origin)),
-};
+/** Axes and centre of the video's camera in the world. */
+function cameraPlace() {
+  const { rotation, origin } = motion.camera, column = index => rotation.map(row => row[index]);
+  return {
+    right: column(0), down: column(1), ahead: column(2),
+    eye: rotation.map(row => -dot(row, origin)),
+  };
+}
+const video = cameraPlace();
 
 /** Axes, eye and focal length of the view in a canvas of this size, px. */
 function lens(width, height, at = view) {

@@ -1,8 +1,6 @@
 // The motion as page.py writes it: quantised arrays in base64, in the order of the frames shown.
 
-const motion = JSON.parse(document.getElementById("motion").textContent);
-const JOINTS = motion.joints.length;
-const SEEN = 0, FILLED = 1, MISSING = 2;
+const ABSENT = -32768;
 
 /** Bytes of a base64 text. */
 function bytesOf(text) {
@@ -31,27 +29,10 @@ const people = motion.people.map((person, index) => ({
   now: new Float32Array(3 * JOINTS), // joints at the time shown, mm
   present: false,
 }));
-const ABSENT = -32768;
 
 /** Status of a joint in a row of a person. */
 const statusOf = (person, row, joint) =>
   (person.status[row * 5 + (joint >> 2)] >> (2 * (joint & 3))) & 3;
-
-/** Last frame at or before a time. */
-function frameAt(time) {
-  let low = 0, high = frames - 1;
-  while (low < high) {
-    const middle = (low + high + 1) >> 1;
-    if (times[middle] <= time) low = middle; else high = middle - 1;
-  }
-  return low;
-}
-
-/** Row of a person in a frame, or -1. */
-function rowOf(person, frame) {
-  const row = frame - person.first;
-  return row >= 0 && row < person.count ? row : -1;
-}
 
 /** Joint positions of a person at a frame and a fraction of the way to the next, to `person.now`. */
 function place(person, frame, fraction) {
@@ -71,3 +52,12 @@ function jointOf(person, row, joint) {
   const at = 3 * (row * JOINTS + joint);
   return [0, 1, 2].map(axis => person.origin[axis] + person.unit * person.joints[at + axis]);
 }
+
+/** A joint in the image, px, or null where nothing was detected. */
+function pixelOf(person, row, joint) {
+  const at = 2 * (row * JOINTS + joint), x = person.pixels[at];
+  return x === ABSENT ? null : [x * motion.pixel, person.pixels[at + 1] * motion.pixel];
+}
+
+/** Draws the image of the frame shown; this page has none. */
+function picture() {}

@@ -1,11 +1,5 @@
 // The 2D joints in the image's frame, and the bar of times.
 
-/** A joint in the image, px, or null where nothing was detected. */
-function pixelOf(person, row, joint) {
-  const at = 2 * (row * JOINTS + joint), x = person.pixels[at];
-  return x === ABSENT ? null : [x * motion.pixel, person.pixels[at + 1] * motion.pixel];
-}
-
 /** Draws the detected joints of visible people from a corner; `scale` is canvas px per image px. */
 function detections(ctx, frame, scale, x, y, width, colour = paint) {
   ctx.lineCap = "round";
@@ -74,6 +68,8 @@ function inset(canvas, frame, stageWidth, stageHeight) {
   canvas.style.height = `${h * scale + 2}px`;
   const ctx = sized(canvas, w * scale, h * scale);
   ctx.clearRect(0, 0, w * scale, h * scale);
+  picture(ctx, 0, 0, w * scale, h * scale);
+  picture(ctx, 0, 0, w * scale, h * scale);
   detections(ctx, frame, scale, 0, 0, 1.6);
 }
 
