@@ -113,7 +113,7 @@ def write(
             planned.append((path, functools.partial(write_one, rig=skeleton)))
     listed = [path.name for path, _ in planned]
     shown = {
-        "html": lambda path: page.write(path, motion, files=listed),
+        "html": lambda path: page.write(path, motion, [x for x in listed if x != path.name]),
         "mp4": lambda path: preview.write(path, motion, frames),
         "rrd": lambda path: rerun.write(path, motion),
     }

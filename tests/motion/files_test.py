@@ -27,6 +27,13 @@ def test_each_person_has_a_set_and_all_have_a_page_and_a_summary(tmp_path):
     assert stages[-1] == ("writing", 7, 7)
 
 
+def test_the_page_links_the_other_files_and_not_itself(tmp_path, monkeypatch):
+    linked = []
+    monkeypatch.setattr(files.page, "write", lambda path, motion, names: linked.extend(names))
+    files.write(tmp_path, small_motion(people=1, frames=3), ("npz", "html"))
+    assert linked == ["person_1.npz"]
+
+
 def test_the_summary_says_what_was_found_and_assumed(tmp_path):
     files.write(tmp_path, MOTION, ("npz",))
     summary = json.loads((tmp_path / "summary.json").read_text())
