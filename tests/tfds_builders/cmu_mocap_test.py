@@ -7,7 +7,7 @@ import tensorflow_datasets as tfds
 
 from tfds_builders.cmu_mocap import cmu_mocap_dataset_builder as cmu
 from tfds_builders.cmu_mocap import trials
-from tfds_builders.formats import asf_amc
+from tfds_builders.formats import amc, asf
 from tfds_builders.mocap.face import place_face
 from tfds_builders.records import JOINTS
 
@@ -57,7 +57,7 @@ T_POSE = {
 }
 
 
-def asf(without: str = "") -> str:
+def asf_text(without: str = "") -> str:
     """The skeleton in the database's units, 1/0.45 inch."""
     bones = [bone for bone in BONES if bone[0] != without]
     text = (
@@ -71,7 +71,7 @@ def asf(without: str = "") -> str:
     return text + ":hierarchy\n begin\n" + "".join(f" {p} {n}\n" for n, p, *_ in bones) + " end\n"
 
 
-def amc(frames: int = 60) -> str:
+def amc_text(frames: int = 60) -> str:
     """A step on the spot; the root half a metre along X and one up."""
     inch = 0.45 / 0.0254
     text = ":FULLY-SPECIFIED\n:DEGREES\n"
@@ -85,8 +85,8 @@ def database(folder: pathlib.Path, names=("02_01", "03_01", "07_02")) -> pathlib
     for name in names:
         subject = folder / "all_asfamc" / "subjects" / name[:2]
         subject.mkdir(parents=True, exist_ok=True)
-        (subject / f"{name[:2]}.asf").write_text(asf())
-        (subject / f"{name}.amc").write_text(amc())
+        (subject / f"{name[:2]}.asf").write_text(asf_text())
+        (subject / f"{name}.amc").write_text(amc_text())
     return folder
 
 
@@ -104,18 +104,18 @@ def takes(source, tmp_path, **options):
 
 
 def test_the_joints_are_those_of_human36m_in_metres():
-    skeleton = asf_amc.parse_asf(asf())
-    joints, _ = cmu.points_of(skeleton, asf_amc.parse_amc(amc(1), skeleton))
+    skeleton = asf.parse_asf(asf_text())
+    joints, _ = cmu.points_of(skeleton, amc.parse_amc(amc_text(1), skeleton))
     expected = np.array([T_POSE[joint] for joint in JOINTS]) * 0.0254 + (0.5, 1, 0)
     np.testing.assert_allclose(joints, expected[None], atol=1e-12)
 
 
 def test_the_nose_is_in_front_and_the_left_ear_at_the_left():
-    skeleton = asf_amc.parse_asf(asf())
-    joints, face = cmu.points_of(skeleton, asf_amc.parse_amc(amc(1), skeleton))
+    skeleton = asf.parse_asf(asf_text())
+    joints, face = cmu.points_of(skeleton, amc.parse_amc(amc_text(1), skeleton))
     np.testing.assert_array_equal(face, place_face(joints, np.eye(3)[None]))
-    turned = amc(1).replace(" 0 0 0 0\n", " 0 0 90 0\n")  # about Y: faces +X
-    joints, face = cmu.points_of(skeleton, asf_amc.parse_amc(turned, skeleton))
+    turned = amc_text(1).replace(" 0 0 0 0\n", " 0 0 90 0\n")  # about Y: faces +X
+    joints, face = cmu.points_of(skeleton, amc.parse_amc(turned, skeleton))
     nose, left_ear, right_ear = face[0] - joints[0, JOINTS.index("neck")]
     assert nose[0] > 0.1
     assert left_ear[2] < -0.07
@@ -165,12 +165,36 @@ def test_the_known_trials_are_those_whose_rate_is_verified():
     assert len(trials.LISTED) == 28
 
 
-def test_an_unlisted_trial_has_120_frames_per_second_and_a_warning(tmp_path, caplog):
-    caplog.set_level("WARNING", logger="absl")
-    splits = takes(database(tmp_path / "raw"), tmp_path)
-    assert [(take.name, take.fps) for take in splits["test"]] == [("02_01", 120), ("07_02", 120)]
-    assert "subject 07: the frame rate of 1 trials is unknown" in caplog.text
-    assert "subject 02" not in caplog.text
+def test_an_unlisted_trial_has_120_frames_per_second_and_a_warning(tmp_path):
+    known, unknown = takes(database(tmp_path / "raw"), tmp_path)["test"]
+    assert (known.name, known.fps, known.warnings) == ("02_01", 120, ())
+    assert (unknown.name, unknown.fps) == ("07_02", 120)
+    [warning] = unknown.warnings
+    assert "the frame rate is unknown and assumed to be 120; list it in trials.csv" in warning
+
+
+def test_a_rate_in_the_header_of_a_file_is_used_unless_the_user_lists_another(tmp_path):
+    folder = database(tmp_path / "raw")
+    for name in ("02_01", "07_02"):
+        path = folder / "all_asfamc" / "subjects" / name[:2] / f"{name}.amc"
+        path.write_text(path.read_text().replace(":DEG", ":SAMPLES-PER-SECOND 60\n:DEG"))
+    known, other = takes(folder, tmp_path)["test"]
+    assert (known.fps, known.action, other.fps, other.warnings) == (60, "walk", 60, ())
+    (folder / "trials.csv").write_text("trial,fps,action\n7_2,90,run\n")
+    assert [take.fps for take in takes(folder, tmp_path)["test"]] == [60, 90]
+
+
+def test_files_of_any_encoding_and_names_without_zeros_are_read(tmp_path):
+    folder = database(tmp_path / "raw")
+    wanted = takes(folder, tmp_path)
+    for path in folder.rglob("*.a?[cf]"):
+        path.write_bytes(path.read_text().replace("\n", "\r\n").encode("utf-16"))
+    subjects = folder / "all_asfamc" / "subjects"
+    (subjects / "07" / "07_02.amc").rename(subjects / "07" / "07_2.amc")
+    (folder / "trials.csv").write_text("trial,fps\n7_02,60\n")
+    found = takes(folder, tmp_path)
+    assert [(take.name, take.fps) for take in found["test"]] == [("02_01", 120), ("07_2", 60)]
+    np.testing.assert_array_equal(found["test"][0].joints, wanted["test"][0].joints)
 
 
 def test_a_list_of_trials_gives_rates_and_actions(tmp_path):
@@ -181,8 +205,36 @@ def test_a_list_of_trials_gives_rates_and_actions(tmp_path):
 
 
 @pytest.mark.parametrize(
+    "data",
+    [
+        b"\xef\xbb\xbftrial,fps,action\r\n07_02,60,caf\xc3\xa9\r\n\r\n",
+        b"trial,fps,action\n07_02,60,caf\xe9\n",
+        "trial,fps,action\n07_02,60,caf\xe9\n".encode("utf-16"),
+        b"trial; fps; action\n07_02; 60; caf\xe9\n",
+        b"sep=;\nTrial;FPS;Action;\n07_02;60,0;caf\xe9;\n;;;\n",
+        b"trial\tfps\taction\n7_2\t60\tcaf\xe9\n",
+        b"action,fps,trial\ncaf\xe9,60,7_02\ncaf\xe9,60.0,07_2\n",
+        b"by,trial,fps,action\nme,07_02,60,caf\xe9\n",
+    ],
+)
+def test_a_list_of_trials_is_read_as_spreadsheet_programs_write_it(tmp_path, data):
+    path = tmp_path / "trials.csv"
+    path.write_bytes(data)
+    assert trials.read_trials(path) == {"07_02": trials.Trial(60, "café")}
+
+
+def test_actions_of_a_list_of_trials_may_be_left_out(tmp_path):
+    (tmp_path / "trials.csv").write_text("trial,fps\n07_02,59.94\n")
+    assert trials.read_trials(tmp_path / "trials.csv") == {"07_02": trials.Trial(59.94)}
+
+
+@pytest.mark.parametrize(
     ("text", "message"),
     [
+        ("", "trials.csv, line 1: expected trial,fps,action, found ''"),
+        ("trial,fps,fps\n", "trials.csv, line 1: expected trial,fps,action"),
+        ("trial,fps,action\n\nrun,60,run\n", "trials.csv, line 3: .* found 'run,60,run'"),
+        ("trial,fps\n07_02,59,94\n07_2,60\n", "trials.csv, line 3: 07_2 a second time, and diff"),
         ("name,fps\n", "trials.csv, line 1: expected trial,fps,action"),
         ("trial,fps,action\n07_02,fast,walk\n", "trials.csv, line 2: .* found '07_02,fast,walk'"),
         ("trial,fps,action\n07_01,60,run\n07_02,0,run\n", "trials.csv, line 3"),
@@ -205,7 +257,7 @@ def test_a_trial_without_its_skeleton_is_refused(tmp_path):
 
 def test_a_skeleton_that_lacks_a_bone_is_refused(tmp_path):
     folder = database(tmp_path / "raw", ["02_01"])
-    (folder / "all_asfamc/subjects/02/02.asf").write_text(asf(without="head"))
+    (folder / "all_asfamc/subjects/02/02.asf").write_text(asf_text(without="head"))
     with pytest.raises(ValueError, match=r"02.asf: the skeleton has no bone 'head'"):
         takes(folder, tmp_path)
 

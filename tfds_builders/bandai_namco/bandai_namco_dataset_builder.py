@@ -102,4 +102,12 @@ class Builder(archive.ArchiveBuilder):
                 raise ValueError(f"{file.name}: {error}") from None
             # The files say 0.0333333 s: six decimals of 1/30.
             fps = round(1 / recording.frame_time, 3)
-            yield Take(file.match["name"], "", file.match["motion"], fps, joints, face)
+            yield Take(
+                file.match["name"],
+                "",
+                file.match["motion"],
+                fps,
+                joints,
+                face,
+                warnings=recording.warnings,
+            )

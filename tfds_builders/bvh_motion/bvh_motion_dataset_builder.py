@@ -122,8 +122,8 @@ def _take(
     fps = rule.fps or recording.fps
     if fps is None:
         raise ValueError(
-            f"{file.name}: .amc files do not contain their frame rate; give it in the settings, "
-            'fps = 120 of [[files]] with match = "*.amc"'
+            f"{file.name}: its header has no frame rate (:SAMPLES-PER-SECOND); give it in the "
+            'settings, fps = 120 of [[files]] with match = "*.amc"'
         )
     try:
         if rule.skeleton:
@@ -135,4 +135,12 @@ def _take(
         raise ValueError(f"{file.name}: {error}") from None
     path = pathlib.PurePosixPath(file.inside)
     action = path.parent.name if rule.action is None else rule.action
-    return Take(str(path.with_suffix("")), rule.subject or "", action, fps, joints, face)
+    return Take(
+        str(path.with_suffix("")),
+        rule.subject or "",
+        action,
+        fps,
+        joints,
+        face,
+        warnings=recording.warnings,
+    )

@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from tfds_builders.formats import asf_amc, bvh
+from tfds_builders.formats import amc, asf, bvh
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -18,12 +18,14 @@ class Recording:
             the rest pose.
         rest: By joint, `[3]`, its place in the rest pose, the root at the origin.
         fps: Frames per second; None where the file does not say.
+        warnings: Sentences on what is odd in the file and how it was read.
     """
 
     positions: dict[str, np.ndarray]
     rotations: dict[str, np.ndarray]
     rest: dict[str, np.ndarray]
     fps: float | None
+    warnings: tuple[str, ...] = ()
 
 
 def _frame_rate(frame_time: float) -> float:
@@ -48,7 +50,8 @@ def read_bvh(text: str, name: str) -> Recording:
     for joint in parsed.joints:
         parent = rest[parsed.joints[joint.parent].name] if joint.parent >= 0 else -joint.offset
         rest[joint.name] = parent + joint.offset
-    return Recording(positions, rotations, rest, _frame_rate(parsed.frame_time))
+    fps = _frame_rate(parsed.frame_time)
+    return Recording(positions, rotations, rest, fps, parsed.warnings)
 
 
 def read_amc(skeleton_text: str, skeleton_name: str, text: str, name: str) -> Recording:
@@ -63,10 +66,10 @@ def read_amc(skeleton_text: str, skeleton_name: str, text: str, name: str) -> Re
     Raises:
         ValueError: If a file is incomplete or malformed, or they do not belong together.
     """
-    skeleton = asf_amc.parse_asf(skeleton_text, skeleton_name)
-    motion = asf_amc.parse_amc(text, skeleton, name)
-    positions, rotations = asf_amc.forward_kinematics(skeleton, motion)
-    rest = {asf_amc.ROOT: np.zeros(3)}
+    skeleton = asf.parse_asf(skeleton_text, skeleton_name)
+    motion = amc.parse_amc(text, skeleton, name)
+    positions, rotations = amc.forward_kinematics(skeleton, motion)
+    rest = {asf.ROOT: np.zeros(3)}
     for bone in skeleton.bones:
         rest[bone.name] = rest[bone.parent] + bone.offset
-    return Recording(positions, rotations, rest, None)
+    return Recording(positions, rotations, rest, amc.frame_rate(text, name))

@@ -12,6 +12,7 @@ from typing import Any
 
 from tfds_builders.bvh_motion.joint_maps import JOINT_MAPS, JointMap, Weights
 from tfds_builders.bvh_motion.person import UP_AXES
+from tfds_builders.formats import text
 from tfds_builders.records import JOINTS
 
 SHIPPED = {path.stem: path for path in pathlib.Path(__file__).parent.glob("*.toml")}
@@ -102,8 +103,8 @@ def read(path: pathlib.Path) -> Settings:
         ValueError: If it is no TOML, or a key or a value is wrong; names the key.
     """
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        content = tomllib.loads(text.read(path))
+    except tomllib.TOMLDecodeError as error:
         raise ValueError(f"{path}: not a TOML file ({error})") from None
     try:
         _known(content, ("splits", "files", "skeletons"), "")

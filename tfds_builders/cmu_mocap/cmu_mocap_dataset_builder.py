@@ -10,7 +10,7 @@ import tensorflow_datasets as tfds
 from absl import logging
 
 from tfds_builders.cmu_mocap import trials
-from tfds_builders.formats import archive, asf_amc
+from tfds_builders.formats import amc, archive, asf
 from tfds_builders.mocap.face import place_face
 from tfds_builders.mocap.take import Take
 
@@ -38,10 +38,14 @@ BONES = (
     ("rradius", "rwrist"),
 )
 METRES_PER_INCH = 0.0254
+_UNKNOWN_RATE = (
+    f"the frame rate is unknown and assumed to be {trials.UNLISTED.fps:g}; list it in trials.csv "
+    "(see the README)"
+)
 
 
 def points_of(
-    skeleton: asf_amc.Skeleton, motion: dict[str, np.ndarray]
+    skeleton: asf.Skeleton, motion: dict[str, np.ndarray]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Computes the 17 joints of Human3.6M and the face.
 
@@ -56,7 +60,7 @@ def points_of(
     Raises:
         ValueError: If the skeleton lacks a bone.
     """
-    positions, rotations = asf_amc.forward_kinematics(skeleton, motion)
+    positions, rotations = amc.forward_kinematics(skeleton, motion)
     missing = sorted({bone for bones in BONES for bone in bones} - positions.keys())
     if missing:
         raise ValueError(f"the skeleton has no bone {missing[0]!r}")
@@ -87,7 +91,9 @@ class Builder(archive.ArchiveBuilder):
         "extracted to, as the source. It must contain files such as subjects/02/02.asf and "
         "subjects/02/02_01.amc."
     )
-    PATTERN = re.compile(r"(.*/)?(?P<subject>\d+)/(?P=subject)(\.asf|_(?P<trial>\d+)\.amc)")
+    PATTERN = re.compile(
+        r"(.*/)?(?P<subject>\d+)/(?P=subject)(\.asf|_(?P<trial>\d+)\.amc)", re.IGNORECASE
+    )
 
     def source_files(self) -> Iterable[pathlib.Path]:
         """Returns the files of the source, with the user's list of trials."""
@@ -118,37 +124,36 @@ class Builder(archive.ArchiveBuilder):
         if not motions:
             raise self._missing(dl_manager)
 
-        listed = trials.LISTED
-        if path := _trials_file(folder):
-            listed = listed | trials.read_trials(path)
-        return {
-            split: self._split(skeletons, subjects, listed) for split, subjects in motions.items()
-        }
+        path = _trials_file(folder)
+        own = trials.read_trials(path) if path else {}
+        return {split: self._split(skeletons, subjects, own) for split, subjects in motions.items()}
 
     def _split(
         self,
         skeletons: dict[str, archive.TextFile],
         motions: dict[str, list[archive.TextFile]],
-        listed: dict[str, trials.Trial],
+        own: dict[str, trials.Trial],
     ) -> Iterator[Take]:
         for subject in sorted(motions, key=int):
-            unlisted = 0
-            skeleton = asf_amc.parse_asf(skeletons[subject].read(), skeletons[subject].name)
+            skeleton = asf.parse_asf(skeletons[subject].read(), skeletons[subject].name)
             for file in motions[subject]:
-                name = f"{subject}_{file.match['trial']}"
-                trial = listed.get(name, trials.UNLISTED)
-                unlisted += name not in listed
-                motion = asf_amc.parse_amc(file.read(), skeleton, file.name)
+                content = file.read()
+                motion = amc.parse_amc(content, skeleton, file.name)
                 try:
                     joints, face = points_of(skeleton, motion)
                 except ValueError as error:
                     raise ValueError(f"{skeletons[subject].name}: {error}") from None
-                yield Take(name, subject, trial.action, trial.fps, joints, face)
-            if unlisted:
-                logging.warning(
-                    "cmu_mocap, subject %s: the frame rate of %d trials is unknown and assumed to "
-                    "be %g; list them in trials.csv (see the README)",
+                listed = trials.key(subject, file.match["trial"])
+                trial = (trials.LISTED | own).get(listed, trials.UNLISTED)
+                # The user's list, else the file, else the list of the known.
+                fps = None if listed in own else amc.frame_rate(content, file.name)
+                unknown = fps is None and trial is trials.UNLISTED
+                yield Take(
+                    f"{subject}_{file.match['trial']}",
                     subject,
-                    unlisted,
-                    trials.UNLISTED.fps,
+                    trial.action,
+                    fps or trial.fps,
+                    joints,
+                    face,
+                    warnings=(_UNKNOWN_RATE,) if unknown else (),
                 )

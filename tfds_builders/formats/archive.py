@@ -1,6 +1,7 @@
 """Text files of a dataset, in a folder or in the zip archive that was downloaded."""
 
 import dataclasses
+import functools
 import os
 import pathlib
 import re
@@ -11,6 +12,7 @@ from typing import Any, ClassVar
 
 import tensorflow_datasets as tfds
 
+from tfds_builders.formats import text
 from tfds_builders.mocap.builder import MocapBuilder
 
 
@@ -23,7 +25,8 @@ class TextFile:
         path: The file on disk: the text file or its archive.
         inside: Its path in the folder or archive, "02/02_01.amc".
         match: The match of its path with the pattern that it was found by.
-        read: Returns its content; raises ValueError with its name if the archive is damaged.
+        read: Returns its content, in whatever encoding it is (see `text.decode`); raises
+            ValueError with its name if the archive is damaged or the file is no text.
     """
 
     name: str
@@ -44,11 +47,12 @@ def _in_archive(path: pathlib.Path, pattern: re.Pattern[str]) -> list[TextFile]:
     def reader(member: zipfile.ZipInfo) -> Callable[[], str]:
         def read() -> str:
             try:
-                return archive.read(member).decode("latin-1")
+                data = archive.read(member)
             except (zipfile.BadZipFile, zlib.error, EOFError) as error:
                 raise ValueError(
                     f"{path}:{member.filename}: damaged ({error}); download the archive again"
                 ) from None
+            return text.decode(data, f"{path}:{member.filename}")
 
         return read
 
@@ -88,7 +92,7 @@ def find(source: str | os.PathLike[str], pattern: re.Pattern[str]) -> list[TextF
                 path,
                 path.relative_to(source).as_posix(),
                 match,
-                lambda path=path: path.read_text(encoding="latin-1"),
+                functools.partial(text.read, path),
             )
             for path in source.rglob("*")
             if (match := pattern.fullmatch(path.absolute().as_posix()))

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import tensorflow_datasets as tfds
+from absl import logging
 
 from tfds_builders.builder import RecordBuilder, Shard
 from tfds_builders.mocap.take import Take, resample
@@ -124,9 +125,22 @@ class MocapBuilder(RecordBuilder):
             for split, takes in self._takes(dl_manager).items()
         }
 
+    def _with_warnings(self, takes: Iterable[Take]) -> Iterator[Take]:
+        """Yields the takes and logs a line for each kind of warning."""
+        warned: dict[str, list[str]] = {}
+        try:
+            for take in takes:
+                for warning in take.warnings:
+                    warned.setdefault(warning, []).append(take.name)
+                yield take
+        finally:
+            for warning, names in warned.items():
+                several = f" and {len(names) - 1} more" if len(names) > 1 else ""
+                logging.warning("%s, %s%s: %s", self.name, names[0], several, warning)
+
     def _records(self, split: str, takes: Iterable[Take]) -> Iterator[dict[str, Any]]:
         config = self._config()
-        for take in takes:
+        for take in self._with_warnings(takes):
             if not config.views:
                 yield motion_of(take, config.fps)
                 continue

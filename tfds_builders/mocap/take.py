@@ -21,6 +21,7 @@ class Take:
         joints: `[t, 17, 3]` floats, metres, in a right-handed world whose Y axis points up.
         face: `[t, 3, 3]` floats, nose, left ear and right ear, as `place_face` places them; if left
             out, those of a head that looks where the shoulders face.
+        warnings: Sentences on what is odd in its file and how it was read.
 
     Raises:
         ValueError: If points have another shape or are not finite numbers, or `fps` is not
@@ -33,6 +34,7 @@ class Take:
     fps: float
     joints: np.ndarray
     face: np.ndarray = None  # pyright: ignore[reportAssignmentType] (set by __post_init__)
+    warnings: tuple[str, ...] = ()
 
     def __post_init__(self):
         if not self.name:

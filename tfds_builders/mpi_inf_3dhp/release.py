@@ -11,6 +11,7 @@ import numpy as np
 import PIL.Image
 import scipy.io
 
+from tfds_builders.formats import text
 from tfds_builders.mpi_inf_3dhp.view import (
     CAMERAS,
     Calibration,
@@ -337,7 +338,7 @@ def read_calibration(path: pathlib.Path) -> dict[str, Calibration]:
         OSError: If the file cannot be opened.
         ValueError: If it is not such a file, or a camera is incomplete; names the line.
     """
-    lines = path.read_text(encoding="latin-1").splitlines()
+    lines = text.read(path).splitlines()
     if not lines or not lines[0].startswith(_CALIBRATION):
         found = repr(lines[0][:80]) if lines else "nothing"
         raise ValueError(f"{path}, line 1: found {found}, expected {_CALIBRATION!r}")

@@ -113,10 +113,13 @@ def test_rounded_frame_times_are_whole_rates(tmp_path, frame_time):
 
 def test_motions_of_asf_skeletons_are_read_with_the_rate_of_the_settings(tmp_path):
     source = collection(tmp_path / "raw", {"02/02.asf": rigs.asf(), "02/02_01.amc": rigs.amc()})
-    with pytest.raises(ValueError, match=r"02_01.amc: .amc files do not contain their frame rate"):
+    with pytest.raises(ValueError, match=r"02_01.amc: its header has no frame rate"):
         takes(tmp_path, source)
     [take] = takes(tmp_path, source, '[[files]]\nmatch = "*.amc"\nfps = 120')["train"]
     assert (take.name, take.fps, take.action) == ("02/02_01", 120, "02")
+    with_rate = rigs.amc().replace(":DEGREES", ":SAMPLES-PER-SECOND 60\n:DEGREES")
+    (source / "02" / "02_01.amc").write_text(with_rate)
+    assert takes(tmp_path, source)["train"][0].fps == 60
     for side, sign in rigs.SIDES.items():
         for joint in ("hip", "knee", "ankle", "shoulder", "elbow"):
             wanted = np.array(rigs.PLACES[joint]) * (sign, 1, 1)

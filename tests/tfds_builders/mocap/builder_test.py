@@ -1,3 +1,4 @@
+import dataclasses
 import sys
 from typing import ClassVar
 
@@ -130,3 +131,16 @@ def test_takes_that_share_a_name_are_an_error(tmp_path):
 
     with pytest.raises(ValueError, match="two records are named '02_01/view0'"):
         TwiceTheSame(data_dir=tmp_path).download_and_prepare()
+
+
+def test_warnings_of_takes_are_logged_once_a_kind(tmp_path, caplog):
+    class Odd(TinyMocap, skip_registration=True):
+        name = "tiny_mocap"
+
+        def _takes(self, dl_manager):
+            odd = (dataclasses.replace(_take(name), warnings=("it is odd",)) for name in "abc")
+            return {"train": [*odd, _take("d")]}
+
+    caplog.set_level("WARNING", logger="absl")
+    Odd(data_dir=tmp_path, config="60fps_motion").download_and_prepare()
+    assert [record.message for record in caplog.records] == ["tiny_mocap, a and 2 more: it is odd"]

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from tfds_builders.formats import asf_amc
+from tfds_builders.formats import amc, asf
 
 # An arm along X: two units of upper arm, then one of forearm whose local X axis is the world's Y
 # axis. The mast stands up from the root and its angles come in another order than its axes.
@@ -66,20 +66,20 @@ ASF = """\
 FRAME = "root {root}\nupper {upper}\nfore {fore}\nmast {mast}\n"
 
 
-def amc(*frames: dict[str, str], header: str = ":FULLY-SPECIFIED\n:DEGREES\n") -> str:
+def amc_text(*frames: dict[str, str], header: str = ":FULLY-SPECIFIED\n:DEGREES\n") -> str:
     rest = {"root": "0 0 0 0 0 0", "upper": "0 0 0", "fore": "0", "mast": "0 0"}
     bodies = [f"{i}\n{FRAME.format(**(rest | frame))}" for i, frame in enumerate(frames, 1)]
     return "#!made by hand\n" + header + "".join(bodies)
 
 
 @pytest.fixture
-def skeleton() -> asf_amc.Skeleton:
-    return asf_amc.parse_asf(ASF, "arm.asf")
+def skeleton() -> asf.Skeleton:
+    return asf.parse_asf(ASF, "arm.asf")
 
 
 def positions(skeleton, *frames, **options) -> dict[str, np.ndarray]:
-    motion = asf_amc.parse_amc(amc(*frames, **options), skeleton)
-    return asf_amc.forward_kinematics(skeleton, motion)[0]
+    motion = amc.parse_amc(amc_text(*frames, **options), skeleton)
+    return amc.forward_kinematics(skeleton, motion)[0]
 
 
 def check(actual: np.ndarray, *expected: tuple[float, float, float]):
@@ -141,7 +141,7 @@ def test_the_root_moves_and_turns_the_whole_body(skeleton):
 def test_the_order_of_the_root_channels_is_that_of_the_skeleton():
     text = ASF.replace("order TX TY TZ RX RY RZ", "order RX RY RZ TX TY TZ")
     text = text.replace("position 0 0 0", "position 10 0 0")
-    placed = positions(asf_amc.parse_asf(text), {"root": "0 90 0 1 2 3"})
+    placed = positions(asf.parse_asf(text), {"root": "0 90 0 1 2 3"})
     check(placed["root"], (11, 2, 3))
     check(placed["upper"], (11, 2, 1))
 
@@ -153,13 +153,92 @@ def test_the_motion_file_decides_whether_angles_are_radians(skeleton):
 
 def test_the_skeleton_may_be_in_radians():
     text = ASF.replace("angle deg", "angle rad").replace("axis 0 0 90", f"axis 0 0 {np.pi / 2}")
-    check(positions(asf_amc.parse_asf(text), {"fore": "90"})["fore"], (2, 0, -1))
+    check(positions(asf.parse_asf(text), {"fore": "90"})["fore"], (2, 0, -1))
 
 
 def test_windows_line_ends_comments_and_blank_lines_change_nothing(skeleton):
-    text = amc({"upper": "0 0 90"}).replace("fore", "\n# a comment\nfore").replace("\n", "\r\n")
-    motion = asf_amc.parse_amc(text, asf_amc.parse_asf(ASF.replace("\n", "\r\n")))
-    check(asf_amc.forward_kinematics(skeleton, motion)[0]["upper"], (0, 2, 0))
+    text = (
+        amc_text({"upper": "0 0 90"}).replace("fore", "\n# a comment\nfore").replace("\n", "\r\n")
+    )
+    motion = amc.parse_amc(text, asf.parse_asf(ASF.replace("\n", "\r\n")))
+    check(amc.forward_kinematics(skeleton, motion)[0]["upper"], (0, 2, 0))
+
+
+def test_bones_of_a_frame_may_be_in_any_order(skeleton):
+    frames = {"upper": "0 0 90"}, {"upper": "0 0 0"}, {}
+    text = amc_text(*frames)
+    first = "root 0 0 0 0 0 0\nupper 0 0 90\n"
+    swapped = text.replace(first, "upper 0 0 90\nroot 0 0 0 0 0 0\n")
+    assert swapped != text
+    plain = amc.parse_amc(text, skeleton)
+    for bone, values in amc.parse_amc(swapped, skeleton).items():
+        np.testing.assert_array_equal(values, plain[bone])
+
+
+def test_keywords_of_the_skeleton_may_be_in_any_case_and_order(skeleton):
+    text = ASF.replace("  begin\n    root", "  begin\n    fore hand\n    root").replace(
+        "    fore hand\n  end", "  end"
+    )
+    for word in ("begin", "end", "name", "length", "direction", "axis", "dof", "angle", "position"):
+        text = text.replace(f" {word} ", f" {word.title()} ").replace(
+            f" {word}\n", f" {word.upper()}\n"
+        )
+    read = asf.parse_asf(text.replace("Angle deg", "Angle Degrees"))
+    assert {bone.name: bone.parent for bone in read.bones} == {
+        bone.name: bone.parent for bone in skeleton.bones
+    }
+    assert read.channels == skeleton.channels
+    np.testing.assert_array_equal(read.bones[0].offset, skeleton.bones[0].offset)
+
+
+def test_bones_of_several_words_are_read_in_all_files():
+    text = ASF.replace("name upper", "name upper arm").replace("name mast", "name mast 2")
+    text = text.replace("root upper mast", "root upper arm mast 2")
+    text = text.replace("upper fore", "upper arm fore")
+    spaced = asf.parse_asf(text)
+    assert [bone.name for bone in spaced.bones] == ["upper_arm", "mast_2", "fore", "hand"]
+    motion = amc_text({"upper": "0 0 90"}, {}).replace("upper", "upper  arm")
+    for mast in ("mast 2", "mast_2"):
+        placed = amc.forward_kinematics(
+            spaced, amc.parse_amc(motion.replace("mast", mast), spaced)
+        )[0]
+        check(placed["fore"], (0, 3, 0), (3, 0, 0))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        ":SAMPLES-PER-SECOND 60",
+        ":samples_per_second 60.0",
+        ":FPS: 60",
+        ":fps 60\n:FRAMES-PER-SECOND 60",
+    ],
+)
+def test_the_header_of_a_motion_has_its_frame_rate(skeleton, line):
+    text = amc_text({}, header=f":FULLY-SPECIFIED\n{line}\n:DEGREES\n")
+    assert amc.frame_rate(text) == 60
+    assert len(amc.parse_amc(text, skeleton)["root"]) == 1
+
+
+def test_most_motions_have_no_frame_rate():
+    assert amc.frame_rate(amc_text({})) is None
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        (
+            ":SAMPLES-PER-SECOND many",
+            "arm.amc, line 2: expected :SAMPLES-PER-SECOND and a positive",
+        ),
+        (":SAMPLES-PER-SECOND", "arm.amc, line 2: expected :SAMPLES-PER-SECOND"),
+        (":FPS -1", "arm.amc, line 2: expected :FPS and a positive number, found '-1'"),
+        (":FPS 60\n:SAMPLES-PER-SECOND 30", "arm.amc, line 3: another frame rate than before"),
+    ],
+)
+def test_a_frame_rate_that_is_none_is_refused(line, message):
+    with pytest.raises(ValueError, match=message):
+        amc.frame_rate(amc_text({}, header=f"{line}\n"), "arm.amc")
 
 
 @pytest.mark.parametrize(
@@ -181,13 +260,27 @@ def test_windows_line_ends_comments_and_blank_lines_change_nothing(skeleton):
         ("fore hand", "fore glove", "bone 'glove' is not under :bonedata"),
         ("    fore hand\n", "", ":hierarchy lacks \\['hand'\\]"),
         ("upper fore", "upper fore mast", "bone 'mast' is attached to two bones"),
-        ("upper fore", "hand fore", "'hand' is not attached to the root yet"),
+        ("upper fore", "hand fore", "line 54: 'fore' is not attached to the root"),
+        (
+            "root upper mast",
+            "root upper mast\n    fin",
+            "line 54: bone 'fin' is not under :bonedata",
+        ),
+        ("length 0.45", "length 0", "line 6, length: expected a positive number, found 0"),
+        (
+            "     length 2",
+            "     length -2",
+            "'upper', length: expected a positive number, found -2",
+        ),
+        ("     length 2", "     length 0", "'upper', length: expected a positive number, found 0"),
+        ("     length 2", "     length 2\n     length 3", "line 21: a second length"),
+        ("length 0.45", "length 0.45\n  Length 1", "line 7: a second length"),
     ],
 )
 def test_a_faulty_skeleton_is_refused_with_the_place_of_the_fault(old, new, message):
     assert old in ASF
     with pytest.raises(ValueError, match=message):
-        asf_amc.parse_asf(ASF.replace(old, new, 1), "arm.asf")
+        asf.parse_asf(ASF.replace(old, new, 1), "arm.asf")
 
 
 @pytest.mark.parametrize(
@@ -213,31 +306,28 @@ def test_a_faulty_skeleton_is_refused_with_the_place_of_the_fault(old, new, mess
         ("mast 0 0", "mast 0 nan", "line 8, frame 1, bone 'mast': expected 2 numbers"),
         ("mast 0 0", "mast 0 -1.#IND", "line 8, frame 1, bone 'mast': expected 2 numbers"),
         ("\n2\n", "\n3\n", "line 9: expected frame 2, found frame 3"),
-        (
-            "2\nroot 0 0 0 0 0 0\nupper 0 0 0",
-            "2\nupper 0 0 0\nroot 0 0 0 0 0 0",
-            "line 10, frame 2, bone 'upper': expected 'root'",
-        ),
+        (":DEGREES", ":DEGREES\n:RADIANS", "line 4: angles are either :DEGREES or :RADIANS"),
+        ("mast 0 0", "mast 0 1_0", "line 8, frame 1, bone 'mast': expected 2 numbers"),
         ("fore 0\n", "fore 0\nfore 0\n", "line 8, frame 1, bone 'fore': a second time"),
     ],
 )
 def test_a_faulty_motion_is_refused_with_the_place_of_the_fault(skeleton, old, new, message):
-    text = amc({}, {})
+    text = amc_text({}, {})
     assert old in text
     with pytest.raises(ValueError, match="arm.amc, " + message):
-        asf_amc.parse_amc(text.replace(old, new, 1), skeleton, "arm.amc")
+        amc.parse_amc(text.replace(old, new, 1), skeleton, "arm.amc")
 
 
 @pytest.mark.parametrize("text", ["", ":FULLY-SPECIFIED\n:DEGREES\n", "<html>"])
 def test_a_file_without_motion_is_refused(skeleton, text):
     with pytest.raises(ValueError, match=r"empty\.amc"):
-        asf_amc.parse_amc(text, skeleton, "empty.amc")
+        amc.parse_amc(text, skeleton, "empty.amc")
 
 
 def test_a_motion_cut_off_within_a_frame_is_refused(skeleton):
-    lines = amc({}, {}).splitlines(keepends=True)
+    lines = amc_text({}, {}).splitlines(keepends=True)
     for end in (4, 5, 6, 7, 9, 10, 11, 12):
         with pytest.raises(
             ValueError, match=r"arm.amc, frame \d ends before line \d+: no values for"
         ):
-            asf_amc.parse_amc("".join(lines[:end]), skeleton, "arm.amc")
+            amc.parse_amc("".join(lines[:end]), skeleton, "arm.amc")
