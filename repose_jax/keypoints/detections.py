@@ -42,8 +42,3 @@ class Detections:
     def __post_init__(self):
         if (np.diff(self.time_s) <= 0).any():
             raise ValueError(f"{self.name}: the times of the frames do not increase.")
-
-    @property
-    def fps(self) -> float:
-        """The usual frame rate: of the median step between frames; NaN for one frame."""
-        return float(1 / np.median(np.diff(self.time_s))) if len(self.time_s) > 1 else np.nan

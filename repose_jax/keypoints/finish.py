@@ -11,12 +11,13 @@ from repose_jax.keypoints.readers.poses import Poses
 ASSUMED_FPS = 30.0
 # Frames may be this many times as many as those with people, and a hundred more.
 _SPARSE = 20
+_DAY = 86_400.0  # s
 
 
 def finish(
     poses: Poses,
     *,
-    fps: float | None = None,
+    fps: int | float | None = None,
     image_size: tuple[int, int] | None = None,
     order: str | Joints | None = None,
 ) -> Detections:
@@ -57,7 +58,7 @@ def finish(
         identity=_identity(poses, rows, wrong)[rows],
         time_s=time_s,
         image_size=size,
-        name=poses.name,
+        name=poses.name.encode("utf-8", "replace").decode(),  # of a file, of any bytes
         format=order if isinstance(order, str) else "named joints",
         assumptions=tuple(said),
         warnings=tuple(wrong),
@@ -77,8 +78,8 @@ def _order(
         order = poses.orders[0]
         if order == (None,) * count:
             raise ValueError(
-                f"there are {count} joints and no names of them; name the joint order with "
-                f"--format: {', '.join(FORMATS)}, or give the names of the joints."
+                f"the number of its joints, {count}, is that of no known order; name the order "
+                f"with --format ({', '.join(FORMATS)}), or the joints with --joints."
             )
         return order
     if order is None:
@@ -174,10 +175,13 @@ def _times(
     if poses.time_s is not None and fps is None:
         times = np.append(poses.time_s, np.full(len(poses.frame), np.nan))[first]
         if np.isfinite(times).all() and (np.diff(times) > 0).all():
+            if np.abs(times).max() > _DAY:
+                said.append("The times of the frames are of a clock; the first is taken as 0.")
+                times = times - times[0]
             return np.searchsorted(numbers, poses.frame), times
         wrong.append("The times of the frames do not increase and were ignored.")
     rate = fps or poses.fps
-    if rate is None:
+    if rate is None or not 0 < rate < np.inf:
         rate = ASSUMED_FPS
         if len(numbers) > 1:
             said.append(f"The file has no frame rate; {rate:g} frames/s were assumed (--fps).")

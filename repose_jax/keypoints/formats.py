@@ -231,6 +231,16 @@ def with_size(size: int) -> tuple[str, ...]:
     return tuple(name for name, joints in FORMATS.items() if len(joints) == size)
 
 
+def unnamed(size: int) -> tuple[str | Joints, ...]:
+    """Returns the orders that joints without names may have; `None` for each joint if unknown."""
+    return with_size(size) or ((None,) * size,)
+
+
+def detected(size: int) -> tuple[str | Joints, ...]:
+    """Returns the orders of joints without names that a detector found; of 17 it is COCO's."""
+    return ("coco17",) if size == 17 else unnamed(size)
+
+
 def _listed(names: Sequence[str], at_most: int = 6) -> str:
     shown = ", ".join(repr(name) for name in names[:at_most])
     return shown + (f" and {len(names) - at_most} more" if len(names) > at_most else "")

@@ -53,6 +53,11 @@ def _openpose_list(content: list[Any]) -> Poses:
     return openpose.read([(n, f"frame {n}", frame) for n, frame in enumerate(content)])
 
 
+def _by_itself(read: Callable[[Any], Poses | list[Poses]]):
+    """Returns the function of `Kind.read` for files that say which joints they have."""
+    return lambda content, joints: read(content)
+
+
 JSON_KINDS = (
     Kind(
         "OpenPose",
@@ -61,15 +66,10 @@ JSON_KINDS = (
         lambda content, _: openpose.read([(0, "", content)]),
         openpose.read,
     ),
-    Kind(
-        "OpenPose",
-        ("openpose",),
-        _is_openpose_list,
-        lambda content, _: _openpose_list(content),
-    ),
-    Kind("COCO", ("coco",), coco.is_annotations, lambda content, _: coco.read(content)),
-    Kind("MMPose", ("mmpose",), mmpose.is_demo, lambda content, _: mmpose.read_demo(content)),
-    Kind("MMPose", ("mmpose",), mmpose.is_video, lambda content, _: mmpose.read_video(content)),
+    Kind("OpenPose", ("openpose",), _is_openpose_list, _by_itself(_openpose_list)),
+    Kind("COCO", ("coco",), coco.is_annotations, _by_itself(coco.read)),
+    Kind("MMPose", ("mmpose",), mmpose.is_demo, _by_itself(mmpose.read_demo)),
+    Kind("MMPose", ("mmpose",), mmpose.is_video, _by_itself(mmpose.read_video)),
     Kind(
         "MMPose",
         ("mmpose",),
@@ -81,36 +81,26 @@ JSON_KINDS = (
         "AlphaPose or COCO results",
         ("alphapose", "coco"),
         alphapose.is_entries,
-        lambda content, _: alphapose.read(content),
+        _by_itself(alphapose.read),
     ),
     Kind(
         "people by image",
         ("alphapose",),
         alphapose.is_by_image,
-        lambda content, _: alphapose.read_by_image(content),
+        _by_itself(alphapose.read_by_image),
     ),
     Kind("arrays", ("array",), arrays.is_arrays, arrays.read),
-    Kind(
-        "landmarks",
-        ("mediapipe",),
-        landmarks.is_landmarks,
-        lambda content, _: landmarks.read(content),
-    ),
+    Kind("landmarks", ("mediapipe",), landmarks.is_landmarks, _by_itself(landmarks.read)),
 )
 NUMPY_KINDS = (
-    Kind(
-        "VideoPose3D",
-        ("videopose3d",),
-        videopose3d.is_archive,
-        lambda content, _: videopose3d.read(content),
-    ),
+    Kind("VideoPose3D", ("videopose3d",), videopose3d.is_archive, _by_itself(videopose3d.read)),
     Kind("arrays", ("array", "mediapipe"), lambda _: True, arrays.read),
 )
 TABLE_KINDS = (
-    Kind("DeepLabCut", ("deeplabcut",), deeplabcut.is_table, lambda c, _: deeplabcut.read(c)),
+    Kind("DeepLabCut", ("deeplabcut",), deeplabcut.is_table, _by_itself(deeplabcut.read)),
     Kind("a table", ("array", "mediapipe"), lambda _: True, tables.read),
 )
-TRC = Kind("TRC", ("trc", "sports2d", "pose2sim"), lambda _: True, lambda c, _: trc.read(c))
+TRC = Kind("TRC", ("trc", "sports2d", "pose2sim"), lambda _: True, _by_itself(trc.read))
 
 FAMILIES = tuple(
     dict.fromkeys(
@@ -187,7 +177,7 @@ def _npz(path: pathlib.Path) -> Any:
     try:
         with zipfile.ZipFile(path) as archive:
             members = archive.namelist()
-    except zipfile.BadZipFile:
+    except (zipfile.BadZipFile, NotImplementedError):
         raise ValueError("it is a damaged archive, perhaps cut short.") from None
     if not members or not all(name.endswith(".npy") for name in members):
         raise ValueError("it is a zip archive of something else than arrays of NumPy.")

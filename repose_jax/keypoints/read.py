@@ -3,12 +3,13 @@
 `read` recognises a file by its content; docs/keypoints.md has the formats.
 """
 
+import contextlib
 import dataclasses
 import math
 import os
 import pathlib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ from repose_jax.keypoints.finish import finish
 from repose_jax.keypoints.formats import FORMATS, Joints, find_format, joints_of
 from repose_jax.keypoints.geometry import estimate_image_size
 from repose_jax.keypoints.kinds import FAMILIES, TRC, Kind, parse
-from repose_jax.keypoints.readers.poses import Poses, natural, split_number
+from repose_jax.keypoints.readers.poses import LARGEST, Poses, natural, split_number
 
 __all__ = ["estimate_image_size", "from_arrays", "read"]
 
@@ -40,7 +41,7 @@ class _Options:
 
     family: str | None
     order: str | Joints | None
-    fps: float | None
+    fps: int | float | None
     image_size: tuple[int, int] | None
 
     def finish(self, poses: Poses) -> Detections:
@@ -51,7 +52,7 @@ def read(
     path: str | os.PathLike[str],
     *,
     format: str | None = None,
-    fps: float | None = None,
+    fps: int | float | None = None,
     image_size: tuple[int, int] | None = None,
     joints: str | Sequence[str] | None = None,
 ) -> list[Detections]:
@@ -82,18 +83,16 @@ def read(
     options = _options(format, fps, image_size, joints)
     path = pathlib.Path(path)
     if (stored := store.find(path)) is not None:
-        found = store.read(stored)
-        return [found if image_size is None else dataclasses.replace(found, image_size=image_size)]
+        return [_stored(stored, options)]
     if path.is_dir():
         return _folder(path, options)
     if not path.exists():
         raise FileNotFoundError(f"There is no file or folder {path}.")
     try:
         kind, content = parse(path)
-        found = _videos(path, kind, content, options)
+        return _videos(path, kind, content, options)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
-    return found
 
 
 def from_arrays(
@@ -101,7 +100,7 @@ def from_arrays(
     confidence: Float[np.ndarray, "t j"] | Float[np.ndarray, "t p j"] | None = None,
     *,
     format: str | Sequence[str],
-    fps: float | None = None,
+    fps: int | float | None = None,
     image_size: tuple[int, int] | None = None,
     name: str = "keypoints",
     time_s: Float[np.ndarray, " t"] | None = None,
@@ -180,6 +179,20 @@ def _options(format, fps, image_size, joints) -> _Options:
     return _Options(family, order, fps, image_size)
 
 
+def _stored(path: pathlib.Path, options: _Options) -> Detections:
+    """Returns the joints of a file of our own, whose order is known."""
+    if options.family is not None or options.order is not None:
+        raise ValueError(
+            f"{path}: the format and the joints of a file of repose lift are known; give none."
+        )
+    found = store.read(path)
+    if options.fps is not None:
+        times = np.arange(len(found.time_s)) / options.fps
+        found = dataclasses.replace(found, time_s=times)
+    size = options.image_size
+    return found if size is None else dataclasses.replace(found, image_size=size)
+
+
 def _check_family(kind: Kind, options: _Options):
     if options.family is not None and options.family not in kind.families:
         raise ValueError(
@@ -192,12 +205,22 @@ def _videos(path: pathlib.Path, kind: Kind, content: Any, options: _Options) -> 
     """Returns the videos in a file."""
     _check_family(kind, options)
     joints = None if options.order is None else joints_of(options.order)
-    found = kind.read(content, joints)
+    with _bounded():
+        found = kind.read(content, joints)
     found = found if isinstance(found, list) else [found]
     return [
         options.finish(poses if poses.name else dataclasses.replace(poses, name=path.stem))
         for poses in found
     ]
+
+
+@contextlib.contextmanager
+def _bounded() -> Iterator[None]:
+    """Makes numbers of any length in JSON and in text an error of the file."""
+    try:
+        yield
+    except OverflowError:
+        raise ValueError(f"a number in it is beyond {LARGEST}, or infinite.") from None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -227,7 +250,7 @@ def _folder(folder: pathlib.Path, options: _Options) -> list[Detections]:
         try:
             kind, content = parse(path)
             _check_family(kind, options)
-        except ValueError as error:
+        except (ValueError, OSError) as error:
             skipped.append(f"{path.relative_to(folder)}: {error}")
             continue
         groups.setdefault(_group(path, kind), []).append(_File(path, kind, content))
@@ -285,7 +308,8 @@ def _video_of(group: list[_File], folder: pathlib.Path, options: _Options) -> li
         )
     frames = [(split_number(f.path.name)[1] or 0, f.path.name, f.content) for f in group]
     frames.sort(key=lambda frame: frame[0])
-    poses = first.kind.read_frames(frames)
+    with _bounded():
+        poses = first.kind.read_frames(frames)
     name = _name(first.path, folder) if len(group) > 1 else first.path.stem
     return [options.finish(dataclasses.replace(poses, name=name))]
 

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 
 from repose_jax.keypoints.detections import Detections
+from repose_jax.runtime import safe_pickle
+from repose_jax.skeleton import HUMAN36M
 
 _ARRAYS = ("keypoints", "confidence", "frame", "score", "identity", "time_s")
 _TEXTS = ("name", "format")
@@ -21,10 +23,11 @@ VERSION = "repose_keypoints"
 def find(path: pathlib.Path) -> pathlib.Path | None:
     """Returns the file that `write` wrote: the path itself, or that in a folder; else None."""
     path = path / NAME if path.is_dir() else path
-    if not zipfile.is_zipfile(path):
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return path if f"{VERSION}.npy" in archive.namelist() else None
+    except (OSError, zipfile.BadZipFile, NotImplementedError):
         return None
-    with zipfile.ZipFile(path) as archive:
-        return path if f"{VERSION}.npy" in archive.namelist() else None
 
 
 def write(path: pathlib.Path, detections: Detections) -> None:
@@ -44,17 +47,24 @@ def read(path: pathlib.Path) -> Detections:
     """Reads what `write` wrote.
 
     Raises:
-        ValueError: an array is missing or does not fit the others.
+        ValueError: the file is damaged, or an array is missing or does not fit the others.
     """
-    with np.load(path, allow_pickle=False) as file:
-        missing = {*_ARRAYS, *_TEXTS, *_LISTS} - {*file}
-        if missing:
-            raise ValueError(f"{path}: damaged: {min(missing)} is missing.")
-        values: dict[str, Any] = {name: file[name] for name in _ARRAYS}
-        values |= {name: str(file[name]) for name in _TEXTS}
-        values |= {name: tuple(file[name].tolist()) for name in _LISTS}
-        size = file["image_size"].tolist() if "image_size" in file else None
-    rows = len(values["frame"])
-    if any(len(values[name]) != rows for name in _ARRAYS[:-1]):
-        raise ValueError(f"{path}: damaged: its arrays have different lengths.")
+    file = safe_pickle.load_npz(path)
+    missing = {*_ARRAYS, *_TEXTS, *_LISTS} - {*file}
+    if missing:
+        raise ValueError(f"{path}: damaged: {min(missing)} is missing.")
+    values: dict[str, Any] = {name: file[name] for name in _ARRAYS}
+    values |= {name: str(file[name]) for name in _TEXTS}
+    values |= {name: tuple(file[name].tolist()) for name in _LISTS}
+    size = file["image_size"].tolist() if "image_size" in file else None
+    rows, frames = values["frame"].size, values["time_s"].size
+    shapes = dict.fromkeys(_ARRAYS, (rows,)) | {
+        "keypoints": (rows, HUMAN36M.size, 2),
+        "confidence": (rows, HUMAN36M.size),
+        "time_s": (frames,),
+    }
+    if any(values[name].shape != shapes[name] for name in _ARRAYS) or not np.all(
+        (values["frame"] >= 0) & (values["frame"] < frames)
+    ):
+        raise ValueError(f"{path}: damaged: its arrays do not fit each other.")
     return Detections(**values, image_size=size and (size[0], size[1]))

@@ -18,11 +18,6 @@ def detections(time_s):
     )
 
 
-def test_the_frame_rate_is_that_of_the_median_step():
-    assert detections([0, 0.1, 0.2, 0.7]).fps == pytest.approx(10)
-    assert np.isnan(detections([0.0]).fps)
-
-
 def test_refuses_times_that_do_not_increase():
     with pytest.raises(ValueError, match="clip: the times of the frames do not increase"):
         detections([0, 0.1, 0.1])

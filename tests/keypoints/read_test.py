@@ -419,8 +419,13 @@ BAD = {
     broken_entry(image_id=None): "image_id of entry 2 is neither",
     '[{"image_id": 1}, {"image_id": 2}]': "not of a known format",
     '{"people": [{"id": 1}]}': "person 0 has no field 'pose_keypoints_2d'",
-    '{"people": [{"pose_keypoints_2d": [1, 2, 3]}]}': "3 numbers, 1 joints",
+    '{"people": [{"pose_keypoints_2d": [1, 2, 3]}]}': "number of its joints, 1,",
+    '[{"people": []}, 3]': "no list 'people' of frame 1",
+    '[{"keypoints": [], "keypoint_scores": [1]}]': "person 0 has no list 'keypoints'",
+    '{"annotations": [{"image_id": [1], "keypoints": [1]}]}': "annotation 0 has no number or name",
+    broken_entry(keypoints=[10**400] * 78): "a number in it is beyond 9007199254740992",
     "1,2,3\n4,5\n": "line 2 has 2 cells",
+    "x0,y0\n" + "9" * 200_000: r"line 2 of the table is damaged \(field larger than",
     "[" * 100_000: "nested too deeply",
 }
 
@@ -467,6 +472,72 @@ def test_wrong_options_are_refused(tmp_path, options, message):
     path = write_json(tmp_path / "clip.json", small.alphapose())
     with pytest.raises(ValueError, match=message):
         read(path, **options)
+
+
+def test_joints_that_no_format_has_are_read_by_the_names_that_are_given(tmp_path):
+    names = ["left_hip", "right_hip", "left_knee", "right_knee", "nose"]
+    entries = [
+        {"image_id": f"{t}.jpg", "keypoints": [100 + t, 200, 0.9] * 5, "score": 0.9}
+        for t in range(3)
+    ]
+    path = write_json(tmp_path / "clip.json", entries)
+    with pytest.raises(ValueError, match="its joints, 5, is that of no known order"):
+        read(path)
+    found = only(path, joints=names)
+    np.testing.assert_allclose(found.confidence.sum(1), 6 * 0.9)  # and the pelvis
+
+
+@pytest.mark.parametrize("shape", [(1, 3, 17, 2), (4, 1, 17, 2), (4, 3, 17, 2)])
+def test_people_in_an_array_keep_their_places_as_ids(tmp_path, shape):
+    frames, people = shape[:2]
+    np.save(tmp_path / "clip.npy", np.random.default_rng(0).uniform(100, 500, shape))
+    found = only(tmp_path / "clip.npy", format="coco17")
+    np.testing.assert_array_equal(found.identity, np.tile(np.arange(people), frames))
+    np.testing.assert_array_equal(found.frame, np.repeat(np.arange(frames), people))
+
+
+@pytest.mark.parametrize("kind", ["i2", "u2", ">i4", ">f4", ">f8", "f2"])
+def test_numbers_of_any_width_and_byte_order_are_read(tmp_path, kind):
+    np.savez(tmp_path / "clip.npz", keypoints=np.round(small.points("coco17")).astype(kind))
+    found = only(tmp_path / "clip.npz", format="coco17").keypoints
+    assert found.dtype == np.float64
+    np.testing.assert_allclose(found, small.wanted("coco17"), atol=1)
+
+
+@pytest.mark.parametrize("fps", [0, -1, np.nan, np.inf])
+def test_an_impossible_rate_in_a_file_counts_as_none(tmp_path, fps):
+    np.savez(tmp_path / "clip.npz", keypoints=small.points("coco17"), fps=fps)
+    found = only(tmp_path / "clip.npz", format="coco17")
+    np.testing.assert_allclose(np.diff(found.time_s), 1 / 30)
+    assert any("30 frames/s were assumed" in said for said in found.assumptions)
+
+
+def test_times_of_a_clock_begin_with_the_first_frame(tmp_path):
+    clock = 1.7e9 + np.arange(6) / 25
+    np.savez(tmp_path / "clip.npz", keypoints=small.points("coco17"), time_s=clock)
+    found = only(tmp_path / "clip.npz", format="coco17")
+    np.testing.assert_allclose(found.time_s, np.arange(6) / 25, atol=1e-6)
+    assert any("of a clock" in said for said in found.assumptions)
+
+
+def test_times_that_do_not_increase_are_ignored_and_that_is_said(tmp_path):
+    lines = ["frame,time,landmark,x,y"]
+    lines += [f"{t},0,{j},{x},{y}" for t, pose in enumerate(small.points("blazepose33").tolist())
+              for j, (x, y) in enumerate(pose)]  # fmt: skip
+    (tmp_path / "clip.csv").write_text("\n".join(lines))
+    found = only(tmp_path / "clip.csv")
+    np.testing.assert_allclose(np.diff(found.time_s), 1 / 30)
+    assert "The times of the frames do not increase and were ignored." in found.warnings
+
+
+def test_odd_names_of_files_are_no_obstacle(tmp_path):
+    names = ["a².json", "frame_123456789012345678901234567890.json", "a\udcff.json"]
+    for name in names:
+        write_json(tmp_path / name, small.alphapose())
+    found = read(tmp_path)
+    assert len(found) == 3
+    for detections in found:
+        detections.name.encode()  # text that can be printed and written
 
 
 def test_a_named_order_replaces_that_of_the_file(tmp_path):

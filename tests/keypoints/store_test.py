@@ -1,3 +1,4 @@
+import contextlib
 import dataclasses
 
 import numpy as np
@@ -51,15 +52,42 @@ def test_other_files_are_not_taken_for_it(tmp_path):
     assert store.find(tmp_path / "nothing.npz") is None
 
 
-@pytest.mark.parametrize("change", ["missing", "short"])
+@pytest.mark.parametrize("change", ["missing", "short", "frame"])
 def test_a_damaged_file_is_refused(tmp_path, change):
     path = tmp_path / "keypoints.npz"
     store.write(path, FOUND)
     arrays = dict(np.load(path))
     if change == "missing":
         del arrays["score"]
+    elif change == "frame":
+        arrays["frame"] = arrays["frame"] + 1
     else:
         arrays["score"] = arrays["score"][:2]
     np.savez(path, **arrays)
     with pytest.raises(ValueError, match=r"keypoints\.npz: damaged: "):
         store.read(path)
+
+
+def test_bytes_that_changed_on_the_disk_are_an_error_of_the_file(tmp_path):
+    path = tmp_path / "keypoints.npz"
+    store.write(path, FOUND)
+    content = bytearray(path.read_bytes())
+    for place in range(0, len(content), 97):
+        changed = content.copy()
+        changed[place] ^= 0xFF
+        path.write_bytes(changed)
+        with contextlib.suppress(ValueError):  # and no other error; some bytes mean nothing
+            read(path)
+
+
+def test_the_rate_of_the_command_line_replaces_the_times(tmp_path):
+    store.write(tmp_path / "keypoints.npz", FOUND)
+    (found,) = read(tmp_path, fps=10)
+    np.testing.assert_allclose(found.time_s, [0, 0.1, 0.2])
+
+
+def test_a_forced_format_is_refused_as_the_order_of_the_joints_is_known(tmp_path):
+    store.write(tmp_path / "keypoints.npz", FOUND)
+    for options in ({"format": "openpose"}, {"format": "coco17"}):
+        with pytest.raises(ValueError, match=r"keypoints\.npz: the format and the joints .* known"):
+            read(tmp_path, **options)

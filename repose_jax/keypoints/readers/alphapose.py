@@ -1,33 +1,26 @@
 """AlphaPose and COCO results: a list with an entry for each person; and lists by image."""
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from repose_jax.keypoints.formats import with_size
+from repose_jax.keypoints.formats import detected
 from repose_jax.keypoints.readers import openpose
-from repose_jax.keypoints.readers.poses import Poses, numbered, person_number, single, triples
-
-_ORDERS = {
-    16: ("mpii16",),
-    17: ("coco17",),
-    18: ("openpose_coco18",),
-    26: ("halpe26",),
-    133: ("coco_wholebody133",),
-    136: ("halpe136",),
-}
+from repose_jax.keypoints.readers.poses import (
+    Poses,
+    begins_with,
+    numbered,
+    person_number,
+    single,
+    triples,
+)
 
 
 def is_entries(content: Any) -> bool:
     """Whether parsed JSON is a list of people with images and keypoints."""
-    return (
-        isinstance(content, list)
-        and bool(content)
-        and isinstance(content[0], Mapping)
-        and "keypoints" in content[0]
-        and "image_id" in content[0]
-    )
+    return begins_with(content, "keypoints", "image_id")
 
 
 def is_by_image(content: Any) -> bool:
@@ -63,11 +56,10 @@ def read(entries: Sequence[Any]) -> Poses:
         labels.append(f"entry {place} (image {image!r})")
     frame, warnings = numbered([entry["image_id"] for entry in entries])
     keypoints, confidence = triples([e["keypoints"] for e in entries], "keypoints", labels)
-    count = keypoints.shape[1]
     return Poses(
         keypoints=keypoints,
         confidence=confidence,
-        orders=orders_of(count),
+        orders=detected(keypoints.shape[1]),
         frame=frame,
         frames=_frames([entry["image_id"] for entry in entries], frame),
         score=np.array([single(entry.get("score")) for entry in entries], float),
@@ -77,21 +69,6 @@ def read(entries: Sequence[Any]) -> Poses:
         visibility=bool(np.isin(confidence, (0, 1, 2)).all() and (confidence == 2).any()),
         warnings=warnings,
     )
-
-
-def orders_of(count: int) -> tuple[str, ...]:
-    """Returns the formats with a number of joints that these files have.
-
-    Raises:
-        ValueError: they have none of that number.
-    """
-    if count not in _ORDERS:
-        known = ", ".join(with_size(count)) or "none"
-        raise ValueError(
-            f"keypoints has {count} joints, an order that is not known of such files; name it "
-            f"with --format (with {count} joints: {known}) or give the names of the joints."
-        )
-    return _ORDERS[count]
 
 
 def _frames(images: Sequence[str | int], frame: np.ndarray) -> np.ndarray:
@@ -119,7 +96,7 @@ def read_by_image(content: Mapping[str, Any]) -> Poses:
             for number, (name, value) in zip(frame, content.items(), strict=True)
         ]
         poses = openpose.read(sorted(frames, key=lambda frame: frame[0]))
-        return Poses(**{**vars(poses), "listed": False, "warnings": warnings})
+        return dataclasses.replace(poses, listed=False, warnings=warnings)
     return read(
         [{**person, "image_id": image} for image, people in content.items() for person in people]
     )

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from repose_jax.keypoints.formats import Joints, match_names, with_size
-from repose_jax.keypoints.readers.poses import Poses
+from repose_jax.keypoints.formats import Joints, match_names, unnamed
+from repose_jax.keypoints.readers.poses import Poses, size_of
 
 _KEYPOINTS = (
     "keypoints_px",
@@ -27,7 +27,6 @@ _KEYPOINTS = (
 )
 _CONFIDENCE = ("confidence", "keypoint_scores", "scores", "visibility", "conf", "likelihood")
 _NAMES = ("joint_names", "keypoint_names", "landmark_names", "names", "joints")
-_ALIKE = {17: ("coco17", "human36m", "mpi_inf_3dhp")}
 
 
 def is_arrays(content: Any) -> bool:
@@ -79,7 +78,7 @@ def read(content: Any, joints: Joints | None = None) -> Poses:
         )
     points = _array(content[field], field)
     names = _list(content, _NAMES, field)
-    points, confidence, identity = _split(points, field, len(names or joints or ()))
+    points, confidence = _split(points, field, len(names or joints or ()))
     confidence = _confidence(content, field, points, confidence)
     frames, _, count, _ = points.shape
     present = np.isfinite(points).all(-1).any(-1) & (confidence > 0).any(-1)
@@ -91,7 +90,7 @@ def read(content: Any, joints: Joints | None = None) -> Poses:
         frame=frame,
         frames=np.arange(frames),
         listed=True,
-        identity=identity[person],
+        identity=person,
         time_s=_times(content, frames),
         fps=_scalar(content, ("fps", "frame_rate")),
         image_size=_size(content),
@@ -115,34 +114,30 @@ def _array(value: Any, field: str) -> np.ndarray:
 
 
 def _split(points: np.ndarray, field: str, joints: int):
-    """Returns `[t, p, j, 2]` points, `[t, p, j]` third numbers or None, and the people's ids."""
+    """Returns `[t, p, j, 2]` points, and `[t, p, j]` third numbers or None."""
     shape = points.shape
     if points.ndim == 2 and shape[1] == 34:  # the points of a frame in one row
         points = points.reshape(len(points), 17, 2)
     elif points.ndim == 2 and (joints or shape[1] % 3 == 0):
         points = points.reshape(len(points), joints or shape[1] // 3, -1)
     if points.ndim == 3:
-        points, single = points[:, None], True
-    else:
-        single = points.ndim == 4 and 1 in points.shape[:2]
-        # Of two axes the longer is time: some write people first.
-        if points.ndim == 4 and field == "reconstruction":
-            points = points.swapaxes(0, 1)
+        points = points[:, None]
+    elif points.ndim == 4 and field == "reconstruction":  # demonstrations write people first
+        points = points.swapaxes(0, 1)
     if points.ndim != 4 or points.shape[-1] not in (2, 3, 4, 5) or not points.size:
         raise ValueError(
             f"{field} has the shape {shape}; [frames, joints, 2 or 3] or [frames, people, joints, "
             "2 or 3] was expected."
         )
     third = None if points.shape[-1] == 2 else points[..., 2 if points.shape[-1] == 3 else 3]
-    if third is not None and points.shape[-1] == 3 and np.nanmin(third) < 0:
+    if third is not None and points.shape[-1] == 3 and np.nanmin(third, initial=0) < 0:
         if points.shape[2] != 33:
             raise ValueError(
                 f"{field} has negative third coordinates: it holds 3D points, or confidences that "
                 "are none. Give [frames, joints, 2], or a confidence of at least 0."
             )
         third = None  # the depth of MediaPipe's landmarks
-    identity = np.array([0]) if single else np.arange(points.shape[1])
-    return points[..., :2], third, identity
+    return points[..., :2], third
 
 
 def _confidence(content, field: str, points: np.ndarray, third: np.ndarray | None) -> np.ndarray:
@@ -165,7 +160,7 @@ def _orders(names: list[str] | None, joints: int) -> tuple[str | Joints, ...]:
         if len(names) != joints:
             raise ValueError(f"there are {len(names)} names of joints for {joints} joints.")
         return (match_names(names),)
-    return _ALIKE.get(joints) or with_size(joints) or ((None,) * joints,)
+    return unnamed(joints)
 
 
 def _list(content: Mapping[str, Any], fields: tuple[str, ...], other: str) -> list[str] | None:
@@ -188,9 +183,8 @@ def _size(content: Mapping[str, Any]) -> tuple[int, int] | None:
     for field in ("image_size", "resolution", "image_wh"):
         value = np.asarray(content.get(field, ()))
         if value.size == 2 and value.dtype.kind in "fiu":
-            return int(value.ravel()[0]), int(value.ravel()[1])
-    width, height = (_scalar(content, (f, f"image_{f}", f[0])) for f in ("width", "height"))
-    return (int(width), int(height)) if width and height else None
+            return size_of(*value.ravel())
+    return size_of(*(_scalar(content, (f, f"image_{f}", f[0])) for f in ("width", "height")))
 
 
 def _times(content: Mapping[str, Any], frames: int) -> np.ndarray | None:

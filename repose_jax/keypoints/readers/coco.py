@@ -5,9 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from repose_jax.keypoints.formats import match_names
-from repose_jax.keypoints.readers.alphapose import orders_of
-from repose_jax.keypoints.readers.poses import Poses, numbered, person_number, single, triples
+from repose_jax.keypoints.formats import detected, match_names
+from repose_jax.keypoints.readers.poses import Poses, numbered, person_number, size_of, triples
 
 
 def is_annotations(content: Any) -> bool:
@@ -23,8 +22,8 @@ def read(content: Mapping[str, Any]) -> Poses:
     """
     people = []
     for place, person in enumerate(content["annotations"]):
-        if not isinstance(person, Mapping) or "image_id" not in person:
-            raise ValueError(f"annotation {place} has no field 'image_id'.")
+        if not isinstance(person, Mapping) or not isinstance(person.get("image_id"), int | str):
+            raise ValueError(f"annotation {place} has no number or name in 'image_id'.")
         if person.get("keypoints"):
             people.append((f"annotation {place}", person))
     if not people:
@@ -33,14 +32,13 @@ def read(content: Mapping[str, Any]) -> Poses:
     keypoints, confidence = triples([p["keypoints"] for _, p in people], "keypoints", labels)
     images = {
         image["id"]: image
-        for image in content.get("images") or ()
-        if isinstance(image, Mapping) and "id" in image
+        for image in _list(content, "images")
+        if isinstance(image, Mapping) and isinstance(image.get("id"), int | str)
     }
     names = {key: str(image.get("file_name", key)) for key, image in images.items()}
     named = [names.get(person["image_id"], str(person["image_id"])) for _, person in people]
     every, warnings = numbered([*named, *names.values()])
-    sizes = {(single(i.get("width")), single(i.get("height"))) for i in images.values()}
-    width, height = sizes.pop() if len(sizes) == 1 else (np.nan, np.nan)
+    sizes = {size_of(image.get("width"), image.get("height")) for image in images.values()}
     if len(sizes) > 1:
         warnings = (*warnings, "The images have different sizes; none was taken from the file.")
     return Poses(
@@ -50,15 +48,20 @@ def read(content: Mapping[str, Any]) -> Poses:
         frame=every[: len(named)],
         frames=np.unique(every),
         identity=np.array([person_number(person.get("track_id", -1)) for _, person in people], int),
-        image_size=(int(width), int(height)) if width > 0 and height > 0 else None,
+        image_size=sizes.pop() if len(sizes) == 1 else None,
         visibility=bool(np.isin(confidence, (0, 1, 2)).all()),
         warnings=warnings,
     )
 
 
+def _list(content: Mapping[str, Any], field: str) -> list[Any]:
+    found = content.get(field)
+    return found if isinstance(found, list) else []
+
+
 def _orders(content: Mapping[str, Any], count: int):
-    for category in content.get("categories") or ():
+    for category in _list(content, "categories"):
         names = category.get("keypoints") if isinstance(category, Mapping) else None
         if isinstance(names, list) and len(names) == count:
             return (match_names(list(map(str, names))),)
-    return orders_of(count)
+    return detected(count)

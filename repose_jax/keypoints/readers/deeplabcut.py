@@ -3,8 +3,7 @@
 import numpy as np
 
 from repose_jax.keypoints.formats import match_names
-from repose_jax.keypoints.readers.poses import Poses, split_number
-from repose_jax.keypoints.readers.trc import numbers_of
+from repose_jax.keypoints.readers.poses import Poses, numbers_of, split_number
 
 
 def is_table(cells: list[list[str]]) -> bool:

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from repose_jax.keypoints.formats import Joints, match_names, with_size
-from repose_jax.keypoints.readers.poses import Poses, rows
+from repose_jax.keypoints.formats import detected, match_names
+from repose_jax.keypoints.readers.poses import Poses, rows, size_of
 
 _POINTS = ("landmarks", "pose_landmarks", "poseLandmarks", "keypoints", "pose", "points")
 _PEOPLE = ("people", "persons", "poses", "pose", "landmarks", "pose_landmarks", "poseLandmarks")
@@ -78,7 +78,7 @@ def _frames(content: Any) -> list[Any]:
             frames = content.get(field)
             if isinstance(frames, list) and any(_poses(frame) for frame in frames):
                 return frames
-        if content and all(str(key).isdigit() for key in content):
+        if content and all(str(key).isdecimal() for key in content):
             return [
                 {"frame": int(key), "pose": frame}
                 for key, frame in sorted(content.items(), key=lambda item: int(item[0]))
@@ -111,7 +111,7 @@ def read(content: Any) -> Poses:
     return Poses(
         keypoints=flat[..., :2].copy(),
         confidence=flat[..., 2].copy(),
-        orders=(match_names(names),) if names else _orders(flat.shape[1]),
+        orders=(match_names(names),) if names else detected(flat.shape[1]),
         frame=np.array(frame_of, int),
         frames=np.array(numbers, int),
         listed=True,
@@ -126,7 +126,7 @@ def _names(pose: Any) -> list[str]:
     if isinstance(pose, Mapping):
         return [str(name) for name, point in pose.items() if _is_point(point)]
     found = [next((point[f] for f in _NAMES if f in point), None) for point in pose]
-    named = all(isinstance(name, str) and not name.isdigit() for name in found)
+    named = all(isinstance(name, str) and not name.isdecimal() for name in found)
     return [str(name) for name in found] if named else []
 
 
@@ -168,15 +168,6 @@ def _first(content: Mapping[str, Any], fields: Sequence[str]) -> float | None:
 def _size(content: Mapping[str, Any]) -> tuple[int, int] | None:
     size = content.get("image_size")
     if isinstance(size, list) and len(size) == 2:
-        content = {"width": size[0], "height": size[1]}
-    found = [
-        _first(content, names) for names in (("width", "image_width"), ("height", "image_height"))
-    ]
-    return (int(found[0]), int(found[1])) if found[0] and found[1] else None
-
-
-def _orders(count: int) -> tuple[str | Joints, ...]:
-    known = {33: ("blazepose33",), 17: ("coco17",)}.get(count) or with_size(count)
-    if not known:
-        raise ValueError(f"a pose has {count} points without names; no joint order is known of it.")
-    return known
+        return size_of(*size)
+    names = (("width", "image_width"), ("height", "image_height"))
+    return size_of(*(_first(content, fields) for fields in names))

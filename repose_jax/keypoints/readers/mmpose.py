@@ -5,30 +5,18 @@ from typing import Any
 
 import numpy as np
 
-from repose_jax.keypoints.formats import Joints, match_names
-from repose_jax.keypoints.readers.alphapose import orders_of
-from repose_jax.keypoints.readers.poses import Poses, person_number, rows, single
+from repose_jax.keypoints.formats import Joints, detected, match_names
+from repose_jax.keypoints.readers.poses import Poses, begins_with, person_number, rows, single
 
 
 def is_people(content: Any) -> bool:
     """Whether parsed JSON is the list of people of one image."""
-    return (
-        isinstance(content, list)
-        and bool(content)
-        and isinstance(content[0], Mapping)
-        and "keypoints" in content[0]
-        and "keypoint_scores" in content[0]
-    )
+    return begins_with(content, "keypoints", "keypoint_scores")
 
 
 def is_video(content: Any) -> bool:
     """Whether parsed JSON is the list of frames of a video."""
-    return (
-        isinstance(content, list)
-        and bool(content)
-        and isinstance(content[0], Mapping)
-        and isinstance(content[0].get("instances"), list)
-    )
+    return begins_with(content, "instances")
 
 
 def is_demo(content: Any) -> bool:
@@ -51,17 +39,17 @@ def read_people(frames: Sequence[tuple[int, str, Any]], meta: Any = None) -> Pos
         for place, person in enumerate(instances):
             label = f"person {place} of {name}" if name else f"person {place}"
             for field in ("keypoints", "keypoint_scores"):
-                if not isinstance(person, Mapping) or not isinstance(person.get(field), list):
+                found = person.get(field) if isinstance(person, Mapping) else None
+                if not found or not isinstance(found, list):
                     raise ValueError(f"{label} has no list {field!r}.")
             people.append(person)
             labels.append(label)
             numbers.append(number)
     keypoints, confidence = _joints(people, labels)
-    orders = _orders(meta, keypoints.shape[1])
     return Poses(
         keypoints=keypoints,
         confidence=confidence,
-        orders=orders,
+        orders=_orders(meta, keypoints.shape[1]),
         frame=np.array(numbers, int),
         frames=np.array([number for number, _, _ in frames], int),
         listed=True,
@@ -141,4 +129,4 @@ def _orders(meta: Any, count: int) -> tuple[str | Joints, ...]:
     if isinstance(names, Mapping) and len(names) == count:
         ordered = [str(names[key]) for key in sorted(names, key=int)]
         return (match_names(ordered),)
-    return orders_of(count)
+    return detected(count)

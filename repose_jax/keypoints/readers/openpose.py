@@ -5,24 +5,11 @@ from typing import Any
 
 import numpy as np
 
+from repose_jax.keypoints.formats import detected
 from repose_jax.keypoints.readers.poses import Poses, person_number, triples
 
-# Numbers of joints -> the formats that have them.
-_ORDERS = {
-    15: ("openpose_mpi15",),
-    17: ("coco17",),
-    18: ("openpose_coco18",),
-    25: ("openpose_body25", "openpose_body25b"),
-    26: ("halpe26",),
-    135: ("openpose_body135",),
-    136: ("halpe136",),
-}
-# (list of people, list of numbers): OpenPose, OpenPose before 1.2, AlphaPose's form "cmu".
-_FIELDS = (
-    ("people", "pose_keypoints_2d"),
-    ("people", "pose_keypoints"),
-    ("bodies", "joints"),
-)
+# Lists of numbers: OpenPose, OpenPose before 1.2, AlphaPose's form "cmu".
+_FIELDS = ("pose_keypoints_2d", "pose_keypoints", "joints")
 
 
 def is_frame(content: Any) -> bool:
@@ -56,16 +43,10 @@ def read(frames: Sequence[tuple[int, str, Any]]) -> Poses:
         if values
         else (np.zeros((0, 25, 2)), np.zeros((0, 25)))
     )
-    count = keypoints.shape[1]
-    if count not in _ORDERS:
-        raise ValueError(
-            f"pose_keypoints_2d has {3 * count} numbers, {count} joints; OpenPose has "
-            f"{', '.join(map(str, _ORDERS))}."
-        )
     return Poses(
         keypoints=keypoints,
         confidence=confidence,
-        orders=_ORDERS[count],
+        orders=detected(keypoints.shape[1]),
         frame=np.array(numbers, int),
         frames=np.array([number for number, _, _ in frames], int),
         listed=True,
@@ -75,12 +56,12 @@ def read(frames: Sequence[tuple[int, str, Any]]) -> Poses:
 
 def _people(content: Any, name: str):
     """Yields the name of the field of numbers, and the dictionary, of every person of a frame."""
-    people = content.get("people", content.get("bodies"))
     at = f" of {name}" if name else ""
-    if not isinstance(people, list):
-        raise ValueError(f"the field 'people'{at} is not a list.")
+    if not is_frame(content):
+        raise ValueError(f"there is no list 'people'{at}.")
+    people = content["people" if isinstance(content.get("people"), list) else "bodies"]
     for place, person in enumerate(people):
-        fields = [field for _, field in _FIELDS if isinstance(person, Mapping) and field in person]
+        fields = [field for field in _FIELDS if isinstance(person, Mapping) and field in person]
         if not fields:
             raise ValueError(f"person {place}{at} has no field 'pose_keypoints_2d'.")
         yield fields[0], person

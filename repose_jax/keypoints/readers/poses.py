@@ -1,16 +1,20 @@
 """Poses as a file holds them: its joints, its numbers of frames."""
 
 import dataclasses
+import numbers
 import os
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
 
 from repose_jax.keypoints.formats import Joints
+
+LARGEST = 2**53
+"""Bound of whole numbers in files: a float has those below it exactly."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -87,8 +91,7 @@ def _check_rows(values: Sequence[Any], field: str, labels: Sequence[str]):
                     f"{field} of {label} has a {_kind(number)} ({str(number)[:40]!r}) in place of "
                     "a number."
                 )
-    lengths = Counter(map(len, values))
-    usual = lengths.most_common(1)[0][0]
+    ((usual, _),) = Counter(map(len, values)).most_common(1)
     for value, label in zip(values, labels, strict=True):
         if len(value) != usual:
             raise ValueError(f"{field} of {label} has {len(value)} numbers, others {usual}.")
@@ -141,24 +144,36 @@ def numbered(names: Sequence[str | int]) -> tuple[Int[np.ndarray, " n"], tuple[s
 def split_number(name: str | int) -> tuple[str, int | None, str]:
     """Splits "video_0012_keypoints.json" into "video_", 12 and "_keypoints"."""
     stem = os.path.splitext(str(name).replace("\\", "/"))[0]
-    match = re.fullmatch(r"(.*?)(\d+)(\D*)", stem, flags=re.DOTALL)
+    match = re.fullmatch(r"(.*?)(\d{1,15})(\D*)", stem, flags=re.DOTALL)
     return (match[1], int(match[2]), match[3]) if match else (stem, None, "")
 
 
 def natural(name: str | int) -> list[tuple[int, int, str]]:
     """Returns a key that sorts the numbers in names by value."""
     return [
-        (0, int(part), "") if part.isdigit() else (1, 0, part)
-        for part in re.split(r"(\d+)", str(name).lower())
+        (0, int(part), "") if part.isdecimal() else (1, 0, part)
+        for part in re.split(r"(\d{1,18})", str(name).lower())
     ]
 
 
 def single(value: Any) -> float:
-    """Returns a number that may be in a list (of lists); NaN if it is none."""
+    """Returns a number that may be in a list (of lists); NaN if it is none, or beyond `LARGEST`."""
     while isinstance(value, list):
         value = value[0] if value else None
-    good = isinstance(value, int | float) and not isinstance(value, bool)
-    return float(value) if good else np.nan
+    good = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    return float(value) if good and abs(value) < LARGEST else np.nan
+
+
+def size_of(width: Any, height: Any) -> tuple[int, int] | None:
+    """Returns the size of an image, px; None if the two are not lengths in px."""
+    sides = single(width), single(height)
+    return (round(sides[0]), round(sides[1])) if all(1 <= side < 1e6 for side in sides) else None
+
+
+def begins_with(content: Any, *fields: str) -> bool:
+    """Whether parsed JSON is a list whose first entry is a dictionary with these fields."""
+    first = content[0] if isinstance(content, list) and content else None
+    return isinstance(first, Mapping) and all(field in first for field in fields)
 
 
 def person_number(value: Any) -> int:
@@ -167,6 +182,22 @@ def person_number(value: Any) -> int:
     return max(int(number), -1) if np.isfinite(number) else -1
 
 
-def labels_of(count: int, what: str) -> list[str]:
-    """Returns names of entries for errors: "entry 0", ..."""
-    return [f"{what} {number}" for number in range(count)]
+def numbers_of(cells: list[list[str]], first_line: int) -> Float[np.ndarray, "n w"]:
+    """Returns cells of text as numbers; empty ones are NaN.
+
+    Raises:
+        ValueError: one is not a number; names its line.
+    """
+    try:
+        return np.array([[cell or "nan" for cell in row] for row in cells], dtype=float)
+    except ValueError:
+        for line, row in enumerate(cells):
+            for column, cell in enumerate(row):
+                try:
+                    float(cell or "nan")
+                except ValueError:
+                    raise ValueError(
+                        f"line {line + first_line}, column {column + 1} is {cell[:40]!r}, not a "
+                        "number."
+                    ) from None
+        raise

@@ -1,14 +1,14 @@
 """CSV files: columns of joints, a line for each joint, or numbers without a header."""
 
 import csv
+import io
 import re
 from collections.abc import Sequence
 
 import numpy as np
 
-from repose_jax.keypoints.formats import Joints, match_names, with_size
-from repose_jax.keypoints.readers.poses import Poses
-from repose_jax.keypoints.readers.trc import numbers_of
+from repose_jax.keypoints.formats import Joints, match_names, unnamed, with_size
+from repose_jax.keypoints.readers.poses import LARGEST, Poses, numbers_of
 
 _AXES = {"x": 0, "y": 1} | dict.fromkeys(
     ("v", "c", "conf", "confidence", "visibility", "score", "likelihood", "prob"), 2
@@ -24,11 +24,19 @@ _JOINT = (
 
 
 def rows_of(text: str) -> list[list[str]]:
-    """Returns the cells of a table that is separated by commas, semicolons or tabs."""
+    """Returns the cells of a table that is separated by commas, semicolons or tabs.
+
+    Raises:
+        ValueError: it is damaged.
+    """
     first = text[: text.find("\n")] if "\n" in text else text
     delimiter = max(",;\t", key=first.count)
-    table = csv.reader(text.splitlines(), delimiter=delimiter)
-    return [[cell.strip() for cell in row] for row in table if any(cell.strip() for cell in row)]
+    table = csv.reader(io.StringIO(text, newline=None), delimiter=delimiter)
+    try:
+        rows = [[cell.strip() for cell in row] for row in table]
+    except csv.Error as error:
+        raise ValueError(f"line {table.line_num} of the table is damaged ({error}).") from None
+    return [row for row in rows if any(row)]
 
 
 def _letters(name: str) -> str:
@@ -87,7 +95,7 @@ def _bare(values: np.ndarray, joints: int | None) -> Poses:
     if np.nanmin(confidence, initial=0) < 0:  # a depth
         confidence = np.ones_like(confidence)
     frames = np.arange(len(values))
-    return _poses(points[..., :2], confidence, frames, None, None, _unnamed(count))
+    return _poses(points[..., :2], confidence, frames, None, None, unnamed(count))
 
 
 def _joints_in(width: int) -> int:
@@ -105,11 +113,6 @@ def _joints_in(width: int) -> int:
     return found[0]
 
 
-def _unnamed(count: int) -> tuple[str | Joints, ...]:
-    alike = {17: ("coco17", "human36m", "mpi_inf_3dhp"), 15: ("openpose_mpi15",)}
-    return alike.get(count) or with_size(count) or ((None,) * count,)
-
-
 def _wide(cells: list[list[str]], header: list[str]) -> Poses:
     """Reads columns that are named by joint and axis."""
     columns: dict[str, list[int]] = {}
@@ -124,7 +127,7 @@ def _wide(cells: list[list[str]], header: list[str]) -> Poses:
             "names such as 'left_hip_x', 'left_hip_y' or 'x0', 'y0' were expected."
         )
     names = [*columns]
-    numbered = all(name.isdigit() for name in names)
+    numbered = all(name.isdecimal() for name in names)
     if numbered:
         names.sort(key=int)
     used = sorted({place for places in columns.values() for place in places if place >= 0})
@@ -142,7 +145,7 @@ def _wide(cells: list[list[str]], header: list[str]) -> Poses:
     times = None
     if extra[1] is not None:
         times = table[:, extra[1]] * _TIME[header[extra[1]]]
-    orders = _unnamed(len(names)) if numbered else (match_names(names),)
+    orders = unnamed(len(names)) if numbered else (match_names(names),)
     return _poses(xy, confidence, frame, times, people, orders)
 
 
@@ -170,7 +173,7 @@ def _without_names(body: list[list[str]], keep: list[int], person: int | None):
     place = len(keep) - 1
     names = [row[place] for row in body]
     order = {name: number for number, name in enumerate(sorted(set(names)))}
-    numeric = all(name.isdigit() for name in names)
+    numeric = all(name.isdecimal() for name in names)
     ids = np.array([int(name) if numeric else order[name] for name in names], int)
     return [[*row[:place], str(number)] for row, number in zip(body, ids, strict=True)], ids
 
@@ -188,7 +191,7 @@ def _long(cells: list[list[str]], header: list[str]) -> Poses:
     numbers = numbers_of([[row[when]] for row in body], 2)[:, 0]
     names = [row[header.index(joint)] for row in body]
     order = list(dict.fromkeys(names))
-    by_number = all(name.isdigit() for name in order)
+    by_number = all(name.isdecimal() for name in order)
     if by_number:
         order.sort(key=int)
     who = [row[person] if person is not None else "" for row in body]
@@ -212,27 +215,25 @@ def _long(cells: list[list[str]], header: list[str]) -> Poses:
     if frame is None:
         frames = np.unique(frames, return_inverse=True)[1]
     ids = {name: number for number, name in enumerate(sorted({name for _, name in poses}))}
-    people = [int(name) if name.isdigit() else ids[name] for _, name in poses]
+    people = [int(name) if name.isdecimal() else ids[name] for _, name in poses]
     return _poses(
         points[..., :2],
         points[..., 2],
         frames,
         times,
         None if person is None else np.array(people, int),
-        _unnamed(len(order)) if by_number else (match_names(order),),
+        unnamed(len(order)) if by_number else (match_names(order),),
     )
 
 
 def _poses(xy, confidence, frame, times, people, orders) -> Poses:
     """Returns the poses of a table with a line for each."""
-    if not np.isfinite(frame).all():
-        raise ValueError(f"the number of the frame of row {int(np.argmin(np.isfinite(frame)))} is "
-                         "missing.")  # fmt: skip
-    frame = np.asarray(frame).astype(int)
+    good = np.abs(frame) < LARGEST
+    if not good.all():
+        raise ValueError(f"the number of the frame of row {int(np.argmin(good))} is missing.")
+    frame = frame.astype(int)
     frames, first = np.unique(frame, return_index=True)
     corner = (xy == 0).all(-1)
-    if times is not None and not (np.diff(times[first]) > 0).all():
-        times = None
     return Poses(
         keypoints=xy,
         confidence=np.where(corner & (confidence == 1), 0.0, confidence),
@@ -240,6 +241,6 @@ def _poses(xy, confidence, frame, times, people, orders) -> Poses:
         frame=frame,
         frames=frames,
         listed=True,
-        identity=people if people is not None else None,
+        identity=people,
         time_s=None if times is None else times[first],
     )

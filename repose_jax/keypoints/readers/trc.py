@@ -3,10 +3,9 @@
 import re
 
 import numpy as np
-from jaxtyping import Float
 
 from repose_jax.keypoints.formats import match_names
-from repose_jax.keypoints.readers.poses import Poses
+from repose_jax.keypoints.readers.poses import LARGEST, Poses, numbers_of
 
 
 def is_trc(text: str) -> bool:
@@ -44,7 +43,6 @@ def read(text: str) -> Poses:
     missing = (points[..., :2] == 0).all(-1) | ~np.isfinite(points[..., :2]).all(-1)
     present = ~missing.all(1)
     rate = header.get("DataRate", "")
-    increasing = np.isfinite(times).all() and (np.diff(times) > 0).all()
     return Poses(
         keypoints=points[present, :, :2],
         confidence=1.0 - missing[present],
@@ -53,7 +51,7 @@ def read(text: str) -> Poses:
         frames=numbers,
         listed=True,
         identity=np.zeros(int(present.sum()), int),
-        time_s=times if increasing else None,
+        time_s=times,
         fps=float(rate) if re.fullmatch(r"\d+(\.\d+)?", rate.strip()) and float(rate) else None,
         normalised=False,
     )
@@ -78,27 +76,6 @@ def _table(lines: list[str], markers: int):
         raise ValueError("the TRC file has no frames.")
     table = numbers_of(values, first_line=6)
     frames = table[:, 0]
-    if not np.isfinite(frames).all() or (np.diff(frames) <= 0).any():
+    if not (np.abs(frames) < LARGEST).all() or (np.diff(frames) <= 0).any():
         frames = np.arange(len(table))
     return frames.astype(int), table[:, 1], table[:, 2:].reshape(len(table), markers, 3)
-
-
-def numbers_of(cells: list[list[str]], first_line: int) -> Float[np.ndarray, "n w"]:
-    """Returns cells of text as numbers; empty ones are NaN.
-
-    Raises:
-        ValueError: one is not a number; names its line.
-    """
-    try:
-        return np.array([[cell or "nan" for cell in row] for row in cells], dtype=float)
-    except ValueError:
-        for line, row in enumerate(cells):
-            for column, cell in enumerate(row):
-                try:
-                    float(cell or "nan")
-                except ValueError:
-                    raise ValueError(
-                        f"line {line + first_line}, column {column + 1} is {cell[:40]!r}, not a "
-                        "number."
-                    ) from None
-        raise

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from repose_jax.keypoints.readers.alphapose import orders_of
-from repose_jax.keypoints.readers.poses import Poses
+from repose_jax.keypoints.formats import detected
+from repose_jax.keypoints.readers.poses import Poses, single, size_of
 
 
 def is_archive(content: Any) -> bool:
@@ -45,19 +45,17 @@ def _poses(points: Any, name: str, where: str, metadata: Mapping[str, Any], vide
     videos = metadata.get("video_metadata")
     of_video = videos.get(video) if isinstance(videos, Mapping) else None
     of_video = of_video if isinstance(of_video, Mapping) else {}
-    width, height = of_video.get("w"), of_video.get("h")
-    fps = of_video.get("fps")
     corner = (points[..., :2] == 0).all(-1)
     layout = str(metadata.get("layout_name", "")).lower()
     return Poses(
         keypoints=points[..., :2].astype(float),
         confidence=points[..., 2].astype(float) if points.shape[2] == 3 else 1.0 - corner,
-        orders=("human36m",) if layout == "h36m" else orders_of(points.shape[1]),
+        orders=("human36m",) if layout == "h36m" else detected(points.shape[1]),
         frame=np.arange(len(points)),
         frames=np.arange(len(points)),
         listed=True,
         identity=np.zeros(len(points), int),
-        fps=float(fps) if fps else None,
-        image_size=(int(width), int(height)) if width and height else None,
+        fps=single(of_video.get("fps")),
+        image_size=size_of(of_video.get("w"), of_video.get("h")),
         name=name,
     )
