@@ -21,7 +21,7 @@ from repose_jax.objectives import objective
 
 ROOT = pathlib.Path(__file__).parents[1]
 ALL = list(configs.catalogue())
-# The others: `zoo_test`, and `lift_test` for the recipe of the shipped weights.
+# The others: `zoo_test`, and `shipped_recipe_test` for the recipe of the shipped weights.
 FILES = [name for name in ALL if not name.startswith("zoo/") and name != "lift"]
 every_configuration = pytest.mark.parametrize("name", ALL)
 
