@@ -6,6 +6,7 @@ import re
 import numpy as np
 
 from tfds_builders.formats.asf import COMMENT, ROOT, Line, Skeleton, euler, floats
+from tfds_builders.formats.rotations import MAX_DEGREES
 from tfds_builders.formats.text import number
 
 # Keywords of an .amc file before its frames; "_" and "-" are the same.
@@ -175,10 +176,16 @@ def parse_amc(text: str, skeleton: Skeleton, name: str = "amc") -> dict[str, np.
     if motion is None:
         motion = _by_lines(text, skeleton, name)[1]
 
-    if degrees:
-        for bone, values in motion.items():
-            turns = np.char.startswith(skeleton.channels[bone], "r")
-            values[:, turns] = np.deg2rad(values[:, turns])
+    for bone, values in motion.items():
+        turns = np.char.startswith(skeleton.channels[bone], "r")
+        angles = values[:, turns] if degrees else np.rad2deg(values[:, turns])
+        if len(bad := np.argwhere(~(np.abs(angles) <= MAX_DEGREES))):
+            raise ValueError(
+                f"{name}, frame {bad[0][0] + 1} of the file, bone {bone!r}: an angle of "
+                f"{angles[tuple(bad[0])]:g} degrees"
+            )
+        if degrees:
+            values[:, turns] = np.deg2rad(angles)
     return motion
 
 

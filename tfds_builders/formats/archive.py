@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import lzma
 import os
 import pathlib
 import re
@@ -12,6 +13,7 @@ from typing import Any, ClassVar
 
 import tensorflow_datasets as tfds
 
+from tfds_builders import limits
 from tfds_builders.formats import text
 from tfds_builders.mocap.builder import MocapBuilder
 
@@ -48,19 +50,33 @@ def _in_archive(path: pathlib.Path, pattern: re.Pattern[str]) -> list[TextFile]:
         def read() -> str:
             try:
                 data = archive.read(member)
-            except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+            except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError) as error:
                 raise ValueError(
                     f"{path}:{member.filename}: damaged ({error}); download the archive again"
+                ) from None
+            except NotImplementedError as error:
+                raise ValueError(
+                    f"{path}:{member.filename}: {error}; unpack the archive and give the folder"
                 ) from None
             return text.decode(data, f"{path}:{member.filename}")
 
         return read
 
-    return [
+    found = [
         TextFile(f"{path}:{member.filename}", path, member.filename, match, reader(member))
         for member in archive.infolist()
         if (match := pattern.fullmatch(member.filename))
     ]
+    members = [archive.getinfo(file.inside) for file in found]
+    for member in members:
+        limits.check_member(member, str(path))
+    limits.check_sizes(members, str(path))
+    return found
+
+
+def _read(path: pathlib.Path) -> str:
+    limits.check_size(path.stat().st_size, str(path))
+    return text.read(path)
 
 
 def find(source: str | os.PathLike[str], pattern: re.Pattern[str]) -> list[TextFile]:
@@ -92,7 +108,7 @@ def find(source: str | os.PathLike[str], pattern: re.Pattern[str]) -> list[TextF
                 path,
                 path.relative_to(source).as_posix(),
                 match,
-                functools.partial(text.read, path),
+                functools.partial(_read, path),
             )
             for path in source.rglob("*")
             if (match := pattern.fullmatch(path.absolute().as_posix()))

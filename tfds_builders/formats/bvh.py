@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from tfds_builders.formats.rotations import about_axis
+from tfds_builders.formats.rotations import MAX_DEGREES, about_axis
 from tfds_builders.formats.text import number
 
 _CHANNELS = tuple(axis + kind for kind in ("position", "rotation") for axis in "xyz")
@@ -218,7 +218,8 @@ def _motion(lines: list[tuple[int, str]], joints: tuple[Joint, ...], name: str) 
             motion[frame] = [float(word) for word in words]
         except ValueError as error:
             raise ValueError(f"{name}, line {line}, frame {frame}: {error}") from None
-    bad = np.argwhere(~np.isfinite(motion))
+    turns = np.array([channel.endswith("rotation") for _, channel in columns], bool)
+    bad = np.argwhere(~np.isfinite(motion) | (turns & (np.abs(motion) > MAX_DEGREES)))
     if len(bad):
         frame, column = bad[0]
         joint, channel = columns[column]

@@ -2,6 +2,9 @@
 
 import numpy as np
 
+MAX_DEGREES = 1e6
+"""Larger angles in a file are damage: turns add up, but a float has no fraction of a turn left."""
+
 
 def about_axis(axis: str, angle: np.ndarray) -> np.ndarray:
     """Returns the rotations about one coordinate axis.

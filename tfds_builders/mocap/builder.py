@@ -3,7 +3,6 @@
 import abc
 import dataclasses
 import functools
-import math
 import re
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -12,6 +11,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 from absl import logging
 
+from tfds_builders import limits
 from tfds_builders.builder import RecordBuilder, Shard
 from tfds_builders.mocap.take import Take, resample
 from tfds_builders.mocap.views import views_of
@@ -47,13 +47,15 @@ def mocap_config(
             "dance_30fps".
 
     Raises:
-        ValueError: If `fps` is not positive, `views` or `seed` is negative, or `label` is no word.
+        ValueError: If `fps` is out of the limits, `views` or `seed` is negative, or `label` is no
+            word.
     """
     if fps is None:
         fps = 30 if views else 60
-    if not 0 < fps < math.inf or views < 0 or seed < 0:
+    lowest, highest = limits.FRAME_RATES
+    if not lowest <= fps <= highest or views < 0 or seed < 0:
         raise ValueError(
-            "fps must be positive, views and seed 0 or more, found "
+            f"fps must be {lowest:g} to {highest:g}, views and seed 0 or more, found "
             f"fps={fps:g}, views={views}, seed={seed}"
         )
     if label and not re.fullmatch(r"[a-z0-9_]+", label):
@@ -130,6 +132,10 @@ class MocapBuilder(RecordBuilder):
         warned: dict[str, list[str]] = {}
         try:
             for take in takes:
+                try:
+                    limits.check_take(take)
+                except ValueError as error:
+                    raise ValueError(f"{self.name}, {take.name}: {error}") from None
                 for warning in take.warnings:
                     warned.setdefault(warning, []).append(take.name)
                 yield take

@@ -307,6 +307,7 @@ def test_a_faulty_skeleton_is_refused_with_the_place_of_the_fault(old, new, mess
         ("mast 0 0", "mast 0 -1.#IND", "line 8, frame 1, bone 'mast': expected 2 numbers"),
         ("\n2\n", "\n3\n", "line 9: expected frame 2, found frame 3"),
         (":DEGREES", ":DEGREES\n:RADIANS", "line 4: angles are either :DEGREES or :RADIANS"),
+        ("mast 0 0", "mast 1e308 0", r"frame 1 of the file, bone 'mast': an angle of 1e\+308"),
         ("mast 0 0", "mast 0 1_0", "line 8, frame 1, bone 'mast': expected 2 numbers"),
         ("fore 0\n", "fore 0\nfore 0\n", "line 8, frame 1, bone 'fore': a second time"),
     ],

@@ -4,6 +4,7 @@ import zipfile
 
 import pytest
 
+from tfds_builders import limits
 from tfds_builders.formats import archive
 
 PATTERN = re.compile(r"(.*/)?data/(?P<name>\w+)\.txt")
@@ -67,3 +68,39 @@ def test_a_damaged_file_in_an_archive_is_named(tmp_path):
     [file] = archive.find(path, PATTERN)
     with pytest.raises(ValueError, match=r"x.zip:top/data/one.txt: damaged .*CRC"):
         file.read()
+
+
+def test_an_encrypted_file_is_refused(tmp_path):
+    path = zip_of(tmp_path / "x.zip", one="1")
+    data = bytearray(path.read_bytes())
+    entry = data.rindex(b"PK\x01\x02")
+    data[entry + 8] |= 1  # the flag of encryption
+    path.write_bytes(data)
+    with pytest.raises(ValueError, match=r"x.zip:top/data/one.txt: encrypted; unpack the archive"):
+        archive.find(path, PATTERN)
+
+
+@pytest.mark.parametrize("folder", ["../", "a/../../", "/", "C:/", "..\\"])
+def test_a_path_out_of_the_archive_is_refused(tmp_path, folder):
+    with zipfile.ZipFile(tmp_path / "x.zip", "w") as file:
+        file.writestr(f"{folder}data/one.txt" if "\\" not in folder else "..\\/data/one.txt", "1")
+    with pytest.raises(ValueError, match="its path leads out of the archive"):
+        archive.find(tmp_path / "x.zip", PATTERN)
+
+
+def test_what_unpacks_to_too_much_is_refused_before_it_is_unpacked(tmp_path, monkeypatch):
+    path = tmp_path / "x.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("data/one.txt", "0" * 100_000)
+        file.writestr("data/two.txt", "0" * 100_000)
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "big.txt").write_text("0" * 100_000)
+    assert len(archive.find(path, PATTERN)) == 2
+    monkeypatch.setattr(limits, "SMALL_ARCHIVE", 150_000)
+    with pytest.raises(ValueError, match=r"x.zip: it unpacks to 200,000 bytes from \d+, more than"):
+        archive.find(path, PATTERN)
+    monkeypatch.setattr(limits, "TEXT_BYTES", 99_999)
+    with pytest.raises(ValueError, match=r"x.zip:data/one.txt: a text file must have at most"):
+        archive.find(path, PATTERN)
+    with pytest.raises(ValueError, match=r"big.txt: a text file must have at most 99,999 bytes"):
+        archive.find(tmp_path, PATTERN)[0].read()

@@ -187,6 +187,7 @@ def test_one_row_more_than_promised_is_left_out_with_a_warning(row):
         ("0 0 0 7 8 9", "0 0 0 7 8", "line 30, frame 1: expected 12 values.*found 11"),
         ("7 8 9", "7 x 9", "line 30, frame 1: could not convert string to float: 'x'"),
         ("7 8 9", "7 8_0 9", "line 30, frame 1: expected numbers, found '0 0 0"),
+        ("7 8 9", "7 1e308 9", r"line 30, frame 1, joint 'Mast': xrotation is 1e\+308"),
         ("7 8 9", "7 nan 9", "line 30, frame 1, joint 'Mast': xrotation is nan"),
     ],
 )

@@ -92,7 +92,9 @@ def test_configs_are_named_after_their_changes(settings, name):
     assert mocap_config(**settings).name == name
 
 
-@pytest.mark.parametrize("settings", [{"fps": 0}, {"views": -1}, {"seed": -1}])
+@pytest.mark.parametrize(
+    "settings", [{"fps": 0}, {"fps": 1e-4}, {"fps": 1e9}, {"views": -1}, {"seed": -1}]
+)
 def test_impossible_configs_are_refused(settings):
     with pytest.raises(ValueError, match=next(iter(settings))):
         mocap_config(**settings)
