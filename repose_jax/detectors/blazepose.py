@@ -252,5 +252,5 @@ def _members(bundle: Path) -> list[bytes]:
                 opened.read(name)
                 for name in ("pose_detector.tflite", "pose_landmarks_detector.tflite")
             ]
-    except (zipfile.BadZipFile, KeyError) as error:
+    except (*weights.DAMAGED, KeyError) as error:
         raise ValueError(f"{bundle}: not a bundle of the pose landmarker ({error}).") from error

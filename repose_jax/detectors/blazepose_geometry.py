@@ -9,6 +9,7 @@ import dataclasses
 import numpy as np
 from jaxtyping import Float, UInt8
 
+from repose_jax.detectors.boxes import iou
 from repose_jax.runtime import extras
 
 DETECTOR_SIZE = 224
@@ -132,20 +133,13 @@ def candidates(
     boxes = np.concatenate([centre - size / 2, centre + size / 2], axis=1)
     left, best, merged = np.arange(len(good)), [], []
     while len(left):
-        same = _iou(boxes[left[0]], boxes[left]) > _SAME_FACE
+        same = iou(boxes[left[:1]], boxes[left])[0] > _SAME_FACE
         same[0] = True  # also a box without an area
         group, left = left[same], left[~same]
         best.append(score[group[0]])
         merged.append(np.average(points[group], axis=0, weights=score[group]))
     pairs = np.array(merged).reshape(-1, 2, 2)
     return Candidates(np.array(best, np.float64), pairs[:, 0], pairs[:, 1])
-
-
-def _iou(box: Float[np.ndarray, "4"], boxes: Float[np.ndarray, "n 4"]) -> Float[np.ndarray, " n"]:
-    shared = np.minimum(box[2:], boxes[:, 2:]) - np.maximum(box[:2], boxes[:, :2])
-    inner = np.prod(np.maximum(shared, 0), axis=1)
-    area, areas = np.prod(box[2:] - box[:2]), np.prod(boxes[:, 2:] - boxes[:, :2], axis=1)
-    return inner / np.maximum(area + areas - inner, 1e-12)
 
 
 def refined(

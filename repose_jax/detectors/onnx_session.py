@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Shaped
 
+from repose_jax.detectors.weights import DAMAGED
+from repose_jax.keypoints.formats import detected
 from repose_jax.runtime import extras
 
 MOST_THREADS = 4
@@ -46,6 +48,20 @@ class Session:
         return [
             output.astype(np.float32) if output.dtype.kind == "f" else output for output in outputs
         ]
+
+    def format_of(self, joints: int) -> str:
+        """Returns the format of a model that finds this number of joints.
+
+        Raises:
+            ValueError: there is none, or several.
+        """
+        (found, *others) = detected(joints)
+        if others or not isinstance(found, str):
+            raise ValueError(
+                f"{self.path} finds {joints} joints; expected 17 (coco17), 26 (halpe26), or as "
+                "many as one other format has."
+            )
+        return found
 
 
 def load(path: str | os.PathLike[str], *, threads: int | None = None) -> Session:
@@ -98,14 +114,14 @@ def _source(path: Path) -> str | bytes:
         raise ValueError(f"{path} is empty; expected an ONNX model.")
     if not zipfile.is_zipfile(path):
         return str(path)
-    with zipfile.ZipFile(path) as archive:
-        models = [name for name in archive.namelist() if name.endswith(".onnx")]
-        if len(models) != 1:
-            raise ValueError(f"{path} holds {len(models)} files *.onnx; expected one.")
-        try:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            models = [name for name in archive.namelist() if name.endswith(".onnx")]
+            if len(models) != 1:
+                raise ValueError(f"{path} holds {len(models)} files *.onnx; expected one.")
             return archive.read(models[0])
-        except zipfile.BadZipFile as error:
-            raise ValueError(f"{path} is damaged ({error}); download it again.") from error
+    except DAMAGED as error:
+        raise ValueError(f"{path} is damaged ({error}); download it again.") from error
 
 
 def _tried(path: Path, runner: Any) -> Session:

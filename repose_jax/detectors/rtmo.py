@@ -4,7 +4,6 @@ import numpy as np
 from jaxtyping import UInt8
 
 from repose_jax.detectors import boxes as boxes_lib
-from repose_jax.detectors import joints
 from repose_jax.detectors.detector import Found
 from repose_jax.detectors.onnx_session import Session
 from repose_jax.detectors.yolox import bgr_input
@@ -34,7 +33,7 @@ class Rtmo:
         Raises:
             ValueError: the model has an unknown number of joints.
         """
-        self.format = joints.format_of(session, max(session.outputs, key=len)[2])
+        self.format = session.format_of(max(session.outputs, key=len)[2])
         self._session = session
 
     def detect(self, frame: UInt8[np.ndarray, "h w 3"]) -> Found:

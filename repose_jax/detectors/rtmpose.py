@@ -4,7 +4,6 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from repose_jax.detectors import boxes as boxes_lib
-from repose_jax.detectors import joints
 from repose_jax.detectors.detector import Found
 from repose_jax.detectors.onnx_session import Session
 from repose_jax.detectors.yolox import Yolox
@@ -54,7 +53,7 @@ class Rtmpose:
         """
         if every < 1:
             raise ValueError(f"every is {every}; expected 1 frame or more between detections.")
-        self.format = joints.format_of(pose, pose.outputs[0][1])
+        self.format = pose.format_of(pose.outputs[0][1])
         self._pose, self._people, self._every = pose, people, every
         self._since = 0
         self._boxes, self._scores = np.zeros((0, 4)), np.zeros(0)

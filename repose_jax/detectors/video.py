@@ -63,7 +63,7 @@ class Video:
         Raises:
             ValueError: there is no frame.
         """
-        self.name = name
+        self.name = name.encode("utf-8", "replace").decode()  # of a file, of any bytes
         self.fps_expected = fps_expected
         self.frames_expected = frames_expected
         self._close = close

@@ -1,5 +1,6 @@
 """Weights of detectors: found in a folder or the cache, or fetched on the first use."""
 
+import contextlib
 import dataclasses
 import hashlib
 import os
@@ -10,10 +11,13 @@ import tarfile
 import tempfile
 import urllib.request
 import zipfile
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
+DAMAGED = (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, NotImplementedError)
+"""Errors of Python when it reads an archive whose bytes have changed or are missing."""
 _BLOCK = 1 << 20
 _PATIENCE_S = 30.0  # without a byte of a download
 _MEDIAPIPE_MODELS = "https://storage.googleapis.com/mediapipe-models/pose_landmarker"
@@ -272,22 +276,20 @@ def _run(command: list[str], folder: Path) -> None:
 
 def _extract(archive: Path, member: str, path: Path) -> None:
     """Writes the one file of a zip or tar archive whose path has this end."""
-    with path.open("wb") as file:
-        if zipfile.is_zipfile(archive):
-            with zipfile.ZipFile(archive) as opened:
-                name = _only(opened.namelist(), member)
-                with opened.open(name) as stream:
-                    shutil.copyfileobj(stream, file, _BLOCK)
-            return
-        try:
-            with tarfile.open(archive) as opened:
+    try:
+        with contextlib.ExitStack() as stack:
+            if zipfile.is_zipfile(archive):
+                opened = stack.enter_context(zipfile.ZipFile(archive))
+                stream = opened.open(_only(opened.namelist(), member))
+            else:
+                opened = stack.enter_context(tarfile.open(archive))
                 stream = opened.extractfile(_only(opened.getnames(), member))
-                if stream is None:
-                    raise ValueError(f"{member} of the download is not a file")
-                with stream:
-                    shutil.copyfileobj(stream, file, _BLOCK)
-        except tarfile.TarError as error:
-            raise ValueError(f"the download is not a whole archive ({error})") from error
+            if stream is None:
+                raise ValueError(f"{member} of the download is not a file")
+            file = stack.enter_context(path.open("wb"))
+            shutil.copyfileobj(stack.enter_context(stream), file, _BLOCK)
+    except DAMAGED as error:
+        raise ValueError(f"the download is not a whole archive ({error})") from error
 
 
 def _only(names: list[str], member: str) -> str:
@@ -300,10 +302,12 @@ def _only(names: list[str], member: str) -> str:
 def _sha256(path: Path) -> str:
     """Returns the SHA-256 of a file, or of the only ONNX file in a zip."""
     if path.suffix == ".zip" and zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
-            names = [name for name in archive.namelist() if name.endswith(".onnx")]
-            with archive.open(_only(names, ".onnx")) as member:
+        try:
+            with zipfile.ZipFile(path) as archive:
+                member = archive.open(_only(archive.namelist(), ".onnx"))
                 return hashlib.file_digest(member, "sha256").hexdigest()
+        except DAMAGED as error:
+            raise ValueError(f"{path} is damaged ({error}); download it again") from error
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

@@ -8,10 +8,9 @@ from scipy.linalg import solveh_banded
 from scipy.ndimage import percentile_filter
 
 from repose_jax.lifting.penalties import smoothness
-from repose_jax.skeleton import HUMAN36M
+from repose_jax.lifting.scale import ANKLES
+from repose_jax.lifting.smooth import segments
 
-ANKLES = tuple(HUMAN36M.joints.index(f"{side}_ankle") for side in ("left", "right"))
-"""Joints of `Contacts.touching`: left, right."""
 SPEEDS = (350.0, 600.0)
 """Speed of an ankle in the image below which a contact begins, and above which it ends, mm/s at the
 depth of the person."""
@@ -143,18 +142,16 @@ def _speed(points: np.ndarray, seen: np.ndarray, time: np.ndarray) -> np.ndarray
 
 def _hysteresis(begins: np.ndarray, holds: np.ndarray) -> np.ndarray:
     """Returns where `holds` is true in a run of it that has a frame of `begins`."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], holds, [False]])))
     held = np.zeros(len(holds), bool)
-    for start, stop in edges.reshape(-1, 2):
+    for start, stop in segments(holds):
         held[start:stop] = begins[start:stop].any()
     return held
 
 
 def _long_enough(mask: np.ndarray, time: np.ndarray) -> np.ndarray:
     """Removes runs that are shorter than `LEAST_S`."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], mask, [False]])))
     kept = np.zeros(len(mask), bool)
-    for start, stop in edges.reshape(-1, 2):
+    for start, stop in segments(mask):
         kept[start:stop] = time[stop - 1] - time[start] >= LEAST_S
     return kept
 

@@ -6,6 +6,9 @@ import os
 from collections.abc import Sequence
 from typing import Literal
 
+from repose_jax.lifting.scale import STATURES
+from repose_jax.lifting.world import read_up
+
 
 @dataclasses.dataclass(frozen=True)
 class Options:
@@ -68,6 +71,8 @@ class Options:
             value = getattr(self, name)
             if value is not None and not (least <= value <= most and math.isfinite(value)):
                 raise ValueError(f"{name} is {value:g}; it should be {least:g} to {most:g}{unit}.")
+        if self.up is not None:
+            read_up(self.up)
         if self.person is not None and self.largest:
             raise ValueError("person and largest both choose a person; give one of them.")
         if self.image_size is not None and not (
@@ -83,5 +88,5 @@ _RANGES = (
     ("min_length", 0, 1e6, " s"),
     ("max_gap", 0, 60, " s"),
     ("smooth", 0, 1000, " Hz (0 for none)"),
-    ("height", 0.4, 2.8, " m"),
+    ("height", *(mm / 1000 for mm in STATURES), " m"),
 )

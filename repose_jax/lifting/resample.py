@@ -106,11 +106,4 @@ def back(
         return values
     if len(uniform_s) == 1:
         return np.repeat(values, len(time_s), axis=0)
-    if len(uniform_s) < 4:
-        after = np.clip(np.searchsorted(uniform_s, time_s, side="right"), 1, len(uniform_s) - 1)
-        share = (time_s - uniform_s[after - 1]) / (uniform_s[after] - uniform_s[after - 1])
-        share = share.reshape(-1, *[1] * (values.ndim - 1))
-        found = values[after - 1] + share * (values[after] - values[after - 1])
-    else:
-        found = CubicSpline(uniform_s, values, axis=0)(time_s)
-    return found.astype(values.dtype)
+    return CubicSpline(uniform_s, values, axis=0)(time_s).astype(values.dtype)

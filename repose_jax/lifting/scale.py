@@ -14,16 +14,16 @@ UPRIGHT = 0.98
 """Distance from ankle to head top of someone who stands, in lengths of leg, trunk and head: nobody
 is straight. Measured on motion capture."""
 
-_HIPS, _KNEES, _ANKLES = (
+HIPS, KNEES, ANKLES = (
     [HUMAN36M.joints.index(f"{side}_{joint}") for side in ("left", "right")]
     for joint in ("hip", "knee", "ankle")
 )
-_THORAX, _HEAD = map(HUMAN36M.joints.index, ("thorax", "head"))
+THORAX, _HEAD = map(HUMAN36M.joints.index, ("thorax", "head"))
 
 
 def leg_length(joints_mm: Float[np.ndarray, "t 17 3"]) -> float:
     """Returns the median distance from hip over knee to ankle, of both legs."""
-    return _length(joints_mm, _HIPS, _KNEES) + _length(joints_mm, _KNEES, _ANKLES)
+    return _length(joints_mm, HIPS, KNEES) + _length(joints_mm, KNEES, ANKLES)
 
 
 def height_of(joints_mm: Float[np.ndarray, "t 17 3"]) -> float:
@@ -39,8 +39,8 @@ def height_of(joints_mm: Float[np.ndarray, "t 17 3"]) -> float:
         mm, or the unit of `joints_mm`.
     """
     leg = leg_length(joints_mm)
-    trunk = _length(joints_mm, [HUMAN36M.root], [_THORAX])
-    head = _length(joints_mm, [_THORAX], [_HEAD])
+    trunk = _length(joints_mm, [HUMAN36M.root], [THORAX])
+    head = _length(joints_mm, [THORAX], [_HEAD])
     return ANKLE * leg + UPRIGHT * (leg + trunk + head)
 
 

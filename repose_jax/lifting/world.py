@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Bool, Float
 
-from repose_jax.lifting.scale import ANKLE, leg_length
+from repose_jax.lifting.scale import ANKLE, ANKLES, HIPS, KNEES, THORAX, leg_length
 from repose_jax.motion.motion import Camera, World
 from repose_jax.skeleton import HUMAN36M
 
@@ -22,12 +22,6 @@ FLOOR_PERCENTILE = 5.0
 """Of the lowest ankle over time: a single outlier does not lift everybody, nor does a jump."""
 DISAGREEMENT = 200.0
 """Distance between the floors of people that is reported, mm."""
-
-_ANKLES = [HUMAN36M.joints.index(f"{side}_ankle") for side in ("left", "right")]
-_KNEES = [HUMAN36M.joints.index(f"{side}_knee") for side in ("left", "right")]
-_HIPS = [HUMAN36M.joints.index(f"{side}_hip") for side in ("left", "right")]
-_THORAX = HUMAN36M.joints.index("thorax")
-_LEGS = _HIPS + _KNEES + _ANKLES
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -125,12 +119,12 @@ def upright_frames(person: Placed) -> Bool[np.ndarray, " t"]:
     usually tilted.
     """
     joints = person.joints_mm.astype(np.float64)
-    trunk = _directions(joints[:, _THORAX] - joints[:, HUMAN36M.root])
+    trunk = _directions(joints[:, THORAX] - joints[:, HUMAN36M.root])
     body = _extent(joints)
-    good = (person.confidence[:, [*_LEGS, _THORAX]] > 0).all(axis=1)
+    good = (person.confidence[:, [*HIPS, *KNEES, *ANKLES, THORAX]] > 0).all(axis=1)
     good &= body @ CAMERA_UP > np.cos(np.radians(MOST_TILT))
     straight = np.cos(np.radians(MOST_BENT))
-    for hip, knee, ankle in zip(_HIPS, _KNEES, _ANKLES, strict=True):
+    for hip, knee, ankle in zip(HIPS, KNEES, ANKLES, strict=True):
         thigh = _directions(joints[:, hip] - joints[:, knee])
         shank = _directions(joints[:, knee] - joints[:, ankle])
         good &= (thigh * shank).sum(-1) > straight
@@ -140,7 +134,7 @@ def upright_frames(person: Placed) -> Bool[np.ndarray, " t"]:
 
 def _extent(joints: np.ndarray) -> np.ndarray:
     """Returns the directions from the middle of the ankles to the thorax."""
-    return _directions(joints[:, _THORAX] - joints[:, _ANKLES].mean(axis=1))
+    return _directions(joints[:, THORAX] - joints[:, ANKLES].mean(axis=1))
 
 
 def _directions(vectors: np.ndarray) -> np.ndarray:
@@ -170,8 +164,8 @@ def _floor(people: Sequence[Placed], up: np.ndarray) -> tuple[float, list[str]]:
     floors, warnings = [], []
     for person in people:
         joints = person.joints_mm.astype(np.float64)
-        seen = person.confidence[:, _ANKLES] > 0
-        heights = np.where(seen, joints[:, _ANKLES] @ up, np.inf).min(axis=1)
+        seen = person.confidence[:, ANKLES] > 0
+        heights = np.where(seen, joints[:, ANKLES] @ up, np.inf).min(axis=1)
         heights = heights[np.isfinite(heights)]
         if len(heights):
             floors.append(
@@ -180,7 +174,7 @@ def _floor(people: Sequence[Placed], up: np.ndarray) -> tuple[float, list[str]]:
     if not floors:
         for person in people:
             pelvis = person.joints_mm[:, HUMAN36M.root].astype(np.float64) @ up
-            ankles = person.joints_mm[:, _ANKLES].astype(np.float64) @ up
+            ankles = person.joints_mm[:, ANKLES].astype(np.float64) @ up
             leg = float(np.median(pelvis - ankles.min(axis=1)))
             floors.append(float(np.median(pelvis)) - (1 + ANKLE) * leg)
         warnings.append("No ankle was seen: the floor is a guess, a leg below the pelvis.")

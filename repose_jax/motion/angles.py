@@ -40,7 +40,7 @@ def angles(joints: Float[np.ndarray, "t 17 3"]) -> dict[str, Degrees]:
     result = _of_pelvis(pelvis) | _of_trunk(pelvis, thorax, bone("pelvis", "thorax"))
     head = _in_frame(thorax, bone("thorax", "head"))
     result["neck_flexion"] = _unwrapped(np.arctan2(head[:, 0], head[:, 1]))
-    result["neck_lateral_bend"] = _degrees(np.arcsin(head[:, 2].clip(-1, 1)))
+    result["neck_lateral_bend"] = np.degrees(np.arcsin(head[:, 2].clip(-1, 1)))
     for side, outwards in (("left", -1), ("right", 1)):
         thigh, shank = bone(f"{side}_hip", f"{side}_knee"), bone(f"{side}_knee", f"{side}_ankle")
         upper = bone(f"{side}_shoulder", f"{side}_elbow")
@@ -62,7 +62,7 @@ def _of_pelvis(pelvis: Frames) -> dict[str, Degrees]:
     right = turned[:, :, 2]
     return {
         "pelvis_heading": _unwrapped(np.arctan2(right[:, 0], right[:, 2])),
-        "pelvis_obliquity": _degrees(np.arcsin(right[:, 1].clip(-1, 1))),
+        "pelvis_obliquity": np.degrees(np.arcsin(right[:, 1].clip(-1, 1))),
         "pelvis_tilt": _unwrapped(-np.arctan2(turned[:, 1, 0], turned[:, 1, 1])),
     }
 
@@ -74,7 +74,7 @@ def _of_trunk(pelvis: Frames, thorax: Frames, axis: Vectors) -> dict[str, Degree
     return {
         "trunk_lean": _between(axis, np.broadcast_to([0.0, 1.0, 0.0], axis.shape)),
         "trunk_flexion": _unwrapped(np.arctan2(up[:, 0], up[:, 1])),
-        "trunk_lateral_bend": _degrees(np.arcsin(up[:, 2].clip(-1, 1))),
+        "trunk_lateral_bend": np.degrees(np.arcsin(up[:, 2].clip(-1, 1))),
         "trunk_rotation": _unwrapped(np.arctan2(-turned[:, 2, 0], turned[:, 2, 2])),
     }
 
@@ -83,7 +83,7 @@ def _of_hip(thigh: Vectors, outwards: int) -> dict[str, Degrees]:
     """Flexion about the pelvis's axis to the right, then adduction (Grood and Suntay)."""
     return {
         "hip_flexion": _unwrapped(np.arctan2(thigh[:, 0], -thigh[:, 1])),
-        "hip_adduction": _degrees(np.arcsin((-outwards * thigh[:, 2]).clip(-1, 1))),
+        "hip_adduction": np.degrees(np.arcsin((-outwards * thigh[:, 2]).clip(-1, 1))),
     }
 
 
@@ -98,9 +98,9 @@ def _of_shoulder(upper: Vectors, outwards: int) -> dict[str, Degrees]:
     elevation = np.arctan2(level, -upper[:, 1])
     share = elevation / np.maximum(level, 1e-9)
     return {
-        "shoulder_elevation": _degrees(elevation),
-        "shoulder_flexion": _degrees(forward * share),
-        "shoulder_abduction": _degrees(side * share),
+        "shoulder_elevation": np.degrees(elevation),
+        "shoulder_flexion": np.degrees(forward * share),
+        "shoulder_abduction": np.degrees(side * share),
     }
 
 
@@ -122,16 +122,12 @@ def _in_frame(frame: Frames, vectors: Vectors) -> Vectors:
 def _between(first: Vectors, second: Vectors) -> Degrees:
     """Returns the angle between two directions, in [0, 180]; exact near both ends."""
     across = np.linalg.norm(np.cross(first, second), axis=-1)
-    return _degrees(np.arctan2(across, (first * second).sum(-1)))
+    return np.degrees(np.arctan2(across, (first * second).sum(-1)))
 
 
-def _degrees(radians: Degrees) -> Degrees:
-    return np.degrees(radians)
-
-
-def _unwrapped(radians: Degrees) -> Degrees:
+def _unwrapped(radians: Float[np.ndarray, " t"]) -> Degrees:
     """Returns degrees without jumps of 360; NaN is passed over."""
     known = np.isfinite(radians)
     result = radians.copy()
     result[known] = np.unwrap(radians[known])
-    return _degrees(result)
+    return np.degrees(result)

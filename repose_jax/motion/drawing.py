@@ -18,7 +18,6 @@ FOCAL = 1.6  # focal length of a drawing, for a smaller side of 1
 _SHIFT = 3  # OpenCV draws at fractions of 1 / 8 px
 _NEAR_MM = 100.0
 _RADIUS_MM = {"knee": 50, "ankle": 38, "elbow": 36, "wrist": 29, "hip": 50, "neck": 36}
-_SIDES = {**dict.fromkeys(HUMAN36M.left, "left"), **dict.fromkeys(HUMAN36M.right, "right")}
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -41,8 +40,7 @@ class Figure:
 
     def paint(self, joint: int) -> Colour:
         """Returns the colour of the bone that ends in a joint."""
-        sides = {"left": palette.LEFT, "right": palette.RIGHT}
-        return sides.get(_SIDES.get(joint, ""), self.colour)
+        return palette.SIDES.get(joint, self.colour)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Int, UInt8
 
 SEEN, FILLED, MISSING = 0, 1, 2
 STATUS = ("seen", "filled", "missing")
@@ -36,7 +36,7 @@ class Person:
     """
 
     number: int
-    frame: np.ndarray
+    frame: Int[np.ndarray, " t"]
     time_s: Float[np.ndarray, " t"]
     joints_mm: Float[np.ndarray, "t 17 3"]
     joints_camera_mm: Float[np.ndarray, "t 17 3"]
@@ -121,11 +121,11 @@ class Motion:
         """The usual frame rate: of the median step between frames; 30 for one frame."""
         return float(1 / np.median(np.diff(self.time_s))) if len(self.time_s) > 1 else 30.0
 
-    def save(self, path: str | os.PathLike[str]) -> list[pathlib.Path]:
+    def save(self, path: str | os.PathLike[str], **options: Any) -> list[pathlib.Path]:
         """Writes the motion to a file of the kind that its suffix names; see `files.save`."""
         from repose_jax.motion import files
 
-        return files.save(self, path)
+        return files.save(self, path, **options)
 
     def show(self) -> Any:
         """Shows the motion: in a notebook below the cell, else in the browser; see `show.show`."""

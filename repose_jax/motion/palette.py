@@ -1,5 +1,7 @@
 """Colours of people and of their sides, as in docs/skeletons.md: red, green, blue of 255."""
 
+from repose_jax.skeleton import HUMAN36M
+
 LEFT, RIGHT, MIDDLE = (40, 120, 216), (238, 131, 34), (107, 118, 134)
 # Neither blue nor orange: those are left and right.
 PEOPLE = (
@@ -12,6 +14,8 @@ PEOPLE = (
     (160, 101, 58),
     (91, 108, 140),
 )
+SIDES = {**dict.fromkeys(HUMAN36M.left, LEFT), **dict.fromkeys(HUMAN36M.right, RIGHT)}
+"""Colour of each joint that has a side; others have that of the person."""
 
 
 def of_people(count: int) -> list[tuple[int, int, int]]:

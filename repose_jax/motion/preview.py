@@ -16,7 +16,6 @@ from repose_jax.motion import drawing, palette
 from repose_jax.motion.drawing import Eye, Figure
 from repose_jax.motion.motion import Motion, Person
 from repose_jax.runtime import extras
-from repose_jax.skeleton import HUMAN36M
 
 MAX_HEIGHT, MIN_HEIGHT = 960.0, 480.0  # px
 PIXELS = 810_000  # of a picture, about; drawing and encoding take time in proportion
@@ -24,7 +23,6 @@ TURN_S, PITCH = 20.0, 0.2  # of the point of view; radians above the floor
 _CLOCK = 90_000  # ticks/s: fine enough for every frame rate
 _BT601, _LIMITED = 6, 1  # of OpenCV's I420, in the numbers of ITU-T H.273 and of FFmpeg
 _PLAIN = (28, 33, 40)
-_HEAD = HUMAN36M.joints.index("head")
 
 
 def write(
@@ -176,7 +174,9 @@ def _pictures(
         drawing.draw_3d(cv2, panel, figures, eye)
         if len(motion.people) > 1:
             drawing.draw_numbers(cv2, video, figures, [_top(figure) * scale for figure in figures])
-            heads = [eye.project(figure.joints_mm[_HEAD] + [0, 60, 0])[0] for figure in figures]
+            heads = [
+                eye.project(figure.joints_mm[drawing.HEAD] + [0, 60, 0])[0] for figure in figures
+            ]
             drawing.draw_numbers(cv2, panel, figures, heads)
         drawing.draw_caption(cv2, panel, f"{time:.2f} s")
         yield time, canvas

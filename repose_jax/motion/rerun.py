@@ -13,10 +13,6 @@ from repose_jax.runtime import extras
 from repose_jax.skeleton import HUMAN36M
 
 WORLD, CAMERA, IMAGE = "world", "world/camera", "world/camera/image"
-_SIDES = {
-    **dict.fromkeys(HUMAN36M.left, palette.LEFT),
-    **dict.fromkeys(HUMAN36M.right, palette.RIGHT),
-}
 
 
 def write(path: str | pathlib.Path, motion: Motion) -> None:
@@ -82,7 +78,7 @@ def _log_person(
     rr: Any, recording: Any, motion: Motion, person: Person, colour: tuple[int, int, int]
 ) -> None:
     name = f"person_{person.number}"
-    joint_colours = [_SIDES.get(joint, colour) for joint in range(HUMAN36M.size)]
+    joint_colours = [palette.SIDES.get(joint, colour) for joint in range(HUMAN36M.size)]
     bone_colours = [joint_colours[joint] for _, joint in HUMAN36M.bones]
     bones = np.array(HUMAN36M.bones)
     times = [

@@ -52,7 +52,7 @@ def write_npz(path: pathlib.Path, motion: Motion, person: Person) -> None:
 def write_json(path: pathlib.Path, motion: Motion, person: Person) -> None:
     """Writes the arrays of a person as lists, with their units; null where not finite."""
     rounded = {
-        name: _listed(values, digits=6 if name == "time_s" else 4 if "rotation" in name else 2)
+        name: _listed(values, digits=6 if name in ("time_s", "world_rotation") else 2)
         for name, values in arrays(motion, person).items()
     }
     content = {"name": motion.name, "person": person.number, "units": UNITS, **rounded}

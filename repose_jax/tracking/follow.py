@@ -9,11 +9,9 @@ from scipy.optimize import linear_sum_assignment
 from repose_jax.keypoints.detections import Detections
 from repose_jax.tracking import similarity
 
-_GATE = 0.15  # least similarity of a pose to the track that it belongs to,
-_GATE_AT_ONCE, _GATE_TIME = (
-    0.25,
-    0.2,
-)  # and what comes to it in the next frame, falling over time, s
+# Least similarity of a pose to the track that it belongs to; more is needed in the next frame, less
+# and less over time, s.
+_GATE, _GATE_AT_ONCE, _GATE_TIME = 0.15, 0.25, 0.2
 _YOUNG = 3  # poses, before which the velocity is not known
 _CERTAIN = 0.6  # similarity below which poses of such tracks must have the same shape as well
 _SAME_SHAPE = 0.6  # least OKS of two poses about their middles,

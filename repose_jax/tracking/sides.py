@@ -83,7 +83,7 @@ def _saved(track: Track, rows: np.ndarray, height: float) -> Float[np.ndarray, "
         joint, other = np.concatenate([pairs, pairs[:, ::-1]]).T
         kept = np.linalg.norm(points[1:, joint] - points[:-1, joint] - moved, axis=-1)
         crossed = np.linalg.norm(points[1:, other] - points[:-1, joint] - moved, axis=-1)
-        # A joint without its counterpart does not tell the sides apart.
+        # A joint without its counterpart shows no side.
         weight = np.minimum(weights[1:, joint], weights[:-1, joint])
         weight = np.minimum(weight, np.minimum(weights[1:, other], weights[:-1, other]))
         saved[:, part] = (weight * np.nan_to_num(kept - crossed)).sum(1) / height

@@ -16,8 +16,8 @@ class Track:
         keypoints: `[t, 17, 2]` px; NaN where missing.
         confidence: `[t, 17]` in [0, 1]; 0 where missing.
         status: `[t, 17]` `SEEN`, `FILLED` or `MISSING` of `repose_jax.motion.motion`.
-        detected: `[t, 17, 3]` x and y, px, and confidence as the detector gave them: what is
-            repaired and filled in `keypoints` is as it was here; NaN and 0 where nothing was found.
+        detected: `[t, 17, 3]` x and y, px, and confidence as the detector gave them, before any
+            repair or filling; NaN and 0 where nothing was found.
     """
 
     frame: Int[np.ndarray, " t"]

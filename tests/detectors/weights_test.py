@@ -137,9 +137,10 @@ def test_files_come_out_of_one_archive(cache, server, no_proxy, monkeypatch):
         (zipped(a=OTHER), f"the SHA-256 {sha256(OTHER)}"),
         (zipped(other=GOOD), "the download holds 0 files folder/a"),
         (zipped(a=GOOD)[:100], "the download is not a whole archive"),
+        (zipped(a=GOOD).replace(GOOD, b"x" * len(GOOD), 1), "the download is not a whole archive"),
         (None, "404"),
     ],
-    ids=["other", "without", "truncated", "missing"],
+    ids=["other", "without", "truncated", "changed", "missing"],
 )
 def test_what_is_not_the_file_is_not_kept(cache, server, no_proxy, monkeypatch, content, reason):
     url, files = server

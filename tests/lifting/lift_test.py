@@ -184,7 +184,7 @@ def test_a_model_in_px_is_refused():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"height": 178}, r"height is 178; it should be 0\.4 to 2\.8 m"),
+        ({"height": 178}, r"height is 178; it should be 0\.5 to 2\.5 m"),
         ({"fps": 0}, "fps is 0"),
         ({"max_gap": float("nan")}, "max_gap is nan"),
         ({"person": 1, "largest": True}, "person and largest"),

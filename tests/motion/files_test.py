@@ -79,6 +79,14 @@ def test_one_person_has_the_name_that_was_asked_for(tmp_path):
     assert names(tmp_path) == {"walk.BVH"}
 
 
+def test_the_rig_of_an_animation_may_be_chosen(tmp_path):
+    motion = small_motion(people=1, frames=12)
+    for rig in ("full", "simple"):
+        motion.save(tmp_path / f"{rig}.bvh", rig=rig)
+    assert "LHipJoint" in (tmp_path / "full.bvh").read_text()
+    assert "LHipJoint" not in (tmp_path / "simple.bvh").read_text()
+
+
 def test_a_path_without_suffix_is_a_folder(tmp_path, monkeypatch):
     monkeypatch.setattr(files, "available", lambda: ("npz",))
     MOTION.save(tmp_path / "walk")
