@@ -11,6 +11,7 @@ options nothing is detected again.
 """
 
 import argparse
+import contextlib
 import dataclasses
 import pathlib
 import sys
@@ -167,9 +168,13 @@ def _lift(
 
 def _frames(path: pathlib.Path, options: Any) -> Iterator[tuple[float, np.ndarray]]:
     """Iterates over a video, at the times of its detections."""
+    from repose_jax.detectors.detect import decoded_ahead
     from repose_jax.detectors.video import open_video
 
-    with open_video(path, fps=options.fps) as frames:
+    with (
+        open_video(path, fps=options.fps) as video,
+        contextlib.closing(decoded_ahead(video)) as frames,
+    ):
         for time_s, frame in frames:
             yield time_s / options.slow_motion, frame
 

@@ -21,8 +21,9 @@ from repose_jax.detectors.litert import Network
 from repose_jax.detectors.onnx_session import MOST_THREADS, default_threads
 from repose_jax.keypoints import formats
 
-SEARCH_EVERY = 10
-"""Frames from one search of the tiles for other people to the next."""
+SEARCH_EVERY, SEARCH_SELDOM = 10, 30
+"""Frames from one search of the tiles for other people to the next: after one that found somebody,
+and at most, as the wait doubles after every search that did not."""
 TILE = 0.4
 """Side of a tile, in units of the frame's longer side."""
 LEAST_SCORE = 0.5
@@ -40,6 +41,8 @@ _SPREAD = 0.16  # of a joint of one person in two detections, in units of the pe
 _SAME_SQUARE = 0.5  # overlap of squares that are of one person
 _MOST_NEW = 8  # candidates of a search whose landmarks are computed
 _LEAST_SIDE = 16.0  # of a square, px
+# Numbers of values of the outputs of the landmark network that are used: points, score, heatmaps.
+_OUTPUTS = (5 * geometry.POINTS, 1, 64 * 64 * geometry.POINTS)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -85,16 +88,23 @@ class Blazepose:
         self.warnings = warnings
         self._detector, self._landmarks = detector, landmarks
         self._one = people == "one"
-        self._frames = 0
+        self._wait, self._since = SEARCH_EVERY, SEARCH_EVERY
         self._squares: list[Square] = []
 
     def detect(self, frame: UInt8[np.ndarray, "h w 3"]) -> Found:
         """Finds the people in an RGB image, the next of a video."""
         poses = distinct([p for s in self._squares if (p := self._pose(frame, s, LEAST_SCORE))])
-        search = not self._one and self._frames % SEARCH_EVERY == 0
+        search = not self._one and self._since >= self._wait
         if search or not poses:
+            known = len(poses)
             poses = self._with_others(frame, poses, tiles=search)
-        self._frames += 1
+            if search:
+                found = len(poses) > known
+                self._wait = SEARCH_EVERY if found else min(2 * self._wait, SEARCH_SELDOM)
+                self._since = 0
+        if len(poses) < len(self._squares):  # who was lost may be elsewhere
+            self._wait = SEARCH_EVERY
+        self._since += 1
         self._squares = [pose.square for pose in poses]
         points, confidence = formats.to_human36m(
             np.array([pose.points for pose in poses]).reshape(-1, geometry.LANDMARKS, 2),
@@ -116,7 +126,7 @@ class Blazepose:
         image = square.crop(frame, geometry.LANDMARK_SIZE)
         values, score, heatmaps = _sorted_outputs(
             self._landmarks(image.astype(np.float32) / 255),
-            (5 * geometry.POINTS, 1, 64 * 64 * geometry.POINTS),
+            _OUTPUTS,
         )
         if not score.item() >= least:
             return None
@@ -237,8 +247,10 @@ def create(
     # Every core: decoding beside it needs a part of one, and a second thread costs 6 % of CPU time.
     threads = min(default_threads() + 1, MOST_THREADS)
     networks = [
-        litert.load(content, str(path), threads=threads)
-        for content, path in zip(contents, paths * (2 // len(paths)), strict=True)
+        litert.load(content, str(path), threads=threads, sizes=sizes)
+        for content, path, sizes in zip(
+            contents, paths * (2 // len(paths)), (None, _OUTPUTS), strict=True
+        )
     ]
     warning = f"{name} swaps front and back of people whose faces are hidden; blazepose does not."
     return Blazepose(*networks, people=people, warnings=() if size == "heavy" else (warning,))

@@ -47,7 +47,7 @@ def detect(
     if not 0 < slow_motion < np.inf:
         raise ValueError(f"slow motion is {slow_motion}; it should be a positive number.")
     time_s, frames, keypoints, confidence, score = (array.array(c) for c in "dqddd")
-    with open_video(source, fps=fps) as video, closing(_decoded_ahead(video)) as decoded:
+    with open_video(source, fps=fps) as video, closing(decoded_ahead(video)) as decoded:
         for number, (now, frame) in enumerate(decoded):
             found = detector.detect(frame)
             time_s.append(now / slow_motion)
@@ -76,8 +76,8 @@ def detect(
     )
 
 
-def _decoded_ahead(video: Video) -> Generator[tuple[float, Frame], None, None]:
-    """Iterates over a video while a thread decodes the next frames."""
+def decoded_ahead(video: Video) -> Generator[tuple[float, Frame], None, None]:
+    """Iterates over a video while a thread decodes the next frames; close it to stop the thread."""
     # Of the thread: a frame, or an error, or None at the end.
     decoded: queue.Queue[tuple[float, Frame] | Exception | None] = queue.Queue(_AHEAD)
     stopped = threading.Event()

@@ -3,7 +3,8 @@
 import contextlib
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -14,13 +15,15 @@ Network = Callable[[Float[np.ndarray, "h w 3"]], list[np.ndarray]]
 """From a normalised image to the outputs, each without the axis of the batch."""
 
 
-def load(content: bytes, name: str, *, threads: int) -> Network:
+def load(content: bytes, name: str, *, threads: int, sizes: Sequence[int] | None = None) -> Network:
     """Loads a model of one image.
 
     Args:
         content: of the file.
         name: of the file, for messages.
         threads: of the model.
+        sizes: numbers of values of the outputs that are needed, so that others are not computed;
+            None for all outputs.
 
     Raises:
         ImportError: LiteRT is missing.
@@ -29,6 +32,8 @@ def load(content: bytes, name: str, *, threads: int) -> Network:
     interpreter_lib = extras.require("ai_edge_litert.interpreter", "video", "BlazePose")
     try:
         with _quiet():
+            if sizes is not None:
+                content = with_outputs(content, sizes)
             interpreter = interpreter_lib.Interpreter(model_content=content, num_threads=threads)
             interpreter.allocate_tensors()
     except (ValueError, RuntimeError) as error:
@@ -42,6 +47,52 @@ def load(content: bytes, name: str, *, threads: int) -> Network:
         return [interpreter.get_tensor(index)[0] for index in outputs]
 
     return run
+
+
+def with_outputs(content: bytes, sizes: Sequence[int]) -> bytes:
+    """Removes outputs of a model, and the operations that they alone need.
+
+    LiteRT runs every operation of a file, also those whose results nobody reads.
+
+    Args:
+        content: of the file.
+        sizes: numbers of values of the outputs that stay.
+
+    Returns:
+        The smaller model; the content as it is if it lacks one of the outputs.
+
+    Raises:
+        ImportError: LiteRT is missing.
+        ValueError: the content is no model.
+    """
+    schema = extras.require("ai_edge_litert.schema_py_generated", "video", "BlazePose")
+    import flatbuffers  # LiteRT depends on it
+
+    try:
+        model = schema.ModelT.InitFromPackedBuf(content, 0)
+        (graph,) = model.subgraphs
+    except Exception as error:  # whatever the bytes are taken for
+        raise ValueError(f"it has no graph: {error}") from error
+    counts = {int(index): np.prod(graph.tensors[index].shape) for index in graph.outputs}
+    kept = [index for index, count in counts.items() if count in sizes]
+    if len(kept) != len(sizes):
+        return content
+    graph.outputs = np.array(kept, np.int32)
+    graph.operators = _needed(graph.operators, kept)
+    model.signatureDefs = None  # they name the outputs
+    builder = flatbuffers.Builder(len(content))
+    builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
+    return bytes(builder.Output())
+
+
+def _needed(operators: Sequence[Any], tensors: Sequence[int]) -> list[Any]:
+    """Returns the operators, in their order, that tensors are computed by."""
+    needed, found = set(tensors), []
+    for operator in reversed(operators):  # a file has them in the order of the computation
+        if not needed.isdisjoint(operator.outputs):
+            needed.update(operator.inputs)
+            found.append(operator)
+    return found[::-1]
 
 
 @contextlib.contextmanager

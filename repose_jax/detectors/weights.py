@@ -304,8 +304,8 @@ def _sha256(path: Path) -> str:
     if path.suffix == ".zip" and zipfile.is_zipfile(path):
         try:
             with zipfile.ZipFile(path) as archive:
-                member = archive.open(_only(archive.namelist(), ".onnx"))
-                return hashlib.file_digest(member, "sha256").hexdigest()
+                content = archive.read(_only(archive.namelist(), ".onnx"))
+                return hashlib.sha256(content).hexdigest()
         except DAMAGED as error:
             raise ValueError(f"{path} is damaged ({error}); download it again") from error
     with path.open("rb") as file:

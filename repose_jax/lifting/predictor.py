@@ -1,6 +1,7 @@
 """A trained lifter as a function of the 2D joints of a video; needs no dataset."""
 
 import dataclasses
+import functools
 import math
 import os
 from collections.abc import Mapping, Sequence
@@ -129,6 +130,11 @@ class Predictor:
     def _in_person_frame(self) -> bool:
         return self.config.data.normalise == "person"
 
+    @functools.cached_property
+    def _context(self) -> tuple[int, int]:
+        """Frames before and after a clip that the model needs; to build it takes 0.3 s."""
+        return clip_context(self.config, abstract_model(self.config), "eval")
+
     def _lift(self, part: Video, flip: bool) -> Float[np.ndarray, "t 17 3"]:
         """Predicts a video; NaN where a model in the person's frame has seen nothing."""
         config = self.config
@@ -139,7 +145,7 @@ class Predictor:
             dataclasses.replace(config.data, partial_clips="cover", inputs="detected", known=KNOWN),
             frames=frames,
             stride=max(frames - -(-frames // 4), 1) if overlapping else frames,
-            context=clip_context(config, abstract_model(config), "eval"),
+            context=self._context,
         )
         run = predict.model_predictor(
             self.graphdef, self.variables, flip=flip, window=centre_window(config)

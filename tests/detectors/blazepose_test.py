@@ -170,6 +170,30 @@ def test_people_who_are_small_or_second_are_found_in_tiles():
     assert network.calls == 2 * searched
 
 
+def test_searches_become_rarer_while_they_find_nobody():
+    detector, network, _ = made()
+    searches = []
+    for number in range(100):
+        before = network.calls
+        detector.detect(picture(*TWO))
+        searches += [number] * (network.calls > before)
+    assert searches == [0, 10, 30, 60, 90]
+
+
+@pytest.mark.parametrize("change", ["a third person comes", "one of them leaves"])
+def test_after_a_change_people_are_searched_for_more_often(change):
+    detector, network, _ = made()
+    people = (*TWO, ((320, 120), (320, 60))) if change == "a third person comes" else TWO[:1]
+    searches = []
+    for number in range(100):
+        before = network.calls
+        detector.detect(picture(*(TWO if number < 55 else people)))
+        searches += [number] * (network.calls > before)
+    # One who comes is found by the next search; one who leaves makes the next search earlier.
+    expected = [0, 10, 30, 60, 70, 90] if len(people) == 3 else [0, 10, 30, 56, 76]
+    assert searches == expected
+
+
 def test_each_person_is_found_once():
     detector, _, landmarks = made()
     frame = picture(*TWO)

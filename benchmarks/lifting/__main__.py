@@ -1,0 +1,95 @@
+"""The whole of lifting: errors from a video or 2D joints to people in a world, and its speed.
+
+    python -m benchmarks.lifting accuracy --folder=DIR --split=cmu_mocap/30fps:test --data_dir=DIR
+    python -m benchmarks.lifting speed --folder=DIR
+    python -m benchmarks.lifting all --folder=DIR --json=benchmarks/results/lifting.json
+
+`--folder` is the recording of `benchmarks.accuracy.recording`, with its videos in
+`videos/camNN.mp4`. docs/accuracy.md and docs/performance.md have the tables.
+"""
+
+import argparse
+import os
+import pathlib
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+
+import repose_jax
+from benchmarks import runs
+from benchmarks.lifting import accuracy, speed
+from repose_jax.cli import arguments
+from repose_jax.cli.environment import start_jax
+from repose_jax.evaluation import tables
+from repose_jax.lifting.predictor import Predictor
+
+TESTS = ("accuracy", "speed", "all")
+Rows = Mapping[str, Mapping[str, float]]
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Measures and prints; an error ends the program with one line and status 2."""
+    parser = arguments.Parser(
+        prog="benchmarks.lifting",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("test", choices=TESTS, nargs="?", default="all")
+    parser.add_argument(
+        "--folder", type=pathlib.Path, required=True, help="folder of the recording"
+    )
+    parser.add_argument("--split", help="a prepared test split of views")
+    parser.add_argument("--data_dir", help="folder of the prepared datasets")
+    parser.add_argument("--every", type=int, default=3, help="of how many views one is lifted")
+    parser.add_argument("--frames", type=int, default=600, help="of videos and stages")
+    parser.add_argument("--long", type=int, default=speed.LONG, help="frames of a long input")
+    parser.add_argument("--weights", help="name, file or workdir (default: shipped)")
+    parser.add_argument("--json", type=pathlib.Path, help="file of the results")
+    args = arguments.parse(parser, list(sys.argv[1:] if argv is None else argv))
+    start_jax()
+    found: dict[str, Rows] = {}
+    try:
+        for title, rows in measure(args, repose_jax.load(args.weights)):
+            found[title] = rows
+            print("\n" + tables.markdown(_table(title, rows)).rstrip("\n"), flush=True)
+            if args.json:
+                runs.save(args.json, cores=len(os.sched_getaffinity(0)), results=found)
+    except (ValueError, OSError, RuntimeError) as error:
+        parser.error(str(error))
+
+
+def measure(args: argparse.Namespace, model: Predictor) -> Iterator[tuple[str, Rows]]:
+    """Yields the title and the rows of each table."""
+    if args.test != "speed":
+        yield from accuracy.of_recording(args.folder, model)
+        if args.split:
+            views = [*accuracy.lifted(args.split, args.data_dir, model, args.every)]
+            title = f"{args.split}, {len(views)} views"
+            yield title, _means([accuracy.of_filter(view) for view in views])
+            yield f"seams, {title}", _means([accuracy.of_seams(view) for view in views])
+    if args.test != "accuracy":
+        video = min((args.folder / "videos").glob("*.mp4"), default=None)
+        if video is None:
+            raise FileNotFoundError(f"{args.folder / 'videos'} has no video.")
+        used = speed.stages(video, model, args.frames)
+        yield "stages", {name: {"CPU ms/frame": value} for name, value in used.items()}
+        rows = {}
+        for name, row in speed.commands(video, args.frames, args.long):
+            rows[f"{name}, {row['frames']:.0f} frames"] = row
+            print(name, row, flush=True)
+        yield "commands", rows
+
+
+def _means(each: Sequence[Rows]) -> Rows:
+    names = dict.fromkeys(name for rows in each for name in rows)
+    return {name: accuracy.mean([rows[name] for rows in each if name in rows]) for name in names}
+
+
+def _table(title: str, rows: Rows) -> tables.Table:
+    columns = tuple(dict.fromkeys(column for row in rows.values() for column in row))
+    values = {name: [row.get(c, float("nan")) for c in columns] for name, row in rows.items()}
+    digits = tuple(2 if "ms" in column or "bones" in column else 1 for column in columns)
+    return tables.Table(title, columns, values, digits)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,76 @@
+"""LiteRT on models that the tests make."""
+
+import numpy as np
+import pytest
+
+from repose_jax.detectors import litert
+
+schema = pytest.importorskip("ai_edge_litert.schema_py_generated", reason="the extra video")
+flatbuffers = pytest.importorskip("flatbuffers")
+
+
+def doubling_model() -> bytes:
+    """A model with outputs of 96, 192 and 384 values: 2, 4 and 8 copies of an image in a row.
+
+    The second is computed from the first, and the third from the second.
+    """
+    kinds = schema.BuiltinOperator
+    code = schema.OperatorCodeT()
+    code.builtinCode = code.deprecatedBuiltinCode = kinds.CONCATENATION
+    graph = schema.SubGraphT()
+    graph.tensors, graph.operators = [], []
+    for number, width in enumerate((4, 8, 16, 32)):
+        tensor = schema.TensorT()
+        tensor.shape, tensor.type, tensor.buffer = [1, 4, width, 3], schema.TensorType.FLOAT32, 0
+        tensor.name = f"copies_{width}"
+        graph.tensors.append(tensor)
+        if number:
+            operator = schema.OperatorT()
+            operator.inputs, operator.outputs = [number - 1] * 2, [number]
+            operator.builtinOptionsType = schema.BuiltinOptions.ConcatenationOptions
+            operator.builtinOptions = schema.ConcatenationOptionsT()
+            operator.builtinOptions.axis = 2
+            graph.operators.append(operator)
+    graph.inputs, graph.outputs = [0], [1, 2, 3]
+    model = schema.ModelT()
+    model.version, model.operatorCodes, model.subgraphs = 3, [code], [graph]
+    model.buffers = [schema.BufferT()]
+    builder = flatbuffers.Builder(1024)
+    builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
+    return bytes(builder.Output())
+
+
+IMAGE = np.random.default_rng(0).random((4, 4, 3)).astype(np.float32)
+
+
+def operators(content: bytes) -> int:
+    return len(schema.ModelT.InitFromPackedBuf(content, 0).subgraphs[0].operators)
+
+
+def test_a_model_maps_an_image_to_its_outputs():
+    outputs = litert.load(doubling_model(), "doubling", threads=1)(IMAGE)
+    assert [output.shape for output in outputs] == [(4, 8, 3), (4, 16, 3), (4, 32, 3)]
+    for output in outputs:
+        np.testing.assert_array_equal(output[:, 4:8], IMAGE)
+
+
+@pytest.mark.parametrize(("sizes", "left"), [((96,), 1), ((192,), 2), ((96, 384), 3)])
+def test_outputs_that_are_not_needed_are_not_computed(sizes, left):
+    content = litert.with_outputs(doubling_model(), sizes)
+    assert operators(content) == left
+    outputs = litert.load(doubling_model(), "doubling", threads=1, sizes=sizes)(IMAGE)
+    assert [output.size for output in outputs] == list(sizes)
+    for output in outputs:
+        np.testing.assert_array_equal(output, np.tile(IMAGE, (1, output.shape[1] // 4, 1)))
+
+
+def test_a_model_without_one_of_the_outputs_stays_as_it_is():
+    content = doubling_model()
+    assert litert.with_outputs(content, (96, 5)) is content
+
+
+@pytest.mark.parametrize("sizes", [None, (96,)])
+@pytest.mark.parametrize("content", [b"", b"no model", bytes(1000), doubling_model()[:200]])
+def test_what_is_no_model_is_one_clear_error(content, sizes):
+    with pytest.raises(ValueError, match="not a model that LiteRT can load"):
+        litert.load(content, "broken.tflite", threads=1, sizes=sizes)
