@@ -14,7 +14,7 @@ LENGTHS = {"train": (5, 9), "test": (7,)}
 
 def take(split: str, number: int) -> Take:
     rng = np.random.default_rng([len(split), number])
-    joints = rng.normal(size=(LENGTHS[split][number], 17, 3))
+    joints = rng.normal(0, 0.1, (LENGTHS[split][number], 17, 3))
     return Take(f"{split}{number}", f"S{number}", "walk", 60.0, joints)
 
 
