@@ -1,12 +1,24 @@
 """The records of prepared datasets, found by the specs of a configuration."""
 
+import json
 import pathlib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from repose_jax.data import prepare
 from repose_jax.runtime import names
+
+_FEATURES = frozenset(
+    f"tensorflow_datasets.core.features.{name}"
+    for name in (
+        "features_dict.FeaturesDict",
+        "scalar.Scalar",
+        "tensor_feature.Tensor",
+        "text_feature.Text",
+    )
+)
+"""The classes of the features of our records."""
 
 
 def records(specs: Sequence[str], data_dir: str | None, keys: Sequence[str]) -> list[Any]:
@@ -22,7 +34,8 @@ def records(specs: Sequence[str], data_dir: str | None, keys: Sequence[str]) -> 
         The records of all specs, in their order.
 
     Raises:
-        ValueError: a malformed spec, a split that does not exist, or records of the other kind.
+        ValueError: a malformed spec, a split that does not exist, records of the other kind, or
+            damaged files; names the folder.
         FileNotFoundError: a dataset that is not prepared; the message gives the command.
     """
     if isinstance(specs, str):
@@ -34,7 +47,6 @@ def records(specs: Sequence[str], data_dir: str | None, keys: Sequence[str]) -> 
 
 
 def _split(spec: str, data_dir: str | None, keys: Sequence[str]) -> Any:
-    import tensorflow_datasets as tfds  # slow to import, and not needed without datasets
     from tensorflow_datasets.core import constants
 
     path, _, split = spec.partition(":")
@@ -44,7 +56,7 @@ def _split(spec: str, data_dir: str | None, keys: Sequence[str]) -> Any:
         )
     root = pathlib.Path(data_dir or constants.DATA_DIR).expanduser()
     folder = _folder(root, path)
-    builder: Any = tfds.builder_from_directory(folder)
+    builder = _builder(folder)
     if split not in builder.info.splits:
         source = prepare.split_source(path.split("/")[0], split)
         raise ValueError(
@@ -58,7 +70,56 @@ def _split(spec: str, data_dir: str | None, keys: Sequence[str]) -> Any:
             f"{folder} was prepared by an older version (its records have no {missing[0]!r}). "
             "Prepare it again with --overwrite."
         )
-    return builder.as_data_source(split)
+    return _read(builder, split, folder)
+
+
+def _builder(folder: pathlib.Path) -> Any:
+    """Returns TFDS's reader of a prepared dataset, of which nothing is imported."""
+    import tensorflow_datasets as tfds  # slow to import, and not needed without datasets
+
+    _check_features(folder / "features.json")
+    try:
+        return tfds.builder_from_directory(folder)
+    except Exception as error:  # of any kind: its parsers raise their own
+        raise _damaged(folder, error) from None
+
+
+def _check_features(path: pathlib.Path) -> None:
+    """Refuses features of other classes: TFDS imports the modules that the file names."""
+    try:
+        content = json.loads(path.read_text("utf-8"))
+    except (ValueError, RecursionError, OSError) as error:
+        raise _damaged(path, error) from None
+    waiting, found = [content], set()
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, dict):
+            # "type" is the key of old versions of TFDS; both spellings of the other are read.
+            found |= {
+                str(node[key])
+                for key in ("pythonClassName", "python_class_name", "type")
+                if key in node
+            }
+            waiting += node.values()
+        elif isinstance(node, list):
+            waiting += node
+    if others := sorted(found - _FEATURES):
+        raise ValueError(
+            f"{path} names the class {others[0]}, which is none of our records: the file is "
+            "damaged or from elsewhere. Prepare the dataset again with --overwrite."
+        )
+
+
+def _read(builder: Any, split: str, folder: pathlib.Path) -> Iterator[Any]:
+    try:
+        yield from builder.as_data_source(split)
+    except Exception as error:  # of any kind, as above
+        raise _damaged(folder, error) from None
+
+
+def _damaged(path: pathlib.Path, error: Exception) -> ValueError:
+    problem = " ".join(str(error).split())[:200] or type(error).__name__
+    return ValueError(f"{path} is damaged ({problem}). Prepare the dataset again with --overwrite.")
 
 
 def _folder(root: pathlib.Path, path: str) -> pathlib.Path:
