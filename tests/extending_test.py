@@ -11,11 +11,13 @@ import jax
 import numpy as np
 import pytest
 import small_data
+from small_motion import small_motion
 from small_run import records
 
 import configs
 from repose_jax import cli, models
 from repose_jax.data import clips, sequences
+from repose_jax.detectors.detector import Detector
 from repose_jax.evaluation import metrics, predict, protocols, report
 from repose_jax.evaluation.evaluator import Evaluator
 from repose_jax.objectives import losses
@@ -82,6 +84,8 @@ def test_additions_cost_what_the_page_promises():
     assert lines_of("A dataset", "MyPoses") <= 30
     assert lines_of("A protocol", None) <= 28
     assert lines_of("A backbone", None) < 60
+    for name, most in (("read", 3), ("Still", 9), ("write", 3)):
+        assert lines_of("Lifting", name) <= most
 
 
 def test_a_loss_is_trained_with_the_weight_of_the_command_line(file_of, data_dir, tmp_path, capsys):
@@ -151,3 +155,16 @@ def test_a_backbone_trains_with_the_relational_losses(file_of, data_dir, tmp_pat
     model = models.create(**configs.load(str(file)).model)
     x = jax.random.normal(jax.random.key(0), (2, 27, 17, 3))
     assert jax.eval_shape(model, x).shape == (2, 27, 17, 3)
+
+
+def test_keypoints_a_detector_and_an_output_of_ones_own(tmp_path):
+    mine = {}
+    exec(SECTIONS["Lifting"], mine)
+    np.savetxt(tmp_path / "joints.txt", np.random.default_rng(0).uniform(9, 99, (5, 34)))
+    assert mine["read"](tmp_path / "joints.txt").keypoints.shape == (5, 17, 2)
+    found = mine["Still"]().detect(np.zeros((60, 80, 3), np.uint8))
+    assert found.keypoints.shape == (1, 17, 2)
+    assert isinstance(mine["Still"](), Detector)
+    person = small_motion(people=1, frames=4).people[0]
+    mine["write"](tmp_path / "path.txt", person)
+    np.testing.assert_allclose(np.loadtxt(tmp_path / "path.txt")[:, 1:], person.joints_mm[:, 0])

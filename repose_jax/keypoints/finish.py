@@ -168,7 +168,7 @@ def _identity(poses: Poses, rows: np.ndarray, wrong: list[str]) -> Int[np.ndarra
 
 
 def _times(
-    poses: Poses, fps: float | None, said: list[str], wrong: list[str]
+    poses: Poses, fps: int | float | None, said: list[str], wrong: list[str]
 ) -> tuple[Int[np.ndarray, " n"], Float[np.ndarray, " t"]]:
     """Returns the index of each pose's frame, and the times of all frames."""
     numbers, first = np.unique(np.concatenate([poses.frames, poses.frame]), return_index=True)

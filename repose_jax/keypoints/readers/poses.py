@@ -161,7 +161,7 @@ def single(value: Any) -> float:
     while isinstance(value, list):
         value = value[0] if value else None
     good = isinstance(value, numbers.Real) and not isinstance(value, bool)
-    return float(value) if good and abs(value) < LARGEST else np.nan
+    return float(value) if good and -LARGEST < value < LARGEST else np.nan
 
 
 def size_of(width: Any, height: Any) -> tuple[int, int] | None:
