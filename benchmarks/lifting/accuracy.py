@@ -130,16 +130,22 @@ def lifted(split: str, data_dir: str | None, model: Predictor, every: int) -> It
     frames = model.config.test_frames
     for index in range(0, len(data.names), every):
         view = slice(*data.offsets[index : index + 2])
-        joints, keypoints = data.joints_3d[view], data.keypoints_2d[view]
-        confidence, fps = data.confidence[view], float(data.fps[index])
-        size = tuple(map(int, data.image_size[index]))
-
-        run = functools.partial(model, image_size=size, fps=fps, constant_bones=False, flip=False)
-        clips = [slice(start, start + frames) for start in range(0, len(joints), frames)]
+        joints, fps = data.joints_3d[view], float(data.fps[index])
+        confidence = data.confidence[view]
+        run = functools.partial(
+            model,
+            image_size=tuple(map(int, data.image_size[index])),
+            fps=fps,
+            constant_bones=False,
+            flip=False,
+        )
+        columns = data.keypoints_2d[view], confidence
+        starts = range(0, len(joints), frames)
+        parts = [[values[start : start + frames] for values in columns] for start in starts]
         yield Lifted(
             truth=(joints - joints[:, :1]).astype(np.float32),
-            raw=run(keypoints, confidence),
-            cut=np.concatenate([run(keypoints[clip], confidence[clip]) for clip in clips]),
+            raw=run(*columns),
+            cut=np.concatenate([run(*part) for part in parts]),
             frames=frames,
             seen=smooth.segments(np.any(confidence > 0, axis=-1)),
             fps=fps,

@@ -141,7 +141,8 @@ def write_video(source: pathlib.Path, path: pathlib.Path, frames: int, people: i
         for number in range(frames):
             ahead = (number + rate // 3 * one for one in range(people))
             picture: Any = np.hstack([images[order[index % len(order)]] for index in ahead])
-            output.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+            frame = av.VideoFrame.from_ndarray(picture.astype(np.uint8), format="rgb24")
+            output.mux(stream.encode(frame))
         output.mux(stream.encode())
 
 
