@@ -11,12 +11,15 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 import tensorflow_datasets as tfds
+from absl import logging
 from array_record.python import array_record_module  # pyright: ignore[reportAttributeAccessIssue]
 from tensorflow_datasets.core import dataset_builder, splits
 from tensorflow_datasets.core import writer as writer_lib
 from tqdm import tqdm
 
 from tfds_builders.records import features, frames_of
+
+_SAMPLE = 2**16  # bytes of the beginning and the end of a file, in the fingerprint of the source
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,6 +61,10 @@ class RecordBuilder(dataset_builder.FileReaderBuilder):
     def source_files(self) -> Iterable[pathlib.Path]:
         """Returns the user's files that are read; shards from other files are not reused."""
         return ()
+
+    def _files_read(self) -> Iterable[pathlib.Path]:
+        """Returns the files that are read, once the shards are planned."""
+        return self.source_files()
 
     def _info(self) -> tfds.core.DatasetInfo:
         return self.dataset_info_from_configs(features=features(), disable_shuffling=True)
@@ -146,13 +153,22 @@ class RecordBuilder(dataset_builder.FileReaderBuilder):
     def _unfinished(self) -> pathlib.Path:
         """Returns the folder of finished shards, after removing those from other files."""
         digest = hashlib.sha256()
-        for source in sorted(self.source_files()):
+        for source in sorted({path.absolute() for path in self._files_read()}):
             stat = source.stat()
-            digest.update(f"{source.absolute()}\0{stat.st_size}\0{stat.st_mtime_ns}\0".encode())
+            digest.update(f"{source}\0{stat.st_size}\0{stat.st_mtime_ns}\0".encode())
+            with source.open("rb") as file:
+                digest.update(file.read(_SAMPLE))
+                file.seek(max(0, stat.st_size - _SAMPLE))
+                digest.update(file.read())
         parent = pathlib.Path(self.data_path).parent
         folder = parent / f"unfinished_{self.version}_{digest.hexdigest()[:16]}"
         for other in parent.glob("unfinished_*"):
             if other != folder:
+                logging.warning(
+                    "%s: an earlier preparation was stopped, which read other files than there are "
+                    "now; it starts anew",
+                    self.name,
+                )
                 shutil.rmtree(other)
         folder.mkdir(exist_ok=True)
         return folder

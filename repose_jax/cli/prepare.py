@@ -42,6 +42,12 @@ def add_arguments(parser: Parser) -> None:
         help="cameras for each motion (default: 4); 0: the motions themselves, without cameras",
     )
     mocap.add_argument("--seed", type=int, help="seed of everything random (default: 0)")
+    mocap.add_argument(
+        "--skip-bad",
+        action="store_true",
+        default=None,
+        help="leave out and list bad files, as long as they are at most a tenth of a split, or one",
+    )
     files = parser.add_argument_group("bvh_motion")
     files.add_argument("--settings", help="TOML file of splits, frame rates and joint maps")
     files.add_argument("--label", help="beginning of the config's name (default: the settings')")
@@ -49,11 +55,13 @@ def add_arguments(parser: Parser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Runs the command."""
-    keys = ("config", "fps", "views", "seed", "label", "settings")
+    keys = ("config", "fps", "views", "seed", "label", "settings", "skip_bad")
     options = {key: getattr(args, key) for key in keys}
     builder = prepare.builder(args.name, args.source, args.data_dir, **options)
     if prepare.write(builder, overwrite=args.overwrite):
         print(f"Prepared: {builder.data_path}")
+        for fault in getattr(builder, "left_out", ()):
+            print(f"Left out: {fault}")
     else:
         print(f"Already prepared: {builder.data_path} (--overwrite prepares it again)")
     print(prepare.summary(builder))

@@ -20,6 +20,8 @@ from repose_jax.runtime import names
 SOURCE = "source.json"
 """Names and sizes of the files that a prepared dataset was read from, in its folder."""
 
+LEFT_OUT = "left_out.txt"
+"""The bad files that a prepared dataset is without, a line each, in its folder."""
 
 Source = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
 
@@ -39,7 +41,7 @@ class Dataset:
     several: bool = False
 
 
-_MOCAP = ("fps", "views", "seed")
+_MOCAP = ("fps", "views", "seed", "skip_bad")
 DATASETS = {
     "human36m": Dataset(files=True, options=("config",)),
     "mpi_inf_3dhp": Dataset(files=True, options=("config",)),
@@ -88,7 +90,7 @@ def builder(
     if set(_MOCAP) <= set(dataset.options):
         if options.get("views") == 0 and "seed" in options and dataset.files:
             raise ValueError(f"{name} without cameras has nothing random: leave out --seed.")
-        read = {key: options.pop(key) for key in ("settings",) if key in options}
+        read = {key: options.pop(key) for key in ("settings", "skip_bad") if key in options}
         if "settings" in read:
             stem = pathlib.Path(read["settings"]).stem.lower()
             options.setdefault("label", re.sub(r"[^a-z0-9]+", "_", stem))
@@ -145,6 +147,8 @@ def write(builder: Any, *, overwrite: bool = False) -> bool:
             old.rename(folder)
         raise
     (folder / SOURCE).write_text(json.dumps(source, indent=2) + "\n", encoding="utf-8")
+    if left_out := getattr(builder, "left_out", ()):
+        (folder / LEFT_OUT).write_text("\n".join(left_out) + "\n", encoding="utf-8")
     shutil.rmtree(old, ignore_errors=True)
     return True
 
@@ -190,6 +194,7 @@ def prepare(
     seed: int | None = None,
     label: str | None = None,
     settings: str | os.PathLike[str] | None = None,
+    skip_bad: bool = False,
     overwrite: bool = False,
 ) -> pathlib.Path:
     """Prepares a dataset, unless that is done already.
@@ -211,6 +216,8 @@ def prepare(
             datasets that are read from other files are kept apart.
         settings: TOML file of splits, frame rates and joint maps (`bvh_motion` only), or the name
             of one in `tfds_builders/bvh_motion`.
+        skip_bad: leave out bad files (motion capture only), as long as they are at most a tenth of
+            a split, or one; they are listed in `left_out.txt` of the prepared dataset.
         overwrite: prepare it again if it is there.
 
     Returns:
@@ -223,6 +230,7 @@ def prepare(
             the one that was prepared.
     """
     options = {"config": config, "fps": fps, "views": views, "seed": seed}
+    options["skip_bad"] = skip_bad or None
     made = builder(name, source, data_dir, **options, label=label, settings=settings)
     write(made, overwrite=overwrite)
     return pathlib.Path(made.data_path)

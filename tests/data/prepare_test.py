@@ -248,3 +248,49 @@ def test_a_split_that_the_source_does_not_hold_is_named_with_its_files(tmp_path)
         sequences.load(("human36m/2.5d:train",), str(data))
     assert f"It is read from {files}" in str(error.value)
     assert sequences.load(("human36m/2.5d:test",), str(data)).lengths.tolist() == [4, 6]
+
+
+def test_bad_files_are_left_out_and_listed(tmp_path, archive, capsys):
+    with zipfile.ZipFile(archive, "a") as file:
+        file.writestr("data/dataset-2_walk_normal_004.bvh", bvh()[:-20])
+    argv = ["prepare", "bandai_namco", f"--source={archive}", f"--data_dir={tmp_path / 'data'}"]
+    assert cli.main(argv) == 2
+    assert cli.main([*argv, "--skip-bad"]) == 0
+    out = capsys.readouterr().out
+    assert "Left out: " in out
+    folder = tmp_path / "data" / "bandai_namco" / "30fps" / "1.1.0"
+    [line] = (folder / prepare.LEFT_OUT).read_text().splitlines()
+    assert "walk_normal_004.bvh: 'Frames:' promises 30 frames" in line
+    assert len(tfds.builder_from_directory(folder).as_data_source("train")) == 8
+
+
+def test_too_many_bad_files_are_refused(tmp_path, archive):
+    with zipfile.ZipFile(archive, "a") as file:
+        for take in ("004", "005"):
+            file.writestr(f"data/dataset-2_walk_normal_{take}.bvh", bvh()[:-20])
+    with pytest.raises(ValueError, match="more than 1 files are bad, too many to leave out: .*004"):
+        prepare.prepare("bandai_namco", source=archive, data_dir=tmp_path / "data", skip_bad=True)
+
+
+def test_another_archive_in_the_manual_directory_starts_a_stopped_preparation_anew(
+    tmp_path, archive, caplog
+):
+    caplog.set_level("WARNING", logger="absl")
+    data = tmp_path / "data"
+    manual = data / "downloads" / "manual"
+    manual.mkdir(parents=True)
+    with zipfile.ZipFile(archive, "a") as file:
+        file.writestr("data/dataset-2_run_normal_003.bvh", bvh())  # first: of the split "test"
+        file.writestr("data/dataset-2_walk_normal_004.bvh", bvh()[:-20])
+    archive.rename(manual / "data.zip")  # the split "test" is finished, "train" fails
+    with pytest.raises(ValueError, match="004"):
+        prepare.prepare("bandai_namco", data_dir=data)
+    with zipfile.ZipFile(manual / "data.zip", "w") as file:
+        for take in ("001", "013"):
+            file.writestr(f"data/dataset-2_walk_normal_{take}.bvh", bvh(60))
+    assert list((data / "bandai_namco" / "30fps").glob("unfinished_*"))
+    folder = prepare.prepare("bandai_namco", data_dir=data)
+    for split in ("train", "test"):
+        records = tfds.builder_from_directory(folder).as_data_source(split)
+        assert [len(record["joints_3d"]) for record in records] == [60] * 4
+    assert "it starts anew" in caplog.text

@@ -89,7 +89,8 @@ def data_set(folder: pathlib.Path, names: list[str]) -> pathlib.Path:
 def takes(source, tmp_path):
     builder = bandai_namco.Builder(source=source, data_dir=tmp_path / "data", config="30fps")
     manager = builder._make_download_manager(tmp_path / "downloads", tfds.download.DownloadConfig())
-    return {split: list(takes) for split, takes in builder._takes(manager).items()}
+    splits = builder._takes(manager).items()
+    return {split: [each.read() for each in found] for split, found in splits}
 
 
 def test_the_joints_are_those_of_human36m_in_metres():

@@ -100,7 +100,9 @@ def zipped(folder: pathlib.Path, path: pathlib.Path) -> pathlib.Path:
 def takes(source, tmp_path, **options):
     builder = cmu.Builder(source=source, data_dir=tmp_path / "data", config="30fps", **options)
     manager = builder._make_download_manager(tmp_path / "downloads", tfds.download.DownloadConfig())
-    return {split: list(takes) for split, takes in builder._takes(manager).items()}
+    return {
+        split: [each.read() for each in takes] for split, takes in builder._takes(manager).items()
+    }
 
 
 def test_the_joints_are_those_of_human36m_in_metres():

@@ -1,7 +1,7 @@
 """The Bandai-Namco-Research-Motiondataset-2, from its BVH files."""
 
+import functools
 import re
-from collections.abc import Iterable, Iterator
 from typing import ClassVar
 
 import numpy as np
@@ -9,7 +9,7 @@ import tensorflow_datasets as tfds
 
 from tfds_builders.formats import archive, bvh
 from tfds_builders.mocap.face import place_face
-from tfds_builders.mocap.take import Take
+from tfds_builders.mocap.take import Take, TakeFile
 
 # Joints of the files whose position (their mean, where there are two) is a joint of Human3.6M.
 # The top of the head is not among them and is extrapolated from the head.
@@ -82,32 +82,35 @@ class Builder(archive.ArchiveBuilder):
         r"(.*/)?(?P<name>dataset-2_(?P<motion>[^_/]+)_(?P<style>[^_/]+)_(?P<take>\d+))\.bvh"
     )
 
-    def _takes(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Iterable[Take]]:
+    def _takes(self, dl_manager: tfds.download.DownloadManager) -> dict[str, list[TakeFile]]:
         folder = self._folder(dl_manager)
-        files = archive.find(folder, self.PATTERN) if folder else []
+        files = self._find(folder)
         if not files:
             raise self._missing(dl_manager)
         splits: dict[str, list[archive.TextFile]] = {}
         for file in files:
             split = "test" if int(file.match["take"]) % 10 == 3 else "train"
             splits.setdefault(split, []).append(file)
-        return {split: self._split(files) for split, files in splits.items()}
+        return {
+            split: [TakeFile(file.name, functools.partial(_take, file)) for file in files]
+            for split, files in splits.items()
+        }
 
-    def _split(self, files: list[archive.TextFile]) -> Iterator[Take]:
-        for file in files:
-            recording = bvh.parse_bvh(file.read(), file.name)
-            try:
-                joints, face = points_of(recording)
-            except ValueError as error:
-                raise ValueError(f"{file.name}: {error}") from None
-            # The files say 0.0333333 s: six decimals of 1/30.
-            fps = round(1 / recording.frame_time, 3)
-            yield Take(
-                file.match["name"],
-                "",
-                file.match["motion"],
-                fps,
-                joints,
-                face,
-                warnings=recording.warnings,
-            )
+
+def _take(file: archive.TextFile) -> Take:
+    recording = bvh.parse_bvh(file.read(), file.name)
+    try:
+        joints, face = points_of(recording)
+    except ValueError as error:
+        raise ValueError(f"{file.name}: {error}") from None
+    # The files say 0.0333333 s: six decimals of 1/30.
+    fps = round(1 / recording.frame_time, 3)
+    return Take(
+        file.match["name"],
+        "",
+        file.match["motion"],
+        fps,
+        joints,
+        face,
+        warnings=recording.warnings,
+    )

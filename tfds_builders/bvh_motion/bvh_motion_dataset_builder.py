@@ -13,7 +13,7 @@ from tfds_builders.bvh_motion import joint_maps, person, settings
 from tfds_builders.bvh_motion.recording import Recording, read_amc, read_bvh
 from tfds_builders.formats import archive
 from tfds_builders.mocap.builder import MocapBuilder
-from tfds_builders.mocap.take import Take
+from tfds_builders.mocap.take import Take, TakeFile
 
 PATTERN = re.compile(
     r"(.*/)?(?P<stem>[^/.][^/]*)\.(?P<kind>bvh|amc|asf)", flags=re.IGNORECASE | re.DOTALL
@@ -53,7 +53,7 @@ class Builder(MocapBuilder):
             files |= {path} - set(settings.SHIPPED.values())
         return files
 
-    def _takes(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Iterable[Take]]:
+    def _takes(self, dl_manager: tfds.download.DownloadManager) -> dict[str, list[TakeFile]]:
         del dl_manager  # nothing to download
         if not self._sources:
             raise ValueError(f"{self.name} is read from files of yours: give them as --source")
@@ -75,7 +75,11 @@ class Builder(MocapBuilder):
                     f"the split {split!r} has no file: none matches {', '.join(patterns)}"
                 )
         return {
-            split: (_take(*files, chosen) for files in splits[split]) for split in sorted(splits)
+            split: [
+                TakeFile(file.name, functools.partial(_take, file, skeleton, chosen))
+                for file, skeleton in splits[split]
+            ]
+            for split in sorted(splits)
         }
 
 

@@ -1,8 +1,9 @@
 """The CMU Graphics Lab Motion Capture Database, from its ASF/AMC files."""
 
+import functools
 import pathlib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import ClassVar
 
 import numpy as np
@@ -12,7 +13,7 @@ from absl import logging
 from tfds_builders.cmu_mocap import trials
 from tfds_builders.formats import amc, archive, asf
 from tfds_builders.mocap.face import place_face
-from tfds_builders.mocap.take import Take
+from tfds_builders.mocap.take import Take, TakeFile
 
 URL = "http://mocap.cs.cmu.edu/allasfamc.zip"
 
@@ -100,13 +101,13 @@ class Builder(archive.ArchiveBuilder):
         path = _trials_file(self._source)
         return [*super().source_files(), *([path] if path else [])]
 
-    def _takes(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Iterable[Take]]:
+    def _takes(self, dl_manager: tfds.download.DownloadManager) -> dict[str, list[TakeFile]]:
         folder = self._folder(dl_manager)
-        files = archive.find(folder, self.PATTERN) if folder else []
+        files = self._find(folder)
         if not files and self._source is None:
             logging.info("cmu_mocap: not in the manual directory, downloading %s", URL)
             try:
-                files = archive.find(dl_manager.download(URL), self.PATTERN)
+                files = self._find(dl_manager.download(URL))
             except Exception as error:
                 # Of any kind: the message explains how to do without the download.
                 missing = self._missing(dl_manager)
@@ -126,34 +127,43 @@ class Builder(archive.ArchiveBuilder):
 
         path = _trials_file(folder)
         own = trials.read_trials(path) if path else {}
-        return {split: self._split(skeletons, subjects, own) for split, subjects in motions.items()}
+        return {
+            split: [
+                TakeFile(file.name, functools.partial(_take, file, skeletons[subject], own))
+                for subject in sorted(subjects, key=int)
+                for file in subjects[subject]
+            ]
+            for split, subjects in motions.items()
+        }
 
-    def _split(
-        self,
-        skeletons: dict[str, archive.TextFile],
-        motions: dict[str, list[archive.TextFile]],
-        own: dict[str, trials.Trial],
-    ) -> Iterator[Take]:
-        for subject in sorted(motions, key=int):
-            skeleton = asf.parse_asf(skeletons[subject].read(), skeletons[subject].name)
-            for file in motions[subject]:
-                content = file.read()
-                motion = amc.parse_amc(content, skeleton, file.name)
-                try:
-                    joints, face = points_of(skeleton, motion)
-                except ValueError as error:
-                    raise ValueError(f"{skeletons[subject].name}: {error}") from None
-                listed = trials.key(subject, file.match["trial"])
-                trial = (trials.LISTED | own).get(listed, trials.UNLISTED)
-                # The user's list, else the file, else the list of the known.
-                fps = None if listed in own else amc.frame_rate(content, file.name)
-                unknown = fps is None and trial is trials.UNLISTED
-                yield Take(
-                    f"{subject}_{file.match['trial']}",
-                    subject,
-                    trial.action,
-                    fps or trial.fps,
-                    joints,
-                    face,
-                    warnings=(_UNKNOWN_RATE,) if unknown else (),
-                )
+
+@functools.lru_cache(maxsize=1)  # files of one skeleton follow each other
+def _skeleton(file: archive.TextFile) -> asf.Skeleton:
+    return asf.parse_asf(file.read(), file.name)
+
+
+def _take(
+    file: archive.TextFile, skeleton_file: archive.TextFile, own: dict[str, trials.Trial]
+) -> Take:
+    skeleton = _skeleton(skeleton_file)
+    content = file.read()
+    motion = amc.parse_amc(content, skeleton, file.name)
+    try:
+        joints, face = points_of(skeleton, motion)
+    except ValueError as error:
+        raise ValueError(f"{skeleton_file.name}: {error}") from None
+    subject, number = file.match["subject"], file.match["trial"]
+    listed = trials.key(subject, number)
+    trial = (trials.LISTED | own).get(listed, trials.UNLISTED)
+    # The user's list, else the file, else the list of the known.
+    fps = None if listed in own else amc.frame_rate(content, file.name)
+    unknown = fps is None and trial is trials.UNLISTED
+    return Take(
+        f"{subject}_{number}",
+        subject,
+        trial.action,
+        fps or trial.fps,
+        joints,
+        face,
+        warnings=(_UNKNOWN_RATE,) if unknown else (),
+    )

@@ -139,12 +139,23 @@ class ArchiveBuilder(MocapBuilder):
     def __init__(self, *, source: str | os.PathLike[str] | None = None, **kwargs: Any):
         super().__init__(**kwargs)
         self._source = None if source is None else pathlib.Path(source).expanduser()
+        self._found: set[pathlib.Path] = set()
 
     def source_files(self) -> Iterable[pathlib.Path]:
         """Returns the files of the source, or their archive."""
         if self._source is None:
             return ()
         return {file.path for file in find(self._source, self.PATTERN)}
+
+    def _files_read(self) -> Iterable[pathlib.Path]:
+        """Returns the files of the source, of the manual directory or of the download."""
+        return {*self.source_files(), *self._found}
+
+    def _find(self, place: pathlib.Path | None) -> list[TextFile]:
+        """Returns the files in a place, which then belong to the fingerprint of the source."""
+        files = find(place, self.PATTERN) if place else []
+        self._found |= {file.path for file in files}
+        return files
 
     def _folder(self, dl_manager: tfds.download.DownloadManager) -> pathlib.Path | None:
         """Returns the folder of the user's files: the source, else TFDS's manual directory."""

@@ -4,7 +4,7 @@ import abc
 import dataclasses
 import functools
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -13,9 +13,11 @@ from absl import logging
 
 from tfds_builders import limits
 from tfds_builders.builder import RecordBuilder, Shard
-from tfds_builders.mocap.take import Take, resample
+from tfds_builders.mocap.take import Take, TakeFile, resample
 from tfds_builders.mocap.views import views_of
 from tfds_builders.records import motion_features
+
+_BAD = 0.1  # of the files of a split, which may be left out
 
 
 @dataclasses.dataclass(eq=False)
@@ -93,12 +95,23 @@ def motion_of(take: Take, fps: float) -> dict[str, Any]:
     }
 
 
+def _check(take: Take, name: str) -> None:
+    try:
+        limits.check_take(take)
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from None
+
+
 class MocapBuilder(RecordBuilder):
     """Converts takes to records of 2D and 3D joints; a dataset only has to yield its takes.
 
     Each take is seen by `views` virtual cameras. In the split "train" a body is sampled for each
     view; in every other split the person keeps the recorded one. Records keep the order of the
     takes. With a config of no views the takes themselves are the records, at its frame rate.
+
+    Args:
+        skip_bad: Leave out bad files, as long as they are at most a tenth of a split (or one).
+        **kwargs: As for any TFDS builder.
     """
 
     BUILDER_CONFIGS = [  # noqa: RUF012 (as TFDS declares it)
@@ -107,8 +120,16 @@ class MocapBuilder(RecordBuilder):
         mocap_config(views=0),
     ]
 
+    def __init__(self, *, skip_bad: bool = False, **kwargs: Any):
+        super().__init__(**kwargs)
+        self._skip_bad = skip_bad
+        self.left_out: list[str] = []
+        """Faults of the files that were left out."""
+
     @abc.abstractmethod
-    def _takes(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Iterable[Take]]:
+    def _takes(
+        self, dl_manager: tfds.download.DownloadManager
+    ) -> Mapping[str, Iterable[Take | TakeFile]]:
         """Returns the takes of each split, preferably lazily; names are unique within a split."""
 
     def _info(self) -> tfds.core.DatasetInfo:
@@ -127,15 +148,27 @@ class MocapBuilder(RecordBuilder):
             for split, takes in self._takes(dl_manager).items()
         }
 
-    def _with_warnings(self, takes: Iterable[Take]) -> Iterator[Take]:
-        """Yields the takes and logs a line for each kind of warning."""
+    def _good(self, takes: Iterable[Take | TakeFile]) -> Iterator[Take]:
+        """Yields the takes within the limits and logs a line for each kind of warning."""
+        takes = list(takes) if self._skip_bad else takes
+        allowed = max(1, int(_BAD * len(takes))) if isinstance(takes, list) else 0
         warned: dict[str, list[str]] = {}
+        bad: list[str] = []
         try:
-            for take in takes:
+            for each in takes:
                 try:
-                    limits.check_take(take)
+                    take = each.read() if isinstance(each, TakeFile) else each
+                    _check(take, each.name)
                 except ValueError as error:
-                    raise ValueError(f"{self.name}, {take.name}: {error}") from None
+                    if not self._skip_bad:
+                        raise
+                    bad.append(str(error))
+                    if len(bad) > allowed:
+                        raise ValueError(
+                            f"more than {allowed} files are bad, too many to leave out: "
+                            + "; ".join(bad[:3])
+                        ) from None
+                    continue
                 for warning in take.warnings:
                     warned.setdefault(warning, []).append(take.name)
                 yield take
@@ -143,10 +176,11 @@ class MocapBuilder(RecordBuilder):
             for warning, names in warned.items():
                 several = f" and {len(names) - 1} more" if len(names) > 1 else ""
                 logging.warning("%s, %s%s: %s", self.name, names[0], several, warning)
+            self.left_out += bad
 
-    def _records(self, split: str, takes: Iterable[Take]) -> Iterator[dict[str, Any]]:
+    def _records(self, split: str, takes: Iterable[Take | TakeFile]) -> Iterator[dict[str, Any]]:
         config = self._config()
-        for take in self._with_warnings(takes):
+        for take in self._good(takes):
             if not config.views:
                 yield motion_of(take, config.fps)
                 continue

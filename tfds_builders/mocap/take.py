@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from collections.abc import Callable
 
 import numpy as np
 
@@ -65,6 +66,19 @@ class Take:
                 f"take {self.name!r}: {len(bad)} coordinates are not finite, the first at frame "
                 f"{frame}, joint {names[point]}"
             )
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class TakeFile:
+    """A take in a file that is not read yet.
+
+    Attributes:
+        name: The name of the file.
+        read: Returns the take; raises ValueError if the file is bad.
+    """
+
+    name: str
+    read: Callable[[], Take]
 
 
 def _cubic(x: np.ndarray) -> np.ndarray:

@@ -28,7 +28,9 @@ def takes(tmp_path, source, toml: str | None = None):
     builder = bvh_motion.Builder(source=source, settings=path, data_dir=tmp_path / "data",
                                  config="30fps")  # fmt: skip
     manager = builder._make_download_manager(tmp_path / "downloads", tfds.download.DownloadConfig())
-    return {split: list(found) for split, found in builder._takes(manager).items()}
+    return {
+        split: [each.read() for each in found] for split, found in builder._takes(manager).items()
+    }
 
 
 def test_a_file_becomes_a_take_named_after_its_path(tmp_path):
