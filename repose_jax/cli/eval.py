@@ -11,7 +11,7 @@ from repose_jax.cli.arguments import Parser
 
 def add_arguments(parser: Parser) -> None:
     """Adds the command's arguments."""
-    train.add_arguments(parser)
+    train.add_run(parser)
     parser.add_checkpoint()
     parser.add_argument(
         "--predictions", action="store_true", help="write WORKDIR/predictions.npz, the poses, too"

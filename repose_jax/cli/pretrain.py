@@ -35,7 +35,7 @@ def run(args: argparse.Namespace) -> None:
     from repose_jax.training import pretrain
 
     hidden = {key: value for key, value in vars(args).items() if key.startswith("hidden_")}
-    error = pretrain.pretrain(args.experiment, args.workdir, **hidden)
+    error = pretrain.pretrain(args.experiment, args.workdir, from_best=args.from_best, **hidden)
     print(
         f"Best test error {error:.4f}. Start the lifter: --config.init_from={args.workdir}/lifter"
     )

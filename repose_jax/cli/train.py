@@ -13,6 +13,12 @@ from repose_jax.cli.arguments import Parser
 
 def add_arguments(parser: Parser) -> None:
     """Adds the command's arguments."""
+    add_run(parser)
+    add_from_best(parser)
+
+
+def add_run(parser: Parser) -> None:
+    """Adds the arguments of a configuration and its workdir."""
     parser.add_config()
     parser.add_argument(
         "--workdir",
@@ -22,9 +28,18 @@ def add_arguments(parser: Parser) -> None:
     )
 
 
+def add_from_best(parser: Parser) -> None:
+    """Adds the argument that a run may resume from its best checkpoint."""
+    parser.add_argument(
+        "--from_best",
+        action="store_true",
+        help="resume from the best checkpoint if the latest is lost; steps after it are repeated",
+    )
+
+
 def run(args: argparse.Namespace) -> None:
     """Runs the command."""
     environment.start_jax()
     from repose_jax.training.loop import train_and_evaluate
 
-    train_and_evaluate(args.experiment, args.workdir)
+    train_and_evaluate(args.experiment, args.workdir, from_best=args.from_best)

@@ -1,67 +1,135 @@
 """Checkpoints on disk; the only module that uses Orbax.
 
 `WORKDIR/checkpoints/latest` and `WORKDIR/checkpoints/best` hold one step each. A checkpoint
-appears under its name only when it is complete.
+appears under its name only when it is complete. Beside a state its checksums are saved: a state
+that is not read as it was saved is refused.
 """
 
+import contextlib
 import functools
+import glob
+import hashlib
+import json
+import os
 import pathlib
-from collections.abc import Iterable
+import shutil
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 
 import jax
+import numpy as np
 import orbax.checkpoint as ocp
 from etils import epath
+from jax.experimental import multihost_utils
 
 from repose_jax.runtime.former_paths import former_path
 
 T = TypeVar("T")
 KINDS = ("latest", "best")
+_TEMPORARY = ".orbax-checkpoint-tmp"
 
 
-def saved_step(workdir: pathlib.Path) -> int | None:
-    """Returns the step of the latest state that a run has saved, or None."""
-    steps = (workdir / "checkpoints" / "latest").glob("*")
+class Damaged(ValueError):
+    """A checkpoint that is not readable, or differs from what was saved; names its folder."""
+
+
+class _LiteralPath(type(epath.Path())):
+    """A path of which no character is a pattern where Orbax looks for files below it."""
+
+    def glob(self, pattern: str) -> Iterator["_LiteralPath"]:
+        found = glob.glob(os.path.join(glob.escape(os.fspath(self)), pattern))
+        return (self._new(path) for path in found)
+
+
+def check_path(workdir: pathlib.Path) -> None:
+    r"""Refuses a workdir in which no checkpoint could be found again.
+
+    TensorStore writes to the folder a/b what belongs to a\b, and knows paths in UTF-8 alone.
+
+    Raises:
+        ValueError: its absolute path has such a character.
+    """
+    path = str(workdir.absolute())
+    bad = [c for c in path if (c == "\\" and os.sep == "/") or "\ud800" <= c <= "\udfff"]
+    if bad:
+        raise ValueError(
+            f"--workdir is {path!r}, but there are no checkpoints in a path with {bad[0]!r}; give "
+            "another folder."
+        )
+
+
+def saved_step(workdir: pathlib.Path, kind: str = "latest") -> int | None:
+    """Returns the step of the latest, or the best, state that a run has saved, or None."""
+    steps = (workdir / "checkpoints" / kind).glob("*")
     return max((int(step.name) for step in steps if step.name.isdigit()), default=None)
 
 
+def remove_unfinished(workdir: pathlib.Path) -> None:
+    """Removes checkpoints that killed runs did not complete; no other run may be saving."""
+    for kind in KINDS:
+        for folder in (workdir / "checkpoints" / kind).glob(f"*{_TEMPORARY}*"):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
 class Checkpoints:
-    """The latest and the best state of a training run."""
+    """The latest and the best state of a training run; reading them writes nothing."""
 
     def __init__(self, workdir: pathlib.Path):
+        check_path(workdir)
+        self.workdir = workdir
         self.directory = workdir.absolute() / "checkpoints"
-        options = ocp.CheckpointManagerOptions(max_to_keep=1, create=True)
-        self._managers = {
-            kind: ocp.CheckpointManager(self.directory / kind, options=options) for kind in KINDS
-        }
+        self._managers: dict[str, ocp.CheckpointManager] = {}  # of those that were saved
 
-    def save(self, kind: str, step: int, state: Any, info: dict[str, Any]) -> None:
+    def save(self, kind: str, step: int, state: Any, info: Mapping[str, Any]) -> None:
         """Writes a state in the background, after those begun before.
+
+        The first of a kind is read back at once, so that nothing is computed in vain.
 
         Args:
             kind: "latest" or "best".
             step: the state's step.
             state: a pytree of arrays.
             info: JSON values to save beside it, such as the epoch and the metrics.
+
+        Raises:
+            OSError: what was saved is not found again, or differs.
         """
-        manager = self._managers[kind]
-        if manager.latest_step() != step:
-            # One save at a time: two would confuse the barriers at which Orbax's processes meet.
-            self.wait()
-            # From the host: of arrays on several devices Orbax slices a part on each.
-            state = jax.device_get(state)
-            args = ocp.args.Composite(
-                state=ocp.args.StandardSave(state), info=ocp.args.JsonSave(info)
-            )
-            manager.save(step, args=args)
+        # One save at a time: two would confuse the barriers at which Orbax's processes meet.
+        path = self.path(kind)
+        if path is not None and path.name == str(step):
+            return
+        first = kind not in self._managers
+        if first:
+            options = ocp.CheckpointManagerOptions(max_to_keep=1, create=True)
+            folder = _LiteralPath(self.directory / kind)
+            self._managers[kind] = ocp.CheckpointManager(folder, options=options)
+        # From the host: of arrays on several devices Orbax slices a part on each.
+        state = jax.device_get(state)
+        sums = {name: _checksum(leaf) for name, leaf in _by_name(state).items()}
+        info = {**info, "checksums": sums}
+        args = ocp.args.Composite(state=ocp.args.StandardSave(state), info=ocp.args.JsonSave(info))
+        self._managers[kind].save(step, args=args)
+        if first:
+            try:
+                self.restore(kind, state)
+            except (Damaged, FileNotFoundError) as error:
+                raise OSError(
+                    f"What was saved to {self.directory / kind / str(step)} does not come back: "
+                    f"{error} Nothing would be left of this run; give another --workdir."
+                ) from error
 
     def info(self, kind: str) -> dict[str, Any] | None:
-        """Returns the values saved beside a state, or None if there is none of that kind."""
-        manager = self._managers[kind]
-        step = manager.latest_step()
-        if step is None:
+        """Returns the values saved beside a state, or None if there is none of that kind.
+
+        Raises:
+            Damaged: they are not readable.
+        """
+        path = self.path(kind)
+        if path is None:
             return None
-        return manager.restore(step, args=ocp.args.Composite(info=ocp.args.JsonRestore()))["info"]
+        info = _info(path)
+        info.pop("checksums", None)
+        return info
 
     def restore(self, kind: str, like: T) -> T:
         """Reads a state into the structure, types and shardings of `like`.
@@ -70,13 +138,10 @@ class Checkpoints:
 
         Raises:
             FileNotFoundError: there is no checkpoint of that kind.
+            Damaged: it is not readable, or differs from what was saved.
             ValueError: it has other parameters than `like`; names them.
         """
-        tree, leaves = _match(self._saved(kind), like)
-        saved = jax.tree.unflatten(jax.tree.structure(tree), [leaves[n] for n in _by_name(tree)])
-        args = ocp.args.Composite(state=ocp.args.StandardRestore(saved))
-        manager = self._managers[kind]
-        return _put_into(like, leaves, manager.restore(manager.latest_step(), args=args)["state"])
+        return self._read(kind, like, whole=True)
 
     def restore_part(self, kind: str, like: T) -> T:
         """Reads the entries of a saved state that `like` has; see `restore`.
@@ -87,32 +152,60 @@ class Checkpoints:
 
         Raises:
             FileNotFoundError: there is no checkpoint of that kind.
+            Damaged: it is not readable, or differs from what was saved.
             ValueError: it has other parameters than `like`; names them.
         """
-        path = self._saved(kind)
-        tree, leaves = _match(path, like, whole=False)
-        saved: dict[str, Any] = {}
-        for keys, _ in jax.tree.leaves_with_path(tree):
-            if (name := _name(keys)) in leaves:
-                *parents, last = map(_key, keys)
-                node = functools.reduce(lambda node, key: node.setdefault(key, {}), parents, saved)
-                node[last] = leaves[name]
-        restore_args = ocp.checkpoint_utils.construct_restore_args(saved)
-        args = ocp.args.PyTreeRestore(saved, restore_args=restore_args, partial_restore=True)
-        with ocp.PyTreeCheckpointer() as checkpointer:
-            return _put_into(like, leaves, checkpointer.restore(path / "state", args=args))
+        return self._read(kind, like, whole=False)
+
+    def _read(self, kind: str, like: T, *, whole: bool) -> T:
+        path = self.path(kind)
+        if path is None:
+            raise FileNotFoundError(f"There is no checkpoint in {self.directory / kind}.")
+        sums = _info(path).get("checksums", {})  # those of earlier versions have none
+        with _reading(path):
+            tree = ocp.PyTreeCheckpointHandler().metadata(_LiteralPath(path / "state")).tree
+            if lost := sums.keys() - _by_name(tree).keys():
+                raise Damaged(f"{_some(lost)} missing")
+        leaves = _match(path, tree, like, whole=whole)
+        if whole:
+            saved = [leaves[name] for name in _by_name(tree)]
+            item = jax.tree.unflatten(jax.tree.structure(tree), saved)
+        else:
+            item = _nested(tree, leaves)
+        args = ocp.args.PyTreeRestore(
+            item,
+            restore_args=ocp.checkpoint_utils.construct_restore_args(item),
+            partial_restore=not whole,
+        )
+        with _reading(path), ocp.PyTreeCheckpointer() as checkpointer:
+            found = _by_name(checkpointer.restore(_LiteralPath(path / "state"), args=args))
+            differing = [n for n in leaves if n in sums and not _is_same(found[n], sums[n])]
+            if differing:
+                raise Damaged(f"{_some(differing)} not as saved")
+        return jax.tree.unflatten(jax.tree.structure(like), [found[name] for name in leaves])
 
     def path(self, kind: str) -> pathlib.Path | None:
         """Returns the folder of the newest checkpoint of a kind, or None."""
         self.wait()
-        step = self._managers[kind].latest_step()
+        step = saved_step(self.directory.parent, kind)
         return None if step is None else self.directory / kind / str(step)
 
-    def _saved(self, kind: str) -> pathlib.Path:
+    def set_aside(self, kind: str) -> pathlib.Path:
+        """Moves the checkpoint of a kind to the folder `damaged`, and returns its new path."""
         path = self.path(kind)
-        if path is None:
-            raise FileNotFoundError(f"There is no checkpoint in {self.directory / kind}.")
-        return path
+        assert path is not None
+        folder = self.directory / "damaged"
+        name = f"{kind}_{path.name}"
+        count = len(list(folder.glob(f"{name}*")))
+        moved = folder / (f"{name}_{count + 1}" if count else name)
+        multihost_utils.sync_global_devices("all have seen the damaged checkpoint")
+        if jax.process_index() == 0:
+            folder.mkdir(exist_ok=True)
+            path.rename(moved)
+        multihost_utils.sync_global_devices("the damaged checkpoint is set aside")
+        if kind in self._managers:
+            self._managers[kind].reload()
+        return moved
 
     def wait(self) -> None:
         """Blocks until everything is on disk."""
@@ -125,18 +218,62 @@ class Checkpoints:
             manager.close()
 
 
-def _match(path: pathlib.Path, like: Any, *, whole: bool = True) -> tuple[Any, dict[str, Any]]:
-    """Returns the saved tree of a checkpoint, and the leaves of `like` by their names in it.
+@contextlib.contextmanager
+def _reading(path: pathlib.Path) -> Iterator[None]:
+    """Makes one line of the many kinds of errors that Orbax raises for a damaged checkpoint."""
+    try:
+        yield
+    except MemoryError:
+        raise
+    except Exception as error:
+        absent = isinstance(error, FileNotFoundError | NotADirectoryError | IsADirectoryError)
+        if isinstance(error, OSError) and not absent:  # of the disk or its permissions
+            raise
+        (line, *_) = str(error).strip().splitlines() or [""]
+        kind = "" if isinstance(error, Damaged) else f"{type(error).__name__}: "
+        raise Damaged(f"The checkpoint {path} is damaged ({kind}{line[:200]}).") from error
+
+
+def _info(path: pathlib.Path) -> dict[str, Any]:
+    """Returns the JSON values of a checkpoint, with its checksums."""
+    with _reading(path):
+        content = json.loads((path / "info" / "metadata").read_text(encoding="utf-8"))
+        if not isinstance(content, dict) or not isinstance(content.get("step"), int):
+            raise Damaged("info/metadata is not an object with a step")
+        return content
+
+
+def _checksum(leaf: Any) -> str:
+    """Returns the type of an array and a hash of its shape and bytes."""
+    array = np.ascontiguousarray(leaf)
+    digest = hashlib.blake2b(repr(np.shape(leaf)).encode(), digest_size=16)
+    digest.update(array.reshape(-1).view(np.uint8))
+    return f"{array.dtype}:{digest.hexdigest()}"
+
+
+def _is_same(leaf: Any, saved: str) -> bool:
+    """Returns whether an array is the one of a checksum; of another type it is not known."""
+    found = _checksum(jax.device_get(leaf))
+    return found == saved or found.split(":")[0] != saved.split(":")[0]
+
+
+def _some(names: Iterable[str]) -> str:
+    first, *others = sorted(names)
+    return f"{first} and {len(others)} more are" if others else f"{first} is"
+
+
+def _match(path: pathlib.Path, tree: Any, like: Any, *, whole: bool) -> dict[str, Any]:
+    """Returns the shapes of the leaves of `like` by their names in a checkpoint.
 
     Args:
         path: the checkpoint.
+        tree: the tree that it holds.
         like: a tree of arrays or their shapes.
         whole: whether the checkpoint may have no other leaves.
 
     Raises:
         ValueError: the checkpoint has other leaves or shapes than `like`.
     """
-    tree = ocp.PyTreeCheckpointHandler().metadata(epath.Path(path / "state")).tree
     saved = _by_name(tree)
     leaves: dict[str, Any] = {
         name if name in saved else former_path(name): ocp.utils.to_shape_dtype_struct(leaf)
@@ -155,13 +292,18 @@ def _match(path: pathlib.Path, like: Any, *, whole: bool = True) -> tuple[Any, d
             f"The checkpoint {path} does not fit the configuration: {'; '.join(differing[:3])}"
             f"{more}. Use the configuration of its workdir's config.json."
         )
-    return tree, leaves
+    return leaves
 
 
-def _put_into(like: T, leaves: Iterable[str], restored: Any) -> T:
-    """Puts restored leaves into the structure of `like`, by the names of its leaves in order."""
-    found = _by_name(restored)
-    return jax.tree.unflatten(jax.tree.structure(like), [found[name] for name in leaves])
+def _nested(tree: Any, leaves: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the branches of a tree, as dictionaries, that end in some leaves."""
+    nested: dict[str, Any] = {}
+    for keys, _ in jax.tree.leaves_with_path(tree):
+        if (name := _name(keys)) in leaves:
+            *parents, last = map(_key, keys)
+            node = functools.reduce(lambda node, key: node.setdefault(key, {}), parents, nested)
+            node[last] = leaves[name]
+    return nested
 
 
 def _by_name(tree: Any) -> dict[str, Any]:

@@ -31,7 +31,7 @@ from repose_jax.evaluation import report
 from repose_jax.evaluation.predict import mean_pose_predictor
 from repose_jax.evaluation.predictions import Predictions
 from repose_jax.evaluation.tally import Tally
-from repose_jax.runtime.checkpoint import Checkpoints, saved_step
+from repose_jax.runtime.checkpoint import Checkpoints, Damaged, saved_step
 from repose_jax.runtime.metric_writer import MetricWriter, read_records
 from repose_jax.runtime.progress import Progress
 from repose_jax.runtime.signals import Interrupted, Stop, stop_signals
@@ -68,8 +68,15 @@ class Task:
     unit: str
 
 
-def train_and_evaluate(config: Experiment, workdir: pathlib.Path) -> Tally:
+def train_and_evaluate(
+    config: Experiment, workdir: pathlib.Path, *, from_best: bool = False
+) -> Tally:
     """Trains as configured, resuming the state that the workdir holds, and evaluates.
+
+    Args:
+        config: the experiment.
+        workdir: folder of the run.
+        from_best: resume from the best checkpoint if the latest is lost.
 
     Returns:
         The evaluation of the last state.
@@ -95,7 +102,7 @@ def train_and_evaluate(config: Experiment, workdir: pathlib.Path) -> Tally:
         write_config(config, workdir)  # not that of an experiment that cannot start
         # 3. Resume or start.
         checkpoints = stack.enter_context(contextlib.closing(Checkpoints(workdir)))
-        train_state, info = resume(run, checkpoints, train_state)
+        train_state, info = resume(run, checkpoints, train_state, from_best)
         writer = stack.enter_context(metric_writer(workdir, train_state))
         # 4. Score the baselines.
         baselines = (info or {}).get("baselines")
@@ -106,8 +113,8 @@ def train_and_evaluate(config: Experiment, workdir: pathlib.Path) -> Tally:
         evaluated: list[tuple[Predictions, Tally]] = []
         task = _task(run, baselines, evaluated)
         # Converted weights are the best until training finds better ones.
-        best = baselines.get("converted", {}) | (checkpoints.info("best") or {})
-        train_state = train(run, task, train_state, checkpoints, writer, stop, best)
+        converted = baselines.get("converted", {})
+        train_state = train(run, task, train_state, checkpoints, writer, stop, converted)
         # 7. Conclude.
         if not evaluated:  # everything was trained before
             task.evaluate(train_state)
@@ -134,7 +141,7 @@ def train(
     checkpoints: Checkpoints,
     writer: MetricWriter | None,
     stop: Stop,
-    best: Mapping[str, Any],
+    converted: Mapping[str, Any],
 ) -> TrainState:
     """Trains to the last step: steps 5 and 6 of the order of events.
 
@@ -145,7 +152,7 @@ def train(
         checkpoints: those of the run.
         writer: that of the run; None in all processes but the first.
         stop: the signals of the run.
-        best: numbers of the best state until now; empty if there is none.
+        converted: numbers of the weights that the run was made of; empty if of none.
 
     Returns:
         The last state, which is saved.
@@ -155,7 +162,8 @@ def train(
         Interrupted: a signal; the state is saved.
     """
     step, last = int(train_state.step), run.last_step
-    lowest, calls, pending = best.get(task.score, math.inf), 0, None
+    best = _best(checkpoints, task.score, converted, train_state)
+    calls, pending = 0, None
     stop.saves_after = "step"
     with Progress(last, "train", initial=step) as progress, _precision(run):
         log = _TrainLog(run, task, checkpoints, writer, progress)
@@ -184,9 +192,10 @@ def train(
                     writer.write(step, "test", numbers)
                 progress.write(f"epoch {epoch}, step {step}: {task.describe(numbers)}")
                 saved |= numbers
-            checkpoints.save("latest", step, train_state, saved)
-            if ends and saved[task.score] < lowest:
-                lowest = saved[task.score]
+                if numbers[task.score] < best[task.score]:
+                    best = {"step": step, task.score: numbers[task.score]}
+            checkpoints.save("latest", step, train_state, saved | {"best": best})
+            if best["step"] == step:
                 checkpoints.save("best", step, train_state, saved)
             if signum := signum or stop.agreed(calls):
                 raise Interrupted(signum, _stopped(signum, step, last, checkpoints))
@@ -197,21 +206,91 @@ def train(
 
 
 def resume(
-    run: Run, checkpoints: Checkpoints, train_state: TrainState
+    run: Run, checkpoints: Checkpoints, train_state: TrainState, from_best: bool
 ) -> tuple[TrainState, dict[str, Any] | None]:
-    """Restores the latest state if there is one, and prints what the run will do.
+    """Restores the state to resume from, if there is one, and prints what the run will do.
+
+    A latest checkpoint that is damaged is set aside, and the best one takes its place: the steps
+    after that are trained again, with the same results.
+
+    Args:
+        run: the run.
+        checkpoints: its checkpoints.
+        train_state: the state of a new run.
+        from_best: resume from the best checkpoint if the latest is lost.
 
     Returns:
         The state, and the values saved beside it, or None for a new run.
+
+    Raises:
+        FileNotFoundError: the latest checkpoint is lost, though there is a best one.
+        Damaged: the latest checkpoint is damaged, and the best one too, or there is none.
     """
-    info, first = checkpoints.info("latest"), "A new run"
-    if info:
-        train_state = checkpoints.restore("latest", train_state)
-        first = f"Resuming after step {info['step']} ({checkpoints.path('latest')})"
-    if jax.process_index() == 0:
-        folder = checkpoints.directory.parent
-        print(f"{first} in {folder}:\n{run.describe(train_state)}", flush=True)
+    latest, best = checkpoints.path("latest"), checkpoints.path("best")
+    info, first = None, "A new run"
+    if best and not latest and not from_best:
+        raise FileNotFoundError(
+            f"The latest checkpoint of {checkpoints.workdir} is lost; the best one is that of step "
+            f"{best.name}. Resume from it with --from_best, or give another --workdir."
+        )
+    if latest:
+        try:
+            info = checkpoints.info("latest")
+            train_state = checkpoints.restore("latest", train_state)
+            first = f"Resuming after step {latest.name} ({latest})"
+        except Damaged as error:
+            if not best:
+                raise
+            _say(f"warning: {error} Resuming from the best one, that of step {best.name}.")
+            info = None
+    if best and not info:
+        info = checkpoints.info("best")
+        train_state = checkpoints.restore("best", train_state)
+        if latest:
+            checkpoints.set_aside("latest")
+        checkpoints.save("latest", int(best.name), train_state, info or {})
+        first = f"Resuming after step {best.name} ({best})"
+    _say(f"{first} in {checkpoints.directory.parent}:\n{run.describe(train_state)}")
     return train_state, info
+
+
+def _best(
+    checkpoints: Checkpoints, score: str, converted: Mapping[str, Any], train_state: TrainState
+) -> dict[str, Any]:
+    """Returns the step and the score of the best state, which may be the one that was resumed.
+
+    The latest is saved first: if the run was killed before it was saved as the best too, it is now.
+
+    Args:
+        checkpoints: those of the run.
+        score: name of the score.
+        converted: numbers of the state that the run began with, if it was the best until others.
+        train_state: the state that was resumed.
+    """
+    latest = checkpoints.info("latest") or {}
+    try:
+        best = checkpoints.info("best") or {}
+    except Damaged as error:
+        _say(f"warning: {error} It is moved to {checkpoints.set_aside('best')}.")
+        best = {}
+    best = {**(converted if best else {}), **best}
+    if latest.get(score, math.inf) < best.get(score, math.inf):
+        checkpoints.save("best", latest["step"], train_state, latest)
+        best = latest
+    found = {"step": best.get("step"), score: best.get(score, math.inf)}
+    known = latest.get("best", found)
+    if known["step"] != found["step"] and known[score] < found[score]:
+        _say(
+            f"warning: the best checkpoint, that of step {known['step']} with test {score} "
+            f"{known[score]:.4g}, is lost; the best from here is kept."
+        )
+    return found
+
+
+def _say(line: str) -> None:
+    """Prints a line on the first process."""
+    if jax.process_index() == 0:
+        print(line, flush=True)
 
 
 @contextlib.contextmanager

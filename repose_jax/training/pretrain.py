@@ -50,6 +50,7 @@ def pretrain(
     *,
     hidden_frames: float = MaskedPoseConfig.hidden_frames,
     hidden_joints: int = MaskedPoseConfig.hidden_joints,
+    from_best: bool = False,
 ) -> float:
     """Pre-trains as configured, by the loop of `training.loop`, and writes the lifter's start.
 
@@ -58,6 +59,7 @@ def pretrain(
         workdir: folder of checkpoints, metrics and, in `lifter`, of the run to start from.
         hidden_frames: share of the frames of a window that are hidden.
         hidden_joints: joints of every frame that are hidden.
+        from_best: resume from the best checkpoint if the latest is lost.
 
     Returns:
         The best test error: mean distance in the image, half widths.
@@ -84,18 +86,17 @@ def pretrain(
         write_config(config, workdir)
         # 3. Resume or start.
         checkpoints = stack.enter_context(contextlib.closing(Checkpoints(workdir)))
-        before = (checkpoints.info("latest") or {}).get("hidden", hidden)
+        train_state, info = loop.resume(run, checkpoints, train_state, from_best)
+        before = (info or {}).get("hidden", hidden)
         if before != hidden:
             raise ValueError(
                 f"{workdir} was begun with {before}, not {hidden}. Give another --workdir, or the "
                 "same numbers to resume."
             )
-        train_state, _ = loop.resume(run, checkpoints, train_state)
         writer = stack.enter_context(loop.metric_writer(workdir, train_state))
         # 5. and 6. Train; nothing is compared with.
         task = _task(run, sizes.frames, hidden)
-        best = checkpoints.info("best") or {}
-        train_state = loop.train(run, task, train_state, checkpoints, writer, stop, best)
+        train_state = loop.train(run, task, train_state, checkpoints, writer, stop, {})
         # 7. Conclude.
         best_state = checkpoints.restore("best", train_state)
         _write_lifter(config, graphdef, best_state, workdir / "lifter")

@@ -18,7 +18,7 @@ from repose_jax.evaluation.evaluator import abstract_model
 from repose_jax.evaluation.predict import Variables
 from repose_jax.models.lifter import Lifter
 from repose_jax.runtime import devices
-from repose_jax.runtime.checkpoint import Checkpoints
+from repose_jax.runtime.checkpoint import Checkpoints, check_path
 from repose_jax.training.setup import initial_state
 
 # Settings that may change between two runs in one workdir: of duration, intervals, folders of data,
@@ -48,11 +48,13 @@ def check_workdir(config: Experiment, workdir: pathlib.Path) -> pathlib.Path:
         The workdir, with the home that a leading `~` stands for.
 
     Raises:
-        ValueError: the workdir belongs to another configuration; names what differs.
+        ValueError: the workdir belongs to another configuration, of which it names what differs; or
+            there are no checkpoints in such a path.
         NotADirectoryError: it is a file, or inside of one.
         PermissionError: it is not writable, or not to be made.
     """
     workdir = workdir.expanduser()
+    check_path(workdir)
     existing = next(path for path in (workdir, *workdir.absolute().parents) if path.exists())
     if not existing.is_dir():
         raise NotADirectoryError(f"--workdir is {workdir}, but {existing} is a file.")

@@ -1,5 +1,7 @@
 import functools
+import json
 import pathlib
+import shutil
 
 import jax
 import jax.numpy as jnp
@@ -126,3 +128,156 @@ def test_a_state_of_another_model_is_refused_in_one_line(workdir, sizes, message
         checkpoints.restore("latest", first_state(**sizes))
     assert len(str(error.value).splitlines()) == 1
     checkpoints.close()
+
+
+@pytest.mark.parametrize("name", ["runs [27f]", "lr=[1e-4]", "*", "wh?t", "ü ü", "{a}", "a%20b"])
+def test_a_workdir_may_have_any_usual_name(name, tmp_path):
+    saved = checkpoint.Checkpoints(tmp_path / name)
+    saved.save("latest", 5, PLAIN, {"step": 5})
+    saved.close()
+    checkpoints = checkpoint.Checkpoints(tmp_path / name)
+    assert checkpoints.info("latest") == {"step": 5}
+    assert_equal(checkpoints.restore("latest", plain_plus(1)), PLAIN)
+    found = checkpoints.restore_part("latest", {"weight": PLAIN["weight"] * 0})
+    assert_equal(found, {"weight": PLAIN["weight"]})
+
+
+@pytest.mark.parametrize("name", ["a\\b", "a\udcffb"])
+def test_a_path_in_which_checkpoints_would_be_lost_is_refused(name, tmp_path):
+    with pytest.raises(ValueError, match="there are no checkpoints in a path with '"):
+        checkpoint.Checkpoints(tmp_path / name / "run")
+
+
+def test_the_first_checkpoint_of_a_run_is_read_back(tmp_path, monkeypatch):
+    checkpoints = checkpoint.Checkpoints(tmp_path)
+    monkeypatch.setattr(checkpoint, "_is_same", lambda leaf, saved: False)
+    with pytest.raises(OSError, match="does not come back") as error:
+        checkpoints.save("latest", 5, PLAIN, {"step": 5})
+    assert f"to {tmp_path}/checkpoints/latest/5 does" in str(error.value)
+    checkpoints.close()
+
+
+def test_reading_makes_no_folder(tmp_path):
+    checkpoints = checkpoint.Checkpoints(tmp_path / "run")
+    assert checkpoints.info("best") is None
+    checkpoints.close()
+    assert not (tmp_path / "run").exists()
+
+
+# Damage.
+
+
+PLAIN = {"weight": np.linspace(0, 1, 12, dtype=np.float32), "counts": np.arange(3)}
+
+
+@pytest.fixture(scope="module")
+def undamaged(tmp_path_factory) -> pathlib.Path:
+    """A run of a few numbers; they are those of its best checkpoint plus one."""
+    directory = tmp_path_factory.mktemp("plain")
+    checkpoints = checkpoint.Checkpoints(directory)
+    checkpoints.save("best", 20, PLAIN, {"step": 20})
+    checkpoints.save("latest", 30, plain_plus(1), {"step": 30})
+    checkpoints.close()
+    return directory
+
+
+@pytest.fixture
+def copy(undamaged, tmp_path) -> pathlib.Path:
+    return shutil.copytree(undamaged, tmp_path / "copy")
+
+
+def plain_plus(number: int) -> dict[str, np.ndarray]:
+    return {name: value + np.asarray(number, value.dtype) for name, value in PLAIN.items()}
+
+
+def assert_equal(a, b) -> None:
+    for x, y in zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True):
+        np.testing.assert_array_equal(x, y)
+
+
+def flip(path: pathlib.Path, position: int) -> None:
+    content = bytearray(path.read_bytes())
+    content[position] ^= 1
+    path.write_bytes(content)
+
+
+def bytes_of_state(step: pathlib.Path) -> list[tuple[pathlib.Path, int]]:
+    """Every byte of the files of the arrays."""
+    files = [path for path in sorted((step / "state").rglob("*")) if path.is_file()]
+    return [(path, position) for path in files for position in range(path.stat().st_size)]
+
+
+def read(workdir) -> dict[str, np.ndarray] | None:
+    """The latest state, or None if it is refused in one line with the path."""
+    checkpoints = checkpoint.Checkpoints(workdir)
+    try:
+        return checkpoints.restore("latest", PLAIN)
+    except ValueError as error:
+        lines = str(error).splitlines()
+        assert len(lines) == 1
+        assert f"{workdir}/checkpoints/latest/30" in lines[0]
+        return None
+    finally:
+        checkpoints.close()
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # of Orbax
+def test_no_flipped_bit_of_the_arrays_is_restored(copy):
+    positions = bytes_of_state(copy / "checkpoints" / "latest" / "30")
+    chosen = np.random.default_rng(0).choice(len(positions), 20, replace=False)
+    refused = 0
+    for path, position in (positions[index] for index in chosen):
+        flip(path, position)
+        if found := read(copy):
+            assert_equal(found, plain_plus(1))  # a byte that nothing depends on
+        refused += found is None
+        flip(path, position)
+    assert refused
+    assert_equal(read(copy), plain_plus(1))
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda step: shutil.rmtree(step / "state"),
+        lambda step: shutil.rmtree(step / "info"),
+        lambda step: (shutil.rmtree(step), step.mkdir()),
+        lambda step: (step / "info" / "metadata").write_text(""),
+        lambda step: (step / "info" / "metadata").write_text("[]"),
+        lambda step: (step / "info" / "metadata").write_bytes(b"\xff{"),
+        lambda step: (step / "state" / "_METADATA").write_text("{"),
+        lambda step: (step / "state" / "_METADATA").unlink(),
+        lambda step: (step / "state" / "manifest.ocdbt").write_bytes(b""),
+        lambda step: shutil.rmtree(step / "state" / "d"),
+    ],
+)
+def test_a_damaged_checkpoint_is_refused_in_one_line_with_its_path(damage, copy):
+    damage(copy / "checkpoints" / "latest" / "30")
+    assert read(copy) is None
+    checkpoints = checkpoint.Checkpoints(copy)
+    with pytest.raises(checkpoint.Damaged, match="latest/30 is damaged"):
+        checkpoints.restore("latest", PLAIN)
+    assert_equal(checkpoints.restore("best", PLAIN), PLAIN)
+    moved = checkpoints.set_aside("latest")
+    assert moved == copy / "checkpoints" / "damaged" / "latest_30"
+    assert moved.is_dir()
+    assert checkpoints.path("latest") is None
+    checkpoints.save("latest", 20, PLAIN, {"step": 20})
+    assert_equal(checkpoints.restore("latest", PLAIN), PLAIN)
+    checkpoints.close()
+
+
+def test_a_checkpoint_of_an_earlier_version_has_no_checksums_and_is_read(copy):
+    path = copy / "checkpoints" / "latest" / "30" / "info" / "metadata"
+    info = json.loads(path.read_text())
+    del info["checksums"]
+    path.write_text(json.dumps(info))
+    assert_equal(read(copy), plain_plus(1))
+
+
+def test_what_killed_runs_did_not_complete_is_removed(copy):
+    begun = copy / "checkpoints" / "latest" / "40.orbax-checkpoint-tmp"
+    (begun / "state").mkdir(parents=True)
+    checkpoint.remove_unfinished(copy)
+    assert not begun.exists()
+    assert_equal(read(copy), plain_plus(1))
