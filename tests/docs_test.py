@@ -13,9 +13,13 @@ from repose_jax import cli, config, models
 from repose_jax.objectives.losses import LOSSES
 
 ROOT = pathlib.Path(__file__).parent.parent
-FOLDERS = ("repose_jax", "tfds_builders", "configs", "benchmarks", "docs", "tests")
+FOLDERS = ("repose_jax", "tfds_builders", "configs", "benchmarks", "docs", "examples", "tests")
 PAGES = sorted(
-    [ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), *ROOT.glob("tfds_builders/*/*.md")]
+    [
+        *(ROOT / "README.md", ROOT / "examples" / "README.md"),
+        *(ROOT / "docs").rglob("*.md"),
+        *ROOT.glob("tfds_builders/*/*.md"),
+    ]
 )
 SOURCES = sorted(
     [

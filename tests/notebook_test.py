@@ -5,6 +5,7 @@ import pathlib
 import nbclient
 import nbformat
 import pytest
+import small_weights
 
 NOTEBOOK = pathlib.Path(__file__).parents[1] / "notebooks" / "repose_colab.ipynb"
 FLAGS = [
@@ -15,6 +16,8 @@ FLAGS = [
     *("--config.model.width=16", "--config.eval.flip=False", "--config.eval.batch_size=128"),
     *("--config.train.epochs=1", "--config.train.epoch_steps=2", "--config.train.eval_every=1"),
 ]
+
+KINDS = ("npz", "bvh", "html")
 
 
 def read():
@@ -33,7 +36,10 @@ def executed(tmp_path_factory):
     names = [cell.id for cell in notebook.cells]
     settings = names.index("settings")
     assert notebook.cells[settings].metadata.tags == ["parameters"]
-    change = f"RUNS, QUICKSTART_FLAGS = {str(runs)!r}, {FLAGS}"
+    # No detector's weights: the sample's video is not lifted, and its keypoint file is.
+    weights = small_weights.write(runs / "small.safetensors")
+    lift_flags = [f"--weights={weights}", "--detector=missing.onnx", f"--files={','.join(KINDS)}"]
+    change = f"RUNS, LIFT_FLAGS, QUICKSTART_FLAGS = {str(runs)!r}, {lift_flags}, {FLAGS}"
     notebook.cells.insert(settings + 1, nbformat.v4.new_code_cell(change))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TFDS_DATA_DIR", str(data))
@@ -49,6 +55,19 @@ def test_it_is_stored_without_outputs():
     for cell in cells:
         assert cell.outputs == []
         assert cell.execution_count is None
+
+
+def test_without_the_detector_the_keypoints_of_the_sample_are_lifted(executed):
+    lifted = printed(executed["lift"])
+    assert "missing.onnx" in lifted
+    assert "The sample video was not lifted, for the reason above" in lifted
+    assert "walk_alphapose: 1 person in 150 frames" in lifted
+    (page,) = (output.data["text/html"] for output in executed["page"].outputs)
+    assert "<iframe srcdoc=" in page
+    assert "walk_alphapose" in page
+    assert "MPJPE, 17 joints" in printed(executed["truth"])
+    for name in ("index.html", "summary.json", *(f"person_1.{kind}" for kind in ("npz", "bvh"))):
+        assert name in printed(executed["files"])
 
 
 def test_the_quickstart_ends_with_tables_and_pictures(executed):

@@ -4,29 +4,17 @@ import json
 
 import numpy as np
 import pytest
-from flax import nnx
+import small_weights
 from small_motion import small_motion
 
-from repose_jax import cli, models
-from repose_jax.config import DataConfig, EvalConfig, Experiment
-from repose_jax.weights import file
+from repose_jax import cli
 
-FRAMES = 9
-MODEL = {"name": "repose", "frames": FRAMES, "width": 8, "depth": 1, "heads": 2, "mlp_ratio": 2}
 QUICK = "--files=npz,bvh,html"
 
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory):
-    config = Experiment(
-        model={**MODEL, "representation": 8},
-        data=DataConfig(frames=FRAMES, stride=3, normalise="person"),
-        eval=EvalConfig(),
-    )
-    _, *variables = nnx.split(models.create(**config.model_fields), nnx.Param, nnx.BatchStat)
-    path = tmp_path_factory.mktemp("weights") / "small.safetensors"
-    file.write(path, config, tuple(variables), "float32")
-    return path
+    return small_weights.write(tmp_path_factory.mktemp("weights") / "small.safetensors")
 
 
 def write_npz(path, people=2, frames=40):

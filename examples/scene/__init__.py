@@ -1,0 +1,1 @@
+"""A synthetic person in a synthetic room, and pictures of them."""
