@@ -13,7 +13,9 @@ options nothing is detected again.
 import argparse
 import contextlib
 import dataclasses
+import os
 import pathlib
+import shlex
 import sys
 import time
 from collections.abc import Iterator
@@ -23,6 +25,10 @@ import numpy as np
 
 from repose_jax.cli import environment
 from repose_jax.cli.arguments import Parser
+from repose_jax.keypoints import store
+from repose_jax.keypoints.detections import Detections
+from repose_jax.runtime import names
+from repose_jax.runtime.signals import Interrupted, stop_signals
 
 
 def add_arguments(parser: Parser) -> None:
@@ -101,9 +107,14 @@ def run(args: argparse.Namespace) -> None:
     """Runs the command."""
     from repose_jax.motion import files
 
-    kinds = files.available() if args.files is None else tuple(args.files.split(","))
+    kinds = (
+        files.available()
+        if args.files is None
+        else tuple(args.files.lower().replace(" ", "").split(","))
+    )
     files.check(kinds)
     environment.start_jax()
+    from repose_jax.detectors import video
     from repose_jax.lifting import predictor
     from repose_jax.lifting.options import Options
 
@@ -113,20 +124,21 @@ def run(args: argparse.Namespace) -> None:
     for path in args.inputs:
         if not path.exists():
             raise FileNotFoundError(f"There is no file or folder {path}.")
+    inputs = [path for given in args.inputs for path in video.videos_in(given) or [given]]
     model = predictor.load(options.weights, options.checkpoint)
-    failed = 0
-    for path in args.inputs:
-        out = args.out if len(args.inputs) == 1 else _unused(args.out / path.stem)
+    problems = 0
+    for path in inputs:
+        out = args.out if len(inputs) == 1 else _unused(args.out / path.stem)
         try:
-            failed += _lift(path, out, model, options, kinds, args.rig)
+            problems += _lift(path, out, model, options, kinds, args.rig)
         except (ValueError, OSError, ImportError) as error:
-            if len(args.inputs) == 1:
+            if len(inputs) == 1:
                 raise
-            print(f"repose lift: error: {error}", file=sys.stderr)
-            failed += 1
-    if failed:
+            _print_error(error)
+            problems += 1
+    if problems:
         raise ValueError(
-            f"{failed} of the videos could not be lifted; the others are in {args.out}."
+            f"{names.counted(problems, 'problem')}, see above; all other results are in {args.out}."
         )
 
 
@@ -135,35 +147,84 @@ def _lift(
 ) -> int:
     """Lifts one input; returns how many of its videos failed, which others of it do not stop."""
     from repose_jax.detectors import video
-    from repose_jax.keypoints import store
     from repose_jax.lifting import lift
     from repose_jax.motion import files
 
     filmed = video.is_video(path)
-    with _Bars() as bars:
-        found = lift.detections_of(path, options, progress=bars)
-    if filmed:  # the longest part of the work
-        out.mkdir(parents=True, exist_ok=True)
-        store.write(out / store.NAME, found[0])
+    files.check_folder(out, path if store.find(path) is None else None)
+    with stop_signals() as stop, _Bars() as bars:
+
+        def show(stage: str, done: int, total: int) -> None:
+            stop.saves_after = "frame"  # as soon as there are joints to keep
+            bars(stage, done, total)
+
+        found = lift.detections_of(
+            path, options, progress=show, stopped=lambda: bool(stop.received)
+        )
+    folders = [out if len(found) == 1 else _unused(out / _stem(one.name)) for one in found]
+    for detections, folder in zip(found, folders, strict=True):
+        folder.mkdir(parents=True, exist_ok=True)
+        store.write(folder / store.NAME, detections)
+    if stop.received:
+        raise Interrupted(stop.received[0], _kept(f"{found[0].warnings[0]} ", out))
     failed = 0
-    for detections in found:
-        folder = out if len(found) == 1 else _unused(out / pathlib.Path(detections.name).stem)
-        start = time.monotonic()
+    for detections, folder in zip(found, folders, strict=True):
         try:
-            with _Bars() as bars:
-                motion = lift.motion_of(
-                    detections, model, options, video=path if filmed else None, progress=bars
-                )
-                frames = _frames(path, options) if filmed else None
-                written = files.write(folder, motion, kinds, frames=frames, rig=rig, progress=bars)
-        except ValueError as error:
+            _lift_one(detections, folder, model, options, kinds, rig, path if filmed else None)
+        except Interrupted as stopped:
+            if filmed:
+                raise Interrupted(stopped.signum, _kept(f"{stopped} ", folder)) from stopped
+            raise
+        except (ValueError, OSError) as error:
             if len(found) == 1:
                 raise
-            print(f"repose lift: error: {error}", file=sys.stderr)
+            _print_error(error)
             failed += 1
-            continue
-        print(_report(motion, folder, written, time.monotonic() - start))
     return failed
+
+
+def _lift_one(
+    detections: Detections,
+    folder: pathlib.Path,
+    model: Any,
+    options: Any,
+    kinds: Any,
+    rig: str,
+    film: pathlib.Path | None,
+) -> None:
+    """Lifts the people of one video and writes their files."""
+    from repose_jax.lifting import lift
+    from repose_jax.motion import files
+
+    start = time.monotonic()
+    with _Bars() as bars:
+        motion = lift.motion_of(detections, model, options, video=film, progress=bars)
+        frames = None if film is None else _frames(film, options)
+        problem = None
+        try:
+            written = files.write(folder, motion, kinds, frames=frames, rig=rig, progress=bars)
+        except files.NotWritten as error:
+            written, problem = error.written, error
+    print(_report(motion, folder, written, time.monotonic() - start))
+    if problem is not None:
+        raise problem
+
+
+def _kept(before: str, folder: pathlib.Path) -> str:
+    """Returns a message on the joints that were detected so far."""
+    return (
+        f"{before}The 2D joints are in {folder / store.NAME}; lift them with: "
+        f"repose lift {shlex.quote(os.fspath(folder))}"
+    )
+
+
+def _print_error(error: Exception) -> None:
+    print(f"repose lift: error: {error}", file=sys.stderr)
+
+
+def _stem(name: str) -> str:
+    """Returns the name of a video as that of a folder."""
+    return pathlib.PurePath(name.replace("\\", "/")).stem.strip() or "video"
 
 
 def _frames(path: pathlib.Path, options: Any) -> Iterator[tuple[float, np.ndarray]]:
@@ -182,10 +243,10 @@ def _frames(path: pathlib.Path, options: Any) -> Iterator[tuple[float, np.ndarra
 def _report(motion: Any, folder: pathlib.Path, written: Any, seconds: float) -> str:
     """Returns what was found, assumed and written, for the terminal."""
     frames, people = len(motion.time_s), motion.people
-    length = motion.time_s[-1] - motion.time_s[0]
+    length = f" ({motion.time_s[-1]:.2f} s at {motion.fps:.4g} frames/s)" if frames > 1 else ""
     lines = [
-        f"{motion.name}: {len(people)} {'person' if len(people) == 1 else 'people'} in {frames} "
-        f"frames ({length:.1f} s at {motion.fps:.4g} frames/s), joints {motion.format}"
+        f"{motion.name}: {names.counted(len(people), 'person', 'people')} in "
+        f"{names.counted(frames, 'frame')}{length}, 2D joints: {motion.format}"
     ]
     for person in people[:_LISTED]:
         seen = (person.status == 0).mean()
@@ -200,8 +261,10 @@ def _report(motion: Any, folder: pathlib.Path, written: Any, seconds: float) -> 
             lines += [f"{title}:", *(f"  {sentence}" for sentence in sentences[:_LISTED])]
             if len(sentences) > _LISTED:
                 lines.append(f"  and {len(sentences) - _LISTED} more, in summary.json")
-    first = folder / "index.html" if folder / "index.html" in written else written[0]
-    lines.append(f"Written in {seconds:.1f} s: {len(written)} files in {folder}; open {first}")
+    page = folder / "index.html"
+    look = f"; open {page}" if page in written else ""
+    count = names.counted(len(written), "file")
+    lines.append(f"Lifted and written in {seconds:.1f} s: {count} in {folder}{look}")
     return "\n".join(lines)
 
 

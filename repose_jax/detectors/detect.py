@@ -24,6 +24,7 @@ def detect(
     detector: Detector,
     *,
     progress: Progress | None = None,
+    stopped: Callable[[], bool] = lambda: False,
     slow_motion: float | int = 1,
     fps: float | int | None = None,
 ) -> Detections:
@@ -36,6 +37,7 @@ def detect(
         detector: of people; one that has seen no other video.
         progress: called after each frame, with the number of frames so far, the number in the
             header or None, and the time of the frame, s.
+        stopped: asked after each frame whether to stop there, which a warning says.
         slow_motion: how many times slower than the motion was the video plays: 8 for one of 240
             frames per second that is stored as one of 30. Times are divided by it.
         fps: of a folder of images.
@@ -47,6 +49,7 @@ def detect(
     if not 0 < slow_motion < np.inf:
         raise ValueError(f"slow motion is {slow_motion}; it should be a positive number.")
     time_s, frames, keypoints, confidence, score = (array.array(c) for c in "dqddd")
+    warnings: list[str] = []
     with open_video(source, fps=fps) as video, closing(decoded_ahead(video)) as decoded:
         for number, (now, frame) in enumerate(decoded):
             found = detector.detect(frame)
@@ -60,6 +63,12 @@ def detect(
                 column.frombytes(values.astype(np.float64).tobytes())
             if progress is not None:
                 progress(number + 1, video.frames_expected, now / slow_motion)
+            if stopped():
+                warnings.append(
+                    f"Detection was stopped after {number + 1} frames; there are "
+                    f"{video.frames_expected or 'more'}."
+                )
+                break
     frame_of = np.array(frames, np.int64)
     return Detections(
         keypoints=np.array(keypoints, np.float64).reshape(-1, 17, 2),
@@ -72,7 +81,7 @@ def detect(
         name=video.name,
         format=detector.format,
         assumptions=video.assumptions,
-        warnings=(*video.warnings, *detector.warnings),
+        warnings=(*warnings, *video.warnings, *detector.warnings),
     )
 
 

@@ -30,6 +30,16 @@ def is_video(path: str | Path) -> bool:
     return bool(suffixes & IMAGES) and ".json" not in suffixes
 
 
+def videos_in(path: str | Path) -> list[Path]:
+    """Returns the videos of a folder in the order of their numbers; none if it holds JSON."""
+    path = Path(path)
+    files = [*path.iterdir()] if path.is_dir() else []
+    if any(file.suffix.lower() == ".json" for file in files):
+        return []
+    videos = [file for file in files if file.suffix.lower() in VIDEOS and file.is_file()]
+    return sorted(videos, key=_natural)
+
+
 class Video:
     """An open video: a context manager that iterates once over `(time_s, frame)`.
 
@@ -234,7 +244,7 @@ def _open_folder(cv2, folder: Path, fps: float | int | None) -> Video:
     files = [file for file in folder.iterdir() if file.suffix.lower() in IMAGES]
     if not files:
         raise ValueError(f"{folder}: the folder holds no images ({', '.join(sorted(IMAGES))}).")
-    files.sort(key=lambda file: [int(p) if p.isdigit() else p for p in _parts(file.name)])
+    files.sort(key=_natural)
     rate = float(fps or USUAL_FPS)
     assumption = f"{folder.name}: images have no times; {rate:g} frames per second were assumed."
     return Video(
@@ -246,9 +256,9 @@ def _open_folder(cv2, folder: Path, fps: float | int | None) -> Video:
     )
 
 
-def _parts(name: str) -> list[str]:
-    """Text and numbers of a name, alternately, beginning with text."""
-    return re.split(r"([0-9]+)", name)
+def _natural(file: Path) -> list[int | str]:
+    """Returns text and numbers of a name, alternately, beginning with text."""
+    return [int(part) if part.isdigit() else part for part in re.split(r"([0-9]+)", file.name)]
 
 
 def _read(cv2, capture) -> np.ndarray | None:

@@ -7,8 +7,11 @@ from repose_jax.keypoints.detections import Detections
 from repose_jax.keypoints.formats import FORMATS, Joints, joints_of, to_human36m
 from repose_jax.keypoints.geometry import pixels, told_apart
 from repose_jax.keypoints.readers.poses import Poses
+from repose_jax.runtime.names import counted
 
 ASSUMED_FPS = 30.0
+FARTHEST = 100_000
+"""Coordinates beyond are mistakes, px."""
 # Frames may be this many times as many as those with people, and a hundred more.
 _SPARSE = 20
 _DAY = 86_400.0  # s
@@ -35,7 +38,7 @@ def finish(
     """
     frames = len(np.unique(np.concatenate([poses.frames, poses.frame])))
     if not len(poses.frame):
-        raise ValueError(f"there are no people in any of its {frames} frames.")
+        raise ValueError(f"there are no people in {_all(frames)}.")
     said: list[str] = []
     wrong: list[str] = [*poses.warnings]
     confidence = _confidence(poses, said, wrong)
@@ -43,11 +46,12 @@ def finish(
     keypoints, confidence = to_human36m(poses.keypoints, confidence, order)
     size = image_size or poses.image_size
     keypoints = _pixels(keypoints, size, poses.normalised, order == "blazepose33", said)
+    keypoints, confidence = _near(keypoints, confidence, wrong)
     kept = (confidence > 0).any(1)
     if not kept.any():
-        raise ValueError(f"there are no people in any of its {frames} frames: no joint was found.")
+        raise ValueError(f"there are no people in {_all(frames)}: no joint was found.")
     if not kept.all():
-        wrong.append(f"{_poses(int((~kept).sum()))} without any joint left out.")
+        wrong.append(f"{counted(int((~kept).sum()), 'pose')} without any joint left out.")
     index, time_s = _times(poses, fps, said, wrong)
     rows = np.flatnonzero(kept)[np.argsort(index[kept], kind="stable")]
     return Detections(
@@ -65,8 +69,8 @@ def finish(
     )
 
 
-def _poses(count: int) -> str:
-    return "1 pose" if count == 1 else f"{count} poses"
+def _all(frames: int) -> str:
+    return "its only frame" if frames == 1 else f"any of its {frames} frames"
 
 
 def _order(
@@ -142,6 +146,19 @@ def _pixels(
     return scaled
 
 
+def _near(
+    keypoints: Float[np.ndarray, "n 17 2"], confidence: Float[np.ndarray, "n 17"], wrong: list[str]
+) -> tuple[Float[np.ndarray, "n 17 2"], Float[np.ndarray, "n 17"]]:
+    """Returns the joints without those that no image can have."""
+    far = (confidence > 0) & ~(np.abs(keypoints) <= FARTHEST).all(-1)
+    if far.any():
+        wrong.append(
+            f"{counted(int(far.sum()), 'joint')} left out: not a number, or further than "
+            f"{FARTHEST:,} px from the image."
+        )
+    return np.where(far[..., None], np.nan, keypoints), np.where(far, 0, confidence)
+
+
 def _score(score: np.ndarray | None, confidence: np.ndarray) -> Float[np.ndarray, " n"]:
     """Returns the scores of people in [0, 1]: of the file where they are, else of the joints."""
     found = confidence > 0
@@ -161,7 +178,8 @@ def _identity(poses: Poses, rows: np.ndarray, wrong: list[str]) -> Int[np.ndarra
     repeated = len(pairs) - len(np.unique(pairs, axis=0))
     if repeated:
         wrong.append(
-            f"{_poses(repeated)} with the same id as another in their frame: all ids were ignored."
+            f"{counted(repeated, 'pose')} with the same id as another in their frame: all ids were "
+            "ignored."
         )
         return none
     return np.where(poses.identity < 0, -1, poses.identity)

@@ -159,7 +159,7 @@ def _json(text: str) -> tuple[Kind, Any]:
         if kind.recognises(content):
             return kind, content
     if not content:
-        raise ValueError("there are no people: it is an empty list.")
+        raise ValueError("there are no people: it is empty.")
     raise ValueError(f"it is valid JSON, but not of a known format: it has {_described(content)}.")
 
 

@@ -22,6 +22,7 @@ from repose_jax.keypoints.formats import FORMATS, Joints, find_format, joints_of
 from repose_jax.keypoints.geometry import estimate_image_size
 from repose_jax.keypoints.kinds import FAMILIES, TRC, Kind, parse
 from repose_jax.keypoints.readers.poses import LARGEST, Poses, natural, split_number
+from repose_jax.runtime.names import counted
 
 __all__ = ["estimate_image_size", "from_arrays", "read"]
 
@@ -61,7 +62,8 @@ def read(
     In a folder, files of one frame make a video, with the numbers in their names as those of the
     frames, and TRC files that differ only in the number of the person are one video; other files
     are videos of their own, as are those in folders inside. The folder of a result of
-    `repose lift`, and the file of joints in it, are the joints that were detected for it.
+    `repose lift`, and the file of joints in it, are the joints that were detected for it; beside
+    other files in a folder, results are left out.
 
     Args:
         path: a file or a folder.
@@ -240,10 +242,14 @@ def _folder(folder: pathlib.Path, options: _Options) -> list[Detections]:
     )
     if not files:
         raise ValueError(f"{folder}: the folder is empty.")
+    results = {path.parent: path for path in files if path.name == store.NAME and store.find(path)}
+    inputs = [path for path in files if not results.keys() & {*path.parents}]
+    if not inputs:
+        return _named_apart([store.read(path) for path in results.values()])
     skipped: list[str] = []
     groups: dict[tuple, list[_File]] = {}
     others = 0
-    for path in files:
+    for path in inputs:
         if path.suffix.lower() not in _SUFFIXES:
             others += 1
             continue
@@ -260,15 +266,20 @@ def _folder(folder: pathlib.Path, options: _Options) -> list[Detections]:
             found += _video_of(group, folder, options)
         except ValueError as error:
             skipped.append(f"{group[0].path.relative_to(folder)}: {error}")
+    if not found and not skipped:
+        raise ValueError(
+            f"{folder}: none of its {len(files)} files is a keypoint file ({', '.join(_SUFFIXES)})."
+        )
+    if not found and len(groups) == 1 and len(skipped) == 1:  # one video, of all files
+        raise ValueError(f"{folder}: {skipped[0].split(': ', 1)[1]}")
     if not found:
-        reason = f"; {skipped[0]}" if skipped else ""
-        raise ValueError(f"{folder}: none of its {len(files)} files can be read{reason}")
+        raise ValueError(f"{folder}: none of its files can be read; {skipped[0]}")
     warnings = []
     if skipped:
         more = f" (and {len(skipped) - 1} more)" if len(skipped) > 1 else ""
         warnings.append(f"Skipped {skipped[0].removesuffix('.')}{more}.")
     if others:
-        warnings.append(f"Skipped {others} files of other kinds in {folder.name}.")
+        warnings.append(f"Skipped {counted(others, 'file')} of other kinds in {folder.name}.")
     return [dataclasses.replace(d, warnings=(*d.warnings, *warnings)) for d in _named_apart(found)]
 
 

@@ -1,6 +1,5 @@
 """The 2D joints of a video in a file of our own, so that lifting anew needs no detection."""
 
-import os
 import pathlib
 import zipfile
 from typing import Any
@@ -9,6 +8,7 @@ import numpy as np
 
 from repose_jax.keypoints.detections import Detections
 from repose_jax.runtime import safe_pickle
+from repose_jax.runtime.whole_file import whole
 from repose_jax.skeleton import HUMAN36M
 
 _ARRAYS = ("keypoints", "confidence", "frame", "score", "identity", "time_s")
@@ -37,10 +37,8 @@ def write(path: pathlib.Path, detections: Detections) -> None:
     values |= {name: np.array(getattr(detections, name), dtype=np.str_) for name in _LISTS}
     if detections.image_size is not None:
         values["image_size"] = np.array(detections.image_size)
-    part = path.with_name(path.name + ".part")
-    with part.open("wb") as file:
+    with whole(path) as part, part.open("wb") as file:
         np.savez_compressed(file, **values)
-    os.replace(part, path)
 
 
 def read(path: pathlib.Path) -> Detections:

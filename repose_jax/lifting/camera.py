@@ -208,7 +208,8 @@ def _check_focal(focal: int | float, size: Sequence[int | float], what: str) -> 
     shortest, longest = (max(size) / 2 / math.tan(angle) for angle in (widest, narrowest))
     if not shortest <= focal <= longest:
         raise ValueError(
-            f"{what} is impossible for an image of {size[0]:g}x{size[1]:g} px; "
+            f"{what} is impossible for an image of {size[0]:g}x{size[1]:g} px (F mm for 35 mm film "
+            f"are F x {max(size) / 36:.1f} px); "
             f"usual are {0.5 * max(size):.0f} to {3 * max(size):.0f}."
         )
 

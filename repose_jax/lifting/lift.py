@@ -4,13 +4,14 @@ import dataclasses
 import importlib.metadata
 import os
 import pathlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 import repose_jax
 from repose_jax.keypoints import read as keypoint_files
+from repose_jax.keypoints import store
 from repose_jax.keypoints.detections import Detections
 from repose_jax.lifting import contacts, predictor, resample, scale, smooth, trajectory, world
 from repose_jax.lifting.bones import with_constant_lengths
@@ -98,8 +99,15 @@ def detections_of(
     options: Options,
     *,
     progress: Stage | None = None,
+    stopped: Callable[[], bool] = lambda: False,
 ) -> list[Detections]:
     """Reads the 2D joints of a keypoint file or folder, or detects those of a video.
+
+    Args:
+        path: of the file or folder.
+        options: how to read it.
+        progress: called after each frame of a video.
+        stopped: asked after each frame of a video whether to stop there.
 
     Raises:
         ValueError: an unreadable or unknown source.
@@ -111,13 +119,7 @@ def detections_of(
     if not path.exists():
         raise FileNotFoundError(f"There is no file or folder {path}.")
     if not video.is_video(path):
-        return keypoint_files.read(
-            path,
-            format=options.format,
-            fps=_float(options.fps),
-            image_size=options.image_size,
-            joints=options.joints,
-        )
+        return _read(path, options)
 
     def report(done: int, total: int | None, _: float) -> None:
         if progress is not None:
@@ -127,15 +129,43 @@ def detections_of(
     detector = create.create(
         options.detector, None if folder is None else os.fspath(folder), people=options.people
     )
-    return [
-        detect.detect(
-            path,
-            detector,
-            progress=report,
-            slow_motion=options.slow_motion,
-            fps=_float(options.fps),
-        )
-    ]
+    found = detect.detect(
+        path,
+        detector,
+        progress=report,
+        stopped=stopped,
+        slow_motion=options.slow_motion,
+        fps=_float(options.fps),
+    )
+    return [_with_ignored(found, options, ("format", "joints", "image_size"), "a video")]
+
+
+def _read(path: pathlib.Path, options: Options) -> list[Detections]:
+    """Returns the detections of a keypoint file or folder."""
+    found = keypoint_files.read(
+        path,
+        format=options.format,
+        fps=_float(options.fps),
+        image_size=options.image_size,
+        joints=options.joints,
+    )
+    if store.find(path) is not None:
+        ignored = ("format", "joints", "fps", "slow_motion")
+        return [
+            _with_ignored(one, options, ignored, "joints of an earlier result") for one in found
+        ]
+    return [dataclasses.replace(one, time_s=one.time_s / options.slow_motion) for one in found]
+
+
+def _with_ignored(
+    detections: Detections, options: Options, ignored: Sequence[str], source: str
+) -> Detections:
+    """Returns detections with a warning of options that were given and have no influence."""
+    given = [name for name in ignored if getattr(options, name) not in (None, 1)]
+    if not given:
+        return detections
+    said = f"Without influence on {source}: {', '.join(given)}."
+    return dataclasses.replace(detections, warnings=(*detections.warnings, said))
 
 
 def motion_of(
@@ -175,18 +205,21 @@ def motion_of(
             f"Size of the image: {size[0]}x{size[1]} px, estimated from the joints "
             "(give it with --image-size)."
         )
+    _check_inside(detections, size)
     camera = make_camera(
         size, focal=options.focal, fov=options.fov, file=options.camera, video=detections.name
     )
     chosen = _chosen(detections, options)
     people: list[Person] = []
+    problems: list[tuple[int, str]] = []
     for done, (number, track) in enumerate(chosen):
         if progress is not None:
             progress("lifting", done, len(chosen))
         mended, found = _mended(track, options)
         person, more = _lifted(mended, number, model, camera, options)
-        warnings += [f"Person {number}: {sentence}" for sentence in found + more]
+        problems += [(number, sentence) for sentence in found + more]
         people.append(person)
+    warnings += _by_person(problems)
     if progress is not None:
         progress("lifting", len(chosen), len(chosen))
     placed = [
@@ -220,6 +253,30 @@ def motion_of(
     )
 
 
+def _by_person(problems: Sequence[tuple[int, str]]) -> list[str]:
+    """Returns each sentence once, with the numbers of the people whom it is about."""
+    numbers: dict[str, list[int]] = {}
+    for number, sentence in problems:
+        numbers.setdefault(sentence, []).append(number)
+    said = []
+    for sentence, people in numbers.items():
+        listed = ", ".join(map(str, people[:5]))
+        more = f" and {len(people) - 5} more" if len(people) > 5 else ""
+        said.append(f"{'Person' if len(people) == 1 else 'People'} {listed}{more}: {sentence}")
+    return said
+
+
+def _check_inside(detections: Detections, size: tuple[int, int]) -> None:
+    """Refuses joints that are mostly far outside of the image."""
+    found = detections.keypoints[detections.confidence > 0]
+    outside = np.abs(found / size - 0.5).max(axis=-1) > 1
+    if len(outside) and outside.mean() > 0.5:
+        raise ValueError(
+            f"{detections.name}: {outside.mean():.0%} of the joints are far outside of the image "
+            f"of {size[0]}x{size[1]} px; is its size right (--image-size)?"
+        )
+
+
 def _float(value: int | float | None) -> float | None:
     return None if value is None else float(value)
 
@@ -229,7 +286,8 @@ def _chosen(detections: Detections, options: Options) -> list[tuple[int, Track]]
     found = tracks.track(detections, min_length_s=float(options.min_length))
     if not found:
         raise ValueError(
-            f"{detections.name}: nobody was found in its {len(detections.time_s)} frames."
+            f"{detections.name}: nobody was found in "
+            f"{names.counted(len(detections.time_s), 'frame')}."
         )
     if options.largest:
         largest = tracks.largest(found)
@@ -238,7 +296,7 @@ def _chosen(detections: Detections, options: Options) -> list[tuple[int, Track]]
         if options.person > len(found):
             raise ValueError(
                 f"{detections.name}: there is no person {options.person}; "
-                f"{len(found)} were found, numbered from 1."
+                f"{names.counted(len(found), 'person was', 'people were')} found, numbered from 1."
             )
         return [(options.person, found[options.person - 1])]
     return [*enumerate(found, 1)]
@@ -249,7 +307,7 @@ def _mended(track: Track, options: Options) -> tuple[Track, list[str]]:
     track, warnings = sides.mend_sides(track)
     track, count = outliers.without_outliers(track)
     if count:
-        warnings.append(f"{count} joints jumped in single frames and were left out.")
+        warnings.append(f"Left out: {names.counted(count, 'joint')} that jumped for one frame.")
     return gaps.fill_gaps(track, float(options.max_gap)), warnings
 
 

@@ -70,22 +70,25 @@ class Options:
         for name, least, most, unit in _RANGES:
             value = getattr(self, name)
             if value is not None and not (least <= value <= most and math.isfinite(value)):
-                raise ValueError(f"{name} is {value:g}; it should be {least:g} to {most:g}{unit}.")
+                upper = f"to {most:,}" if math.isfinite(most) else "or more"
+                raise ValueError(f"{name} is {value:g}; it should be {least:g} {upper}{unit}.")
         if self.up is not None:
             read_up(self.up)
         if self.person is not None and self.largest:
             raise ValueError("person and largest both choose a person; give one of them.")
         if self.image_size is not None and not (
-            len(self.image_size) == 2 and min(self.image_size) >= 16
+            len(self.image_size) == 2 and all(16 <= length <= 100_000 for length in self.image_size)
         ):
-            raise ValueError(f"image_size is {self.image_size}; give width and height in px.")
+            raise ValueError(
+                f"image_size is {self.image_size}; give width and height, 16 to 100,000 px each."
+            )
 
 
 _RANGES = (
     ("fps", 0.1, 1000, " frames per second"),
     ("slow_motion", 0.01, 1000, " (1 is real time)"),
-    ("person", 1, 1e6, ""),
-    ("min_length", 0, 1e6, " s"),
+    ("person", 1, math.inf, ""),
+    ("min_length", 0, math.inf, " s"),
     ("max_gap", 0, 60, " s"),
     ("smooth", 0, 1000, " Hz (0 for none)"),
     ("height", *(mm / 1000 for mm in STATURES), " m"),

@@ -42,7 +42,7 @@ def butterworth(
     if not cutoff_hz > 0:
         raise ValueError(f"the cutoff of the smoothing is {cutoff_hz} Hz; it must be positive.")
     if len(positions) < _SHORTEST:
-        return positions, f"Not smoothed: {len(positions)} frames are too few."
+        return positions, f"Not smoothed: fewer than {_SHORTEST} frames."
     step = _step(time_s)
     if cutoff_hz >= 0.5 / step:
         return positions, (
@@ -53,18 +53,19 @@ def butterworth(
     once = 2 / math.pi * math.atan(math.tan(math.pi * cutoff_hz * step) / _TWICE)
     sections = signal.butter(2, once, output="sos")
     padding = math.ceil(4 / once)
-    smoothed, short = positions.copy(), 0
+    smoothed, short = positions.copy(), False
     for start, stop in [(0, len(positions))] if segments is None else segments:
         part = positions[start:stop]
         if not np.isfinite(part).all():
             raise ValueError(f"frames {start} to {stop - 1} to be smoothed are not all finite.")
         if len(part) < _SHORTEST:
-            short += len(part)
+            short = True
             continue
         smoothed[start:stop] = signal.sosfiltfilt(
             sections, part, axis=0, padlen=min(padding, len(part) - 1)
         )
-    return smoothed, f"Not smoothed: {short} frames between gaps." if short else None
+    problem = f"Not smoothed where fewer than {_SHORTEST} frames lie between gaps."
+    return smoothed, problem if short else None
 
 
 def segments(present: Bool[np.ndarray, " t"]) -> list[tuple[int, int]]:

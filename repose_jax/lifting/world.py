@@ -47,7 +47,8 @@ def upright(
     The vertical is `up` if given, else that of the camera file, else the robust mean direction in
     which people who stand upright extend, else the upward axis of the camera. The x axis is that of
     the camera made horizontal. The floor lies an ankle's height below the lowest ankles of a
-    person, at the median of all people; without ankles, a leg below the pelvis.
+    person; of several, at the weighted median: an error of the vertical moves a floor in proportion
+    to the distance, so that near people count more. Without ankles, a leg below the pelvis.
 
     Args:
         people: at least one; the origin is below the first pelvis of the first.
@@ -107,7 +108,7 @@ def _vertical(
     if seconds < UPRIGHT_S:
         return CAMERA_UP, "the upward axis of the camera, as nobody was seen standing upright"
     return robust_mean(np.concatenate(bodies)), (
-        f"the mean direction of people who stand upright, from {seconds:.1f} s"
+        f"the mean direction of people while they stand upright, {seconds:.1f} s in all"
     )
 
 
@@ -161,7 +162,7 @@ def _axes(up: np.ndarray) -> np.ndarray:
 
 def _floor(people: Sequence[Placed], up: np.ndarray) -> tuple[float, list[str]]:
     """Returns the height of the floor above the camera's centre, mm, and warnings."""
-    floors, warnings = [], []
+    floors, depths, warnings = [], [], []
     for person in people:
         joints = person.joints_mm.astype(np.float64)
         seen = person.confidence[:, ANKLES] > 0
@@ -171,17 +172,32 @@ def _floor(people: Sequence[Placed], up: np.ndarray) -> tuple[float, list[str]]:
             floors.append(
                 float(np.percentile(heights, FLOOR_PERCENTILE)) - ANKLE * leg_length(joints)
             )
+            depths.append(_depth(joints))
     if not floors:
         for person in people:
             pelvis = person.joints_mm[:, HUMAN36M.root].astype(np.float64) @ up
             ankles = person.joints_mm[:, ANKLES].astype(np.float64) @ up
             leg = float(np.median(pelvis - ankles.min(axis=1)))
             floors.append(float(np.median(pelvis)) - (1 + ANKLE) * leg)
+            depths.append(_depth(person.joints_mm))
         warnings.append("No ankle was seen: the floor is a guess, a leg below the pelvis.")
     apart = max(floors) - min(floors)
     if apart > DISAGREEMENT:
         warnings.append(
             f"The floors below different people are up to {apart:.0f} mm apart (their sizes or the "
-            "vertical are wrong, or they stand on different levels); the median is used."
+            "vertical are wrong, or they stand on different levels); that of those near the camera "
+            "is used."
         )
-    return float(np.median(floors)), warnings
+    return _weighted_median(np.array(floors), 1 / np.square(depths)), warnings
+
+
+def _depth(joints: Float[np.ndarray, "t 17 3"]) -> float:
+    """Returns the usual distance along the optical axis, mm."""
+    return max(float(np.median(joints[:, HUMAN36M.root, 2])), 1.0)
+
+
+def _weighted_median(values: Float[np.ndarray, " n"], weights: Float[np.ndarray, " n"]) -> float:
+    """Returns the lowest of the values at or below which half of the weight lies."""
+    order = np.argsort(values)
+    below = np.cumsum(weights[order])
+    return float(values[order][np.searchsorted(below, 0.5 * below[-1])])

@@ -8,6 +8,7 @@ from scipy.spatial.transform import Rotation
 
 from repose_jax.motion.rig import Rig, resample
 from repose_jax.motion.rotations import euler
+from repose_jax.runtime.whole_file import whole
 
 ORDERS = ("ZXY", "YXZ", "XZY", "YZX", "ZYX", "XYZ")
 """Orders of Euler angles, the most usual in BVH files first."""
@@ -38,7 +39,7 @@ def write(path: str | os.PathLike[str], rig: Rig, *, fps: float | None = None):
     angles = [np.degrees(euler(rotations[j], orders[j])) for j in order]
     channels = np.concatenate([rig.root_mm / 10, *angles], axis=1)
     line = " ".join(["%.5f"] * channels.shape[1]) + "\n"
-    with open(path, "w", encoding="ascii", newline="\n") as file:
+    with whole(path) as part, part.open("w", encoding="ascii", newline="\n") as file:
         file.writelines(f"{text}\n" for text in hierarchy)
         file.write(f"MOTION\nFrames: {len(channels)}\nFrame Time: {step:.10f}\n")
         file.writelines(line % tuple(row) for row in channels.tolist())

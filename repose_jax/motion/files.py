@@ -2,6 +2,7 @@
 
 import functools
 import json
+import logging
 import os
 import pathlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -13,6 +14,7 @@ from repose_jax.motion import bvh, glb, page, preview, rerun, tables, trc
 from repose_jax.motion.motion import STATUS, Motion, Person
 from repose_jax.motion.rig import RIGS, Rig, fit
 from repose_jax.runtime import extras, names
+from repose_jax.runtime.whole_file import whole
 
 Frames = Iterable[tuple[float, np.ndarray]]
 """Times, s, and RGB frames of a video."""
@@ -41,6 +43,8 @@ OF_ALL = {"html": "index.html", "mp4": "preview.mp4", "rrd": "motion.rrd"}
 EXTRAS = {"mp4": ("preview", ("av", "cv2")), "rrd": ("rerun", ("rerun",))}
 """Kinds that need an extra: its name, and its modules."""
 KINDS = (*OF_PERSON, *OF_ALL)
+SUMMARY = "summary.json"
+_LISTED = 3
 
 
 def available() -> tuple[str, ...]:
@@ -83,7 +87,8 @@ def write(
 ) -> list[pathlib.Path]:
     """Writes the files of a motion into a folder, `summary.json` last.
 
-    The files that an earlier `summary.json` there lists are removed first.
+    Each file appears when it is complete; one that cannot be written does not stop the others.
+    Files that an earlier `summary.json` there lists and that are not replaced are removed.
 
     Args:
         folder: made if it does not exist.
@@ -98,37 +103,103 @@ def write(
 
     Raises:
         ValueError: an unknown rig.
-        OSError: the folder or a file cannot be written.
+        NotWritten: some files could not be written.
+        OSError: the folder cannot be made.
     """
     if rig not in RIGS:
         raise ValueError(names.unknown("rig", rig, RIGS))
     folder.mkdir(parents=True, exist_ok=True)
-    _remove_earlier(folder)
+    earlier = _listed(folder)
     rigs = [fit(person, rig) for person in motion.people]
-    planned: list[tuple[pathlib.Path, Callable[[pathlib.Path], None]]] = []
+    planned: list[tuple[str, Callable[[pathlib.Path], None]]] = []
     for person, skeleton in zip(motion.people, rigs, strict=True):
         for kind in (kind for kind in OF_PERSON if kind in kinds):
-            path = folder / f"person_{person.number}{NAMES.get(kind, f'.{kind}')}"
             write_one = functools.partial(OF_PERSON[kind], motion=motion, person=person)
-            planned.append((path, functools.partial(write_one, rig=skeleton)))
-    listed = [path.name for path, _ in planned]
+            name = f"person_{person.number}{NAMES.get(kind, f'.{kind}')}"
+            planned.append((name, functools.partial(write_one, rig=skeleton)))
+    offered = [name for name, _ in planned] + [OF_ALL[k] for k in ("mp4", "rrd") if k in kinds]
     shown = {
-        "html": lambda path: page.write(path, motion, [x for x in listed if x != path.name]),
+        "html": lambda path: page.write(path, motion, offered),
         "mp4": lambda path: preview.write(path, motion, frames),
         "rrd": lambda path: rerun.write(path, motion),
     }
-    planned += [(folder / OF_ALL[kind], shown[kind]) for kind in OF_ALL if kind in kinds]
-    listed += [path.name for path, _ in planned[len(listed) :]]
-    for done, (path, make) in enumerate(planned):
+    planned += [(OF_ALL[kind], shown[kind]) for kind in OF_ALL if kind in kinds]
+    written: list[str] = []
+    problems: dict[str, Exception] = {}
+    content = summary(motion, rigs)
+    planned.append((SUMMARY, lambda path: _write_summary(path, {**content, "files": written})))
+    for done, (name, make) in enumerate(planned):
         if progress is not None:
             progress("writing", done, len(planned))
-        make(path)
+        try:
+            make(folder / name)
+        except Exception as error:  # of any library: the other files are worth having
+            logging.getLogger(__name__).debug("%s was not written", name, exc_info=True)
+            problems[name] = error
+        else:
+            written.append(name)
     if progress is not None:
         progress("writing", len(planned), len(planned))
-    path = folder / "summary.json"
-    content = {**summary(motion, rigs), "files": listed}
-    path.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-    return [path for path, _ in planned] + [path]
+    for name in earlier - {*written}:
+        (folder / name).unlink(missing_ok=True)
+    files = [folder / name for name in written]
+    if problems:
+        raise NotWritten(folder, files, problems)
+    return files
+
+
+def check_folder(folder: pathlib.Path, source: pathlib.Path | None = None) -> None:
+    """Checks that files can be written into a folder, and replace no source, before any work.
+
+    Raises:
+        ValueError: the folder is a file, is not writable, or is or has the source.
+    """
+    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not there.is_dir():
+        raise ValueError(f"The results cannot be written to {folder}: {there} is a file.")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise ValueError(f"The results cannot be written to {folder}: {there} is not writable.")
+    if source is None:
+        return
+    source, out = source.resolve(), folder.resolve()
+    if source == out or (source.parent == out and _ours(folder, source.name)):
+        raise ValueError(f"{source} would be overwritten by its result; name another --out.")
+
+
+def _ours(folder: pathlib.Path, name: str) -> bool:
+    """Returns whether a file in a folder may be replaced by a result or was part of one."""
+    names_ = {SUMMARY, *OF_ALL.values(), *_listed(folder)}
+    return name in names_ or name.startswith("person_")
+
+
+class NotWritten(OSError):
+    """Some files of a motion could not be written.
+
+    Attributes:
+        written: the files that were.
+    """
+
+    def __init__(
+        self,
+        folder: pathlib.Path,
+        written: list[pathlib.Path],
+        problems: Mapping[str, Exception],
+    ):
+        self.written = written
+        reasons = dict.fromkeys(str(error).replace("\n", " ") for error in problems.values())
+        listed = ", ".join([*problems][:_LISTED])
+        if len(problems) > _LISTED:
+            listed += f" and {len(problems) - _LISTED} more"
+        super().__init__(
+            f"{len(problems)} of {len(problems) + len(written)} files in {folder} could not be "
+            f"written ({listed}): {'; '.join([*reasons][:2])}"
+        )
+
+
+def _write_summary(path: pathlib.Path, content: Mapping[str, Any]) -> None:
+    with whole(path) as part:
+        text = json.dumps(content, indent=1, allow_nan=False, ensure_ascii=False)
+        part.write_text(text + "\n", encoding="utf-8")
 
 
 def save(
@@ -221,14 +292,11 @@ def _person(person: Person) -> dict[str, Any]:
     }
 
 
-def _remove_earlier(folder: pathlib.Path) -> None:
-    """Removes the files that a summary in the folder lists, so that no person remains of it."""
-    earlier = folder / "summary.json"
+def _listed(folder: pathlib.Path) -> set[str]:
+    """Returns the names of files in a folder that a summary in it lists, and of the summary."""
     try:
-        listed = json.loads(earlier.read_text(encoding="utf-8"))["files"]
+        found = json.loads((folder / SUMMARY).read_text(encoding="utf-8"))["files"]
     except (OSError, ValueError, KeyError, TypeError):
-        return
-    for name in listed:
-        if isinstance(name, str) and pathlib.Path(name).name == name:
-            (folder / name).unlink(missing_ok=True)
-    earlier.unlink()
+        return set()
+    listed = {name for name in found if isinstance(name, str) and pathlib.Path(name).name == name}
+    return {*listed, SUMMARY}

@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import Float
 
 from repose_jax.motion.rig import Rig, rest_positions
+from repose_jax.runtime.whole_file import whole
 
 FLOAT, BYTE = 5126, 5121
 SIDES = ((0.02, 0.22, 0.75), (0.9, 0.24, 0.02))
@@ -111,7 +112,7 @@ def write(path: str | os.PathLike[str], rigs: Rig | Sequence[Rig]):
     }
     text = json.dumps(content, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 4)
-    with open(path, "wb") as out:
+    with whole(path) as part, part.open("wb") as out:
         out.write(struct.pack("<4sII", b"glTF", 2, 28 + len(text) + file.length))
         out.write(struct.pack("<I4s", len(text), b"JSON") + text)
         out.write(struct.pack("<I4s", file.length, b"BIN\0"))

@@ -15,6 +15,7 @@ import numpy as np
 
 from repose_jax.motion import palette
 from repose_jax.motion.motion import Motion, Person
+from repose_jax.runtime.whole_file import whole
 from repose_jax.skeleton import HUMAN36M
 
 MAX_POSES = 60_000
@@ -42,7 +43,8 @@ def write(path: str | pathlib.Path, motion: Motion, files: Iterable[str] = ()) -
         motion: the people.
         files: paths relative to the page's folder of files that it offers, such as "person_1.bvh".
     """
-    pathlib.Path(path).write_text(page(motion, files), encoding="utf-8")
+    with whole(path) as part:
+        part.write_text(page(motion, files), encoding="utf-8")
 
 
 def page(motion: Motion, files: Iterable[str] = ()) -> str:

@@ -2,7 +2,6 @@
 
 import dataclasses
 import math
-import os
 import pathlib
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
@@ -16,6 +15,7 @@ from repose_jax.motion import drawing, palette
 from repose_jax.motion.drawing import Eye, Figure
 from repose_jax.motion.motion import Motion, Person
 from repose_jax.runtime import extras
+from repose_jax.runtime.whole_file import whole
 
 MAX_HEIGHT, MIN_HEIGHT = 960.0, 480.0  # px
 PIXELS = 810_000  # of a picture, about; drawing and encoding take time in proportion
@@ -53,13 +53,8 @@ def write(
         (time, cv2.cvtColor(picture, cv2.COLOR_RGB2YUV_I420))
         for time, picture in _pictures(cv2, motion, place, video_frames)
     )
-    path = pathlib.Path(path)
-    part = path.with_name(f".{path.name}.part")
-    try:
+    with whole(path) as part:
         _encode(part, pictures, place.size, motion.fps)
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,6 +1,5 @@
 """A recording for the Rerun viewer: skeletons in 3D and 2D, the camera, and the times; metres."""
 
-import os
 import pathlib
 from typing import Any
 
@@ -10,6 +9,7 @@ from jaxtyping import Float
 from repose_jax.motion import palette
 from repose_jax.motion.motion import SEEN, Motion, Person
 from repose_jax.runtime import extras
+from repose_jax.runtime.whole_file import whole
 from repose_jax.skeleton import HUMAN36M
 
 WORLD, CAMERA, IMAGE = "world", "world/camera", "world/camera/image"
@@ -30,17 +30,12 @@ def write(path: str | pathlib.Path, motion: Motion) -> None:
         ImportError: the extra `rerun` is not installed.
     """
     rr = extras.require("rerun", "rerun", "Writing a recording for Rerun")
-    path = pathlib.Path(path)
-    part = path.with_name(f".{path.name}.part")
-    try:
+    with whole(path) as part:
         recording = rr.RecordingStream("repose_jax")
         recording.save(str(part), default_blueprint=_blueprint())
         _log(rr, recording, motion)
         recording.flush()
         recording.disconnect()
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _blueprint() -> Any:

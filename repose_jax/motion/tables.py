@@ -9,6 +9,7 @@ import numpy as np
 
 from repose_jax.motion import angles
 from repose_jax.motion.motion import STATUS, Motion, Person
+from repose_jax.runtime.whole_file import whole
 from repose_jax.skeleton import HUMAN36M
 
 UNITS = {
@@ -46,7 +47,8 @@ def arrays(motion: Motion, person: Person) -> dict[str, np.ndarray]:
 def write_npz(path: pathlib.Path, motion: Motion, person: Person) -> None:
     """Writes the arrays of a person; `numpy.load` reads them without pickles."""
     values: dict[str, Any] = arrays(motion, person)
-    np.savez_compressed(path, **values)
+    with whole(path) as part, part.open("wb") as file:
+        np.savez_compressed(file, **values)
 
 
 def write_json(path: pathlib.Path, motion: Motion, person: Person) -> None:
@@ -56,7 +58,8 @@ def write_json(path: pathlib.Path, motion: Motion, person: Person) -> None:
         for name, values in arrays(motion, person).items()
     }
     content = {"name": motion.name, "person": person.number, "units": UNITS, **rounded}
-    path.write_text(json.dumps(content, allow_nan=False), encoding="utf-8")
+    with whole(path) as part:
+        part.write_text(json.dumps(content, allow_nan=False), encoding="utf-8")
 
 
 def write_csv(path: pathlib.Path, person: Person) -> None:
@@ -65,7 +68,7 @@ def write_csv(path: pathlib.Path, person: Person) -> None:
     for joint in HUMAN36M.joints:
         header += [f"{joint}_{axis}_mm" for axis in "xyz"]
         header += [f"{joint}_confidence", f"{joint}_status"]
-    with path.open("w", newline="", encoding="utf-8") as file:
+    with whole(path) as part, part.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(header)
         status = np.array(STATUS)[person.status]
@@ -86,7 +89,7 @@ def write_csv(path: pathlib.Path, person: Person) -> None:
 def write_angles(path: pathlib.Path, person: Person) -> None:
     """Writes a row for each frame: the angles of the joints, degrees; see `docs/angles.md`."""
     columns = angles.angles(person.joints_mm.astype(np.float64))
-    with path.open("w", newline="", encoding="utf-8") as file:
+    with whole(path) as part, part.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(["frame", "time_s", *(f"{name}_deg" for name in columns)])
         for frame, time, *values in zip(

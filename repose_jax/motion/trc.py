@@ -6,6 +6,7 @@ import pathlib
 import numpy as np
 
 from repose_jax.motion.motion import MISSING, Person
+from repose_jax.runtime.whole_file import whole
 from repose_jax.skeleton import HUMAN36M
 
 MARKERS = {
@@ -52,7 +53,7 @@ def write(path: str | os.PathLike[str], person: Person):
     blank = np.repeat(person.status == MISSING, 3, axis=1)
     # A tab at the end, as in Pose2Sim's header: OpenSim does not count an empty last field.
     line = "%d\t%.6f" + "\t%.6f" * values.shape[1] + "\t"
-    with open(path, "w", encoding="utf-8", newline="\n") as file:
+    with whole(path) as part, part.open("w", encoding="utf-8", newline="\n") as file:
         file.writelines(f"{text}\n" for text in header)
         for number, at, row, gaps in zip(person.frame + 1, time, values, blank, strict=True):
             text = line % (number, at, *row)

@@ -1,4 +1,4 @@
-"""Errors about names: one line with the nearest known name."""
+"""Words of messages: the nearest known name, numbers of things."""
 
 import difflib
 from collections.abc import Iterable
@@ -21,3 +21,8 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> str:
     close = closest(name, known)
     hint = f" Did you mean {close!r}?" if close else ""
     return f"There is no {kind} {name!r}.{hint} Choose from {', '.join(known)}."
+
+
+def counted(number: int, singular: str, plural: str | None = None) -> str:
+    """Returns a number with its noun: "1 frame", "2 frames"."""
+    return f"{number} {singular if number == 1 else plural or singular + 's'}"

@@ -41,9 +41,11 @@ def test_each_person_has_files_and_the_terminal_says_what_was_assumed(weights, t
     source, out = write_npz(tmp_path / "walkers.npz"), tmp_path / "new" / "out"
     assert lift(weights, source, "--out", out, "--image-size=1280x720", QUICK) == 0
     persons = {f"person_{n}.{kind}" for n in (1, 2) for kind in ("npz", "bvh")}
-    assert names(out) == persons | {"index.html", "summary.json"}
+    assert names(out) == persons | {"index.html", "keypoints.npz", "summary.json"}
     printed = capsys.readouterr().out
-    assert "walkers: 2 people in 40 frames (1.3 s at 30 frames/s), joints named joints" in printed
+    assert (
+        "walkers: 2 people in 40 frames (1.30 s at 30 frames/s), 2D joints: named joints" in printed
+    )
     assert "Focal length: 1280 px, assumed" in printed
     assert f"open {out / 'index.html'}" in printed
     summary = json.loads((out / "summary.json").read_text())
@@ -54,7 +56,7 @@ def test_options_reach_the_result(weights, tmp_path, capsys):
     source, out = write_npz(tmp_path / "walkers.npz"), tmp_path / "out"
     line = (f"--out={out}", "--image_size=1280x720", "--person=2", "--height=1.9", "--fov=60")
     assert lift(weights, source, *line, "--files=npz") == 0
-    assert names(out) == {"person_2.npz", "summary.json"}
+    assert names(out) == {"person_2.npz", "keypoints.npz", "summary.json"}
     options = json.loads((out / "summary.json").read_text())["options"]
     assert (options["person"], options["height"], options["fov"]) == (2, 1.9, 60)
     assert "field of view of 60 degrees" in capsys.readouterr().out
@@ -79,7 +81,7 @@ def test_several_inputs_have_a_folder_each_and_a_bad_one_stops_no_other(weights,
     assert names(out) == {"good"}
     errors = capsys.readouterr().err.splitlines()
     assert any("bad.json" in line and line.startswith("repose lift: error: ") for line in errors)
-    assert errors[-1].startswith("repose lift: error: 1 of the videos could not be lifted")
+    assert errors[-1].startswith("repose lift: error: 1 problem, see above")
 
 
 @pytest.mark.parametrize(

@@ -133,7 +133,7 @@ def test_a_folder_may_have_several_videos_and_other_files(tmp_path):
     (tmp_path / "README.md").write_text("A recording.")
     first, second, third = read(tmp_path)
     assert [first.name, second.name, third.name] == ["clip 1", "clip 2", "other"]
-    assert "Skipped 1 files of other kinds" in third.warnings[-1]
+    assert "Skipped 1 file of other kinds" in third.warnings[-1]
 
 
 def test_mixed_formats_in_one_video_are_refused(tmp_path):
@@ -409,7 +409,7 @@ BAD = {
     "  \n": "the file is empty",
     '[{"image_id": 1, ': "not valid JSON",
     "[]": "no people",
-    '{"people": []}': "no people in any of its 1 frames",
+    '{"people": []}': "no people in its only frame",
     '{"shapes": [1]}': "not of a known format: it has the fields 'shapes'",
     "frame,a,b\n0,1,2\n": "no table of keypoints",
     "hello": "neither JSON, CSV, TRC nor",
@@ -453,7 +453,7 @@ def test_missing_and_empty_folders_are_refused(tmp_path):
     with pytest.raises(ValueError, match="the folder is empty"):
         read(tmp_path)
     (tmp_path / "a.json").write_text("{")
-    with pytest.raises(ValueError, match=r"none of its 1 files can be read; a\.json: it is not"):
+    with pytest.raises(ValueError, match=r"none of its files can be read; a\.json: it is not"):
         read(tmp_path)
 
 

@@ -100,7 +100,10 @@ def test_removing_the_distortion_inverts_the_projection(write):
         ({"focal": 0}, "focal length of 0 px is impossible"),
         ({"focal": -5}, "impossible"),
         ({"focal": float("nan")}, "impossible"),
-        ({"focal": 26}, "26 px is impossible for an image of 1920x1080 px; usual are 960 to 5760"),
+        (
+            {"focal": 26},
+            "26 px is impossible for an image of 1920x1080 px .*; usual are 960 to 5760",
+        ),
         ({"fov": 180}, "180 degrees is impossible"),
         ({"fov": 0.5}, "impossible"),
     ],

@@ -132,7 +132,7 @@ def test_smoothing_keeps_the_raw_result_and_bones_have_one_length():
 def test_one_person_may_be_chosen():
     assert [one.number for one in lifted(person=2).people] == [2]
     assert [one.number for one in lifted(largest=True).people] == [1]
-    with pytest.raises(ValueError, match="walkers: there is no person 3; 2 were found"):
+    with pytest.raises(ValueError, match="walkers: there is no person 3; 2 people were found"):
         lifted(person=3)
 
 
@@ -171,7 +171,7 @@ def test_a_video_without_people_is_refused():
         score=np.zeros(0),
         identity=np.zeros(0, int),
     )
-    with pytest.raises(ValueError, match="walkers: nobody was found in its 90 frames"):
+    with pytest.raises(ValueError, match="walkers: nobody was found in 90 frames"):
         lifted(nobody)
 
 

@@ -57,7 +57,7 @@ def test_segments_of_frames_that_are_present():
 def test_frames_between_gaps_that_are_too_few_are_kept_with_a_reason():
     noisy = np.random.default_rng(0).normal(size=240)
     smoothed, reason = butterworth(noisy, TIME, 6.0, segments=[(0, 100), (110, 112)])
-    assert reason == "Not smoothed: 2 frames between gaps."
+    assert reason == "Not smoothed where fewer than 4 frames lie between gaps."
     np.testing.assert_array_equal(smoothed[110:112], noisy[110:112])
 
 
@@ -69,7 +69,7 @@ def test_a_cutoff_that_the_frame_rate_does_not_carry_changes_nothing():
 
 
 def test_three_frames_are_returned_with_a_reason():
-    assert butterworth(TIME[:3], TIME[:3], 6.0)[1] == "Not smoothed: 3 frames are too few."
+    assert butterworth(TIME[:3], TIME[:3], 6.0)[1] == "Not smoothed: fewer than 4 frames."
 
 
 def test_times_may_be_rounded_to_milliseconds_but_not_irregular():

@@ -44,7 +44,7 @@ def test_up_comes_from_the_user_the_file_the_people_or_the_camera_in_this_order(
     assert world.source == "from the camera file"
     np.testing.assert_allclose(world.rotation[1], np.array([0, -1, 1]) / np.sqrt(2))
     world, _ = upright(people, CAMERA)
-    assert world.source.startswith("the mean direction of people who stand upright")
+    assert world.source.startswith("the mean direction of people while they stand upright")
     assert angle(world.rotation[1], UP) < 1
     world, _ = upright([placed(walking(5))], CAMERA)
     assert "camera" in world.source

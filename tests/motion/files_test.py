@@ -6,6 +6,7 @@ from small_motion import small_motion
 
 from repose_jax.motion import files
 from repose_jax.runtime import extras
+from repose_jax.runtime.signals import Interrupted
 
 MOTION = small_motion(people=2, frames=12)
 QUICK = ("npz", "csv", "bvh", "html")
@@ -23,8 +24,8 @@ def test_each_person_has_a_set_and_all_have_a_page_and_a_summary(tmp_path):
     persons = {f"person_{n}.{kind}" for n in (1, 2) for kind in ("npz", "csv", "bvh")}
     assert names(tmp_path / "new" / "folder") == persons | {"index.html", "summary.json"}
     assert {path.name for path in written} == persons | {"index.html", "summary.json"}
-    assert stages[0] == ("writing", 0, 7)
-    assert stages[-1] == ("writing", 7, 7)
+    assert stages[0] == ("writing", 0, 8)
+    assert stages[-1] == ("writing", 8, 8)
 
 
 def test_the_page_links_the_other_files_and_not_itself(tmp_path, monkeypatch):
@@ -113,3 +114,57 @@ def test_values_are_finite_in_json(tmp_path):
     content = (tmp_path / "person_1.json").read_text()
     found = json.loads(content, parse_constant=lambda text: pytest.fail(f"{text} is no JSON"))
     assert np.isfinite(np.array(found["joints_mm"])).all()
+
+
+def test_a_file_that_cannot_be_written_does_not_stop_the_others(tmp_path, monkeypatch):
+    files.write(tmp_path, MOTION, QUICK)
+
+    def full(path, motion):
+        path.write_text("half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(files.tables, "write_csv", full)
+    with pytest.raises(files.NotWritten) as error:
+        files.write(tmp_path, MOTION, QUICK)
+    persons = {f"person_{n}.{kind}" for n in (1, 2) for kind in ("npz", "bvh")}
+    assert {path.name for path in error.value.written} == persons | {"index.html", "summary.json"}
+    assert set(json.loads((tmp_path / "summary.json").read_text())["files"]) == persons | {
+        "index.html"
+    }
+    assert str(error.value).endswith(
+        "2 of 8 files in "
+        f"{tmp_path} could not be written (person_1.csv, person_2.csv): "
+        "[Errno 28] No space left on device"
+    )
+
+
+@pytest.mark.parametrize("kind", files.KINDS)
+def test_a_signal_leaves_complete_files_only(tmp_path, monkeypatch, kind):
+    """Every writer writes beside the file and renames: a rename that is stopped shows it."""
+    for module in files.EXTRAS.get(kind, ("", ()))[1]:
+        pytest.importorskip(module)
+
+    def stopped(*_):
+        raise Interrupted(2, "Stopped.")
+
+    monkeypatch.setattr("os.replace", stopped)
+    with pytest.raises(Interrupted):
+        files.write(tmp_path, MOTION, (kind,))
+    assert names(tmp_path) == set()
+
+
+def test_a_folder_for_results_is_checked_before_any_work(tmp_path):
+    (tmp_path / "file").write_text("")
+    for folder in (tmp_path / "file", tmp_path / "file" / "below"):
+        with pytest.raises(ValueError, match="file is a file"):
+            files.check_folder(folder)
+    files.check_folder(tmp_path / "new" / "below")
+    assert names(tmp_path) == {"file"}
+
+
+def test_a_source_is_not_replaced_by_its_result(tmp_path):
+    files.write(tmp_path, MOTION, ("npz",))
+    for source in (tmp_path, tmp_path / "person_1.npz", tmp_path / "summary.json"):
+        with pytest.raises(ValueError, match="would be overwritten by its result"):
+            files.check_folder(tmp_path, source)
+    files.check_folder(tmp_path, tmp_path / "clip.json")
