@@ -107,7 +107,7 @@ class Builder(archive.ArchiveBuilder):
         if not files and self._source is None:
             logging.info("cmu_mocap: not in the manual directory, downloading %s", URL)
             try:
-                files = self._find(dl_manager.download(URL))
+                files = self._find(pathlib.Path(dl_manager.download(URL)))
             except Exception as error:
                 # Of any kind: the message explains how to do without the download.
                 missing = self._missing(dl_manager)
