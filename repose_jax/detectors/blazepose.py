@@ -36,7 +36,16 @@ LEAST_HEIGHT = 0.08
 """Of such a person, in units of the frame's height."""
 SAME_PERSON = 0.5
 """Similarity of two poses (OKS) above which they are of one person."""
+ON_BODY = 0.15
+"""Mean distance from a known person's limbs, in torsos, of joints that are found on that body."""
 _BODY = slice(11, 29)
+_LIMBS = np.array(
+    [
+        *((11, 13), (13, 15), (12, 14), (14, 16), (23, 25), (25, 27), (24, 26), (26, 28)),
+        *((11, 12), (23, 24), (11, 23), (12, 24)),
+    ]
+)
+_JOINTS = np.unique(_LIMBS)
 _SPREAD = 0.16  # of a joint of one person in two detections, in units of the person's size
 _SAME_SQUARE = 0.5  # overlap of squares that are of one person
 _MOST_NEW = 8  # candidates of a search whose landmarks are computed
@@ -162,7 +171,9 @@ class Blazepose:
             pose = self._pose(frame, square, LEAST_SCORE if self._one else LEAST_NEW_SCORE)
             if pose is None or not (self._one or is_person(pose, frame.shape[0])):
                 continue
-            if all(similarity(pose, other) < SAME_PERSON for other in poses):
+            if not any(
+                similarity(pose, other) > SAME_PERSON or lies_on(pose, other) for other in poses
+            ):
                 poses = [*poses, pose]
         return poses
 
@@ -204,6 +215,22 @@ def similarity(pose: Pose, other: Pose) -> float:
     area = max(np.prod(np.ptp(a, axis=0)), np.prod(np.ptp(b, axis=0)), 1.0)
     squared = ((a - b) ** 2).sum(-1) / area
     return float(np.exp(-squared / (2 * _SPREAD**2)).mean())
+
+
+def lies_on(pose: Pose, other: Pose) -> bool:
+    """Whether all joints of a pose are on the limbs of another one, of whom it then is a part.
+
+    In a tile that shows a part of a person, such as the legs, a smaller person may be found.
+    """
+    joints = pose.points[_JOINTS]
+    start, end = other.points[_LIMBS.T]
+    along = end - start
+    squared = np.maximum((along**2).sum(-1), 1e-9)
+    share = ((joints[:, None] - start) * along).sum(-1) / squared
+    nearest = start + np.clip(share, 0, 1)[..., None] * along
+    distance = np.linalg.norm(joints[:, None] - nearest, axis=-1).min(axis=1)
+    shoulders, hips = (other.points[pair].mean(axis=0) for pair in ([11, 12], [23, 24]))
+    return bool(distance.mean() < ON_BODY * np.linalg.norm(shoulders - hips))
 
 
 def distinct(poses: list[Pose]) -> list[Pose]:

@@ -248,6 +248,36 @@ def test_similarity_falls_with_the_distance():
     assert blazepose.distinct([best, pose(0), other]) == [best, other]
 
 
+def a_pose(points):
+    ones = np.ones(33)
+    return blazepose.Pose(points, ones, ones, 1.0, blazepose_geometry.whole((8, 8)))
+
+
+# Of a figure 400 px high: the landmarks of the body, the others are not used.
+STANDING = np.zeros((33, 2))
+STANDING[11:17] = [(140, 100), (60, 100), (160, 170), (40, 170), (165, 230), (35, 230)]
+STANDING[23:29] = [(120, 240), (80, 240), (122, 330), (78, 330), (124, 420), (76, 420)]
+
+
+def test_a_small_person_found_on_the_legs_of_another_lies_on_that_body():
+    small = STANDING.copy()
+    small[11:17] = [(118, 400), (83, 400), (121, 410), (79, 410), (124, 415), (76, 415)]
+    small[23:29] = [(121, 330), (80, 330), (121, 300), (79, 300), (122, 260), (78, 260)]
+    assert blazepose.similarity(a_pose(small), a_pose(STANDING)) < blazepose.SAME_PERSON
+    assert blazepose.lies_on(a_pose(small), a_pose(STANDING))
+    assert not blazepose.lies_on(a_pose(STANDING), a_pose(small))
+
+
+@pytest.mark.parametrize(
+    "shift", [(80, 0), (-60, 30), (90, 150)], ids=["beside", "behind", "in front"]
+)
+@pytest.mark.parametrize("scale", [0.5, 1.0])
+def test_another_person_nearby_does_not(shift, scale):
+    middle = STANDING[[23, 24]].mean(axis=0)
+    other = (STANDING - middle) * scale + middle + shift
+    assert not blazepose.lies_on(a_pose(other), a_pose(STANDING))
+
+
 def test_overlap_of_squares():
     def square(x, side):
         return blazepose_geometry.Square(np.array([x, 0.0]), side)
