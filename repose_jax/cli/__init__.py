@@ -21,6 +21,7 @@ from repose_jax.runtime.signals import Interrupted, stop_signals
 COMMANDS = {
     "prepare": "prepare a dataset for training and evaluation",
     "lift": "lift videos or 2D joints to 3D motion",
+    "live": "show the 3D pose of the person before a camera",
     "train": "train a lifter, or resume a run",
     "eval": "evaluate a checkpoint of a run",
     "demo": "lift and draw a test sequence with the weights that ship",

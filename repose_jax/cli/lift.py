@@ -3,11 +3,15 @@
     repose lift clip.mp4 --out motion
     repose lift alphapose-results.json --image-size=1920x1080 --fps=25 --height=1.78
     repose lift openpose_json/ --person=1 --files=npz,bvh
+    repose lift --camera 0
 
 An input is a video, an image, a keypoint file (AlphaPose, OpenPose, MMPose, COCO, MediaPipe,
 DeepLabCut, TRC, npz, ...), or a folder of such files. Each person has a set of files; index.html
 shows all of them. The 2D joints are kept in keypoints.npz, an input too: to lift anew with other
 options nothing is detected again.
+
+`--camera 0` shows the pose of the person before a camera as it happens, without an INPUT: it is
+`repose live`, whose help describes it.
 """
 
 import argparse
@@ -23,7 +27,7 @@ from typing import Any
 
 import numpy as np
 
-from repose_jax.cli import environment
+from repose_jax.cli import environment, live
 from repose_jax.cli.arguments import Parser
 from repose_jax.keypoints import store
 from repose_jax.keypoints.detections import Detections
@@ -33,11 +37,10 @@ from repose_jax.runtime.signals import Interrupted, stop_signals
 
 def add_arguments(parser: Parser) -> None:
     """Adds the command's arguments."""
-    parser.add_argument("inputs", nargs="+", type=pathlib.Path, metavar="INPUT")
+    parser.add_argument("inputs", nargs="*", type=pathlib.Path, metavar="INPUT")
     parser.add_argument(
         "--out",
         type=pathlib.Path,
-        default=pathlib.Path("motion"),
         metavar="DIR",
         help="folder of the results (default: motion); of several inputs each has a folder there",
     )
@@ -96,17 +99,30 @@ def add_arguments(parser: Parser) -> None:
     place.add_argument("--height", type=float, metavar="M", help="standing height of people, m")
     place.add_argument("--focal", type=float, metavar="PX", help="focal length, px")
     place.add_argument("--fov", type=float, metavar="DEG", help="view of the longer side, degrees")
-    place.add_argument("--camera", metavar="FILE.toml", help="calibration of Pose2Sim")
+    place.add_argument(
+        "--camera",
+        metavar="FILE.toml",
+        help="calibration of Pose2Sim; or the number of a camera, whose pose is shown live",
+    )
     place.add_argument("--up", help="the vertical: camera, or x,y,z in camera axes")
     place.add_argument(
         "--lock-feet", action="store_true", help="move people so that standing feet do not slide"
     )
+    live.add_server(parser.add_argument_group("live, with --camera=NUMBER"))
 
 
 def run(args: argparse.Namespace) -> None:
     """Runs the command."""
     from repose_jax.motion import files
 
+    if live.is_source(args.camera):
+        live.run(_live(args))
+        return
+    if not args.inputs:
+        raise ValueError("the INPUT is missing: a video, a keypoint file or a folder of them.")
+    if args.port is not None or args.no_browser:
+        raise ValueError("--port and --no-browser are of the live view: give --camera=0, too.")
+    out = args.out or pathlib.Path("motion")
     kinds = (
         files.available()
         if args.files is None
@@ -128,9 +144,9 @@ def run(args: argparse.Namespace) -> None:
     model = predictor.load(options.weights, options.checkpoint)
     problems = 0
     for path in inputs:
-        out = args.out if len(inputs) == 1 else _unused(args.out / path.stem)
+        folder = out if len(inputs) == 1 else _unused(out / path.stem)
         try:
-            problems += _lift(path, out, model, options, kinds, args.rig)
+            problems += _lift(path, folder, model, options, kinds, args.rig)
         except (ValueError, OSError, ImportError) as error:
             if len(inputs) == 1:
                 raise
@@ -138,8 +154,23 @@ def run(args: argparse.Namespace) -> None:
             problems += 1
     if problems:
         raise ValueError(
-            f"{names.counted(problems, 'problem')}, see above; all other results are in {args.out}."
+            f"{names.counted(problems, 'problem')}, see above; all other results are in {out}."
         )
+
+
+def _live(args: argparse.Namespace) -> argparse.Namespace:
+    """Returns the arguments of `repose live`.
+
+    Raises:
+        ValueError: some have no influence there.
+    """
+    ignored = [name for name in _NOT_LIVE if getattr(args, name) not in (None, False, "full", [])]
+    if ignored:
+        name = "INPUT" if ignored[0] == "inputs" else f"--{ignored[0].replace('_', '-')}"
+        raise ValueError(
+            f"--camera={args.camera} shows a camera, where {name} has no influence; leave it out."
+        )
+    return argparse.Namespace(**{**vars(args), "source": args.camera, "camera": None})
 
 
 def _lift(
@@ -319,4 +350,8 @@ def _names(text: str) -> tuple[str, ...]:
 
 
 _LISTED = 12
+_NOT_LIVE = (
+    *("inputs", "files", "rig", "flip", "format", "joints", "fps", "image_size", "slow_motion"),
+    *("person", "largest", "min_length", "max_gap", "smooth", "lock_feet"),
+)
 _TAKEN: set[pathlib.Path] = set()

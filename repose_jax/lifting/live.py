@@ -37,12 +37,15 @@ class LivePose:
         confidence: `[17]` of the 2D joints at that time; 0 where missing.
         time_s: the time, on the clock of the frames.
         unfiltered_mm: `[17, 3]` the joints as the model predicts them.
+        keypoints_px: `[17, 2]` the 2D joints at that time, between frames interpolated; any value
+            where the confidence is 0.
     """
 
     joints_mm: Float[np.ndarray, "17 3"]
     confidence: Float[np.ndarray, "17"]
     time_s: float
     unfiltered_mm: Float[np.ndarray, "17 3"]
+    keypoints_px: Float[np.ndarray, "17 2"]
 
 
 class Live:
@@ -169,7 +172,10 @@ class Live:
         if self._seen[0][0] > time_s - self._delay_s + self._period / 2:
             return None
         points, seen = self._window(time_s)
-        return self._finished(self._pose(points, seen), seen, time_s - self._delay_s)
+        frame = self._frames - 1 - round(self._delay_s / self._period)
+        pose = self._pose(points, seen)
+        joints = self._finished(pose, time_s - self._delay_s)
+        return LivePose(joints, seen[frame], time_s - self._delay_s, pose, points[frame])
 
     def _window(
         self, time_s: float
@@ -180,7 +186,9 @@ class Live:
         if len(times) == 1:  # as if it had been preceded by a frame without joints
             times = np.array([times[0] - self._period, times[0]])
             points, seen = np.repeat(points, 2, axis=0), np.stack([0 * seen[0], seen[0]])
-        return resample.at(wanted, points, seen, times, self._period)
+        # Frames that are rarer than those of the window are further apart, but nothing is missing.
+        period = max(self._period, float(np.median(np.diff(times))))
+        return resample.at(wanted, points, seen, times, period)
 
     def _pose(
         self, points: Float[np.ndarray, "t 17 2"], seen: Float[np.ndarray, "t 17"]
@@ -198,16 +206,14 @@ class Live:
         return np.asarray(pose) * self._mm
 
     def _finished(
-        self, pose: Float[np.ndarray, "17 3"], seen: Float[np.ndarray, "t 17"], time_s: float
-    ) -> LivePose:
+        self, pose: Float[np.ndarray, "17 3"], time_s: float
+    ) -> Float[np.ndarray, "17 3"]:
         self._poses.append(pose)
-        unfiltered = pose
         if self._filter:
             pose = self._filter.filter(pose, time_s)
         if self._constant_bones:
             pose = bones.with_lengths(pose[None], bones.bone_lengths(np.stack(self._poses)))[0]
-        confidence = seen[self._frames - 1 - round(self._delay_s / self._period)]
-        return LivePose(pose, confidence, time_s, unfiltered)
+        return pose
 
 
 @functools.partial(jax.jit, static_argnums=0, static_argnames="frame")

@@ -65,7 +65,7 @@ def upright(
     floor, warnings = _floor(people, vertical)
     first = people[0].joints_mm[0, HUMAN36M.root].astype(np.float64)
     origin = first + (floor - first @ vertical) * vertical
-    return World(_axes(vertical), origin, source), warnings
+    return World(axes(vertical), origin, source), warnings
 
 
 def read_up(text: str) -> Float[np.ndarray, "3"]:
@@ -151,8 +151,8 @@ def robust_mean(directions: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, "3"]:
     return mean
 
 
-def _axes(up: np.ndarray) -> np.ndarray:
-    """Returns the rotation to the world: its axes as rows."""
+def axes(up: Float[np.ndarray, "3"]) -> Float[np.ndarray, "3 3"]:
+    """Returns the rotation from camera axes to a world with this vertical, of length 1."""
     right = np.array([1.0, 0.0, 0.0])
     if abs(up[0]) > 0.98:  # a camera on its side: right in the world is down in the image
         right = np.array([0.0, np.sign(up[0]), 0.0])

@@ -63,12 +63,12 @@ function inset(canvas, frame, stageWidth, stageHeight) {
   canvas.hidden = hidden;
   if (hidden) return;
   const [w, h] = motion.camera.size;
-  const scale = Math.min(Math.min(260, 0.34 * stageWidth) / w, Math.min(210, 0.28 * stageHeight) / h);
+  const [most, tallest, share] = canvas.classList.contains("picture") ? [320, 420, 0.42] : [260, 210, 0.28];
+  const scale = Math.min(Math.min(most, 0.34 * stageWidth) / w, Math.min(tallest, share * stageHeight) / h);
   canvas.style.width = `${w * scale + 2}px`;
   canvas.style.height = `${h * scale + 2}px`;
   const ctx = sized(canvas, w * scale, h * scale);
   ctx.clearRect(0, 0, w * scale, h * scale);
-  picture(ctx, 0, 0, w * scale, h * scale);
   picture(ctx, 0, 0, w * scale, h * scale);
   detections(ctx, frame, scale, 0, 0, 1.6);
 }

@@ -75,7 +75,7 @@ function drawScene(width, height) {
   const centre = view.name === "camera"
     ? video.eye.map((x, i) => x + 4000 * video.ahead[i]) : view.target;
   if (show.grid) floor(ctx, eye, centre, Math.max(4000, view.distance * 1.5));
-  if (show.paths) people.filter(person => person.visible).forEach(person => walked(ctx, eye, person, state.frame));
+  if (show.paths) people.filter(person => person.visible && person.count).forEach(person => walked(ctx, eye, person, state.frame));
   if (show.camera && view.name !== "camera") frustum(ctx, eye);
   if (show.grid) shadows(ctx, eye);
   for (const part of parts(ctx, eye, state.frame)) part.draw();

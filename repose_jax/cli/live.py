@@ -1,0 +1,169 @@
+"""Show the 3D pose of the person before a camera, as it happens.
+
+    repose live                    the first camera
+    repose live 1 --out session    the second; the 2D joints are kept
+    repose live clip.mp4           a video as if it came from a camera
+
+The pose is shown in the browser, by a page that only this computer serves. The camera's frames and
+poses stay in memory, and are sent nowhere. Ctrl-C ends it. With --out the 2D joints of the session
+are written to keypoints.npz, of which `repose lift` makes the better result: it knows the whole
+motion. `repose lift --camera 0` is the same command.
+"""
+
+import argparse
+import dataclasses
+import pathlib
+import re
+import webbrowser
+from typing import Any
+
+import numpy as np
+
+from repose_jax.cli import environment
+from repose_jax.cli.arguments import Parser
+from repose_jax.runtime.signals import Interrupted
+
+
+def add_arguments(parser: Parser) -> None:
+    """Adds the command's arguments."""
+    parser.add_argument(
+        "source",
+        nargs="?",
+        default="0",
+        metavar="CAMERA",
+        help="number of a camera (default: 0), or a video that is played as one",
+    )
+    parser.add_argument(
+        "--out", type=pathlib.Path, metavar="DIR", help="folder for the 2D joints of the session"
+    )
+    add_server(parser)
+    model = parser.add_argument_group("model")
+    model.add_argument(
+        "--weights", help="shipped weights, a .safetensors file or a run (default: shipped weights)"
+    )
+    model.add_argument("--checkpoint", choices=("best", "latest"), help="of a run (default: best)")
+    model.add_argument(
+        "--detector", help="blazepose (default), rtmpose, rtmo, or the path of an ONNX file"
+    )
+    model.add_argument("--detector-weights", metavar="DIR", help="folder of the detector's files")
+    model.add_argument(
+        "--people",
+        choices=("all", "one"),
+        help="all: look for everybody and show the largest (slower)",
+    )
+    place = parser.add_argument_group("where and how big")
+    place.add_argument("--height", type=float, metavar="M", help="standing height of the person, m")
+    place.add_argument("--focal", type=float, metavar="PX", help="focal length, px")
+    place.add_argument("--fov", type=float, metavar="DEG", help="view of the longer side, degrees")
+    place.add_argument("--camera", metavar="FILE.toml", help="calibration of Pose2Sim")
+    place.add_argument("--up", help="the vertical: camera, or x,y,z in camera axes")
+
+
+def add_server(parser: Any) -> None:
+    """Adds the arguments of the page to a parser or a group of arguments."""
+    parser.add_argument("--port", type=int, help="of the page (default: a free one)")
+    parser.add_argument(
+        "--no-browser", action="store_true", help="print the address of the page, do not open it"
+    )
+
+
+def is_source(text: str | None) -> bool:
+    """Returns whether a text names a camera or a video, and not a calibration."""
+    from repose_jax.detectors import video
+
+    if text is None:
+        return False
+    return re.fullmatch(r"-?\d+", text) is not None or video.is_video(text)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Runs the command."""
+    from repose_jax.detectors import create, video
+    from repose_jax.detectors.newest import Newest
+    from repose_jax.motion.live_server import LiveServer
+
+    environment.start_jax()
+    from repose_jax.lifting import predictor
+    from repose_jax.lifting.options import Options
+    from repose_jax.lifting.session import Session
+
+    known = {field.name for field in dataclasses.fields(Options)}
+    asked = {k: value for k, value in vars(args).items() if k in known and value is not None}
+    options = Options(**{"people": "one", **asked})
+    number = re.fullmatch(r"-?\d+", args.source) is not None
+    with LiveServer(args.port or 0) as server:
+        source = video.open_video(int(args.source) if number else args.source)
+        with Newest(source, paced=not number) as frames:
+            detector = create.create(options.detector, args.detector_weights, people=options.people)
+            model = predictor.load(options.weights, options.checkpoint)
+            session = Session(model, detector, source.size, options, name=source.name)
+            server.page = _page(session, options)
+            try:
+                _show(frames, session, server, browser=not args.no_browser)
+            except Interrupted:
+                pass  # the usual end
+            finally:
+                print(_summary(session, frames.read))
+                if args.out is not None:
+                    _write(args.out, session)
+
+
+def _page(session: Any, options: Any) -> str:
+    from repose_jax.motion import live_page
+
+    camera = session.camera
+    width, height = camera.image_size
+    facts = [
+        ("Detector", options.detector),
+        ("Image", f"{width} × {height} px"),
+        ("Focal length", f"{camera.focal_px:.4g} px, {camera.source}"),
+        ("Height", "that of a usual adult" if options.height is None else f"{options.height:g} m"),
+        ("Axes", "x right, y up, z towards the camera; mm; floor grid 1 m"),
+    ]
+    return live_page.page(session.name, camera, facts)
+
+
+def _show(frames: Any, session: Any, server: Any, *, browser: bool) -> None:
+    """Sends the poses of frames until they end or somebody ends them."""
+    from repose_jax.motion import live_page
+
+    print(f"{session.name}: {server.address} shows the pose; Ctrl-C ends it.", flush=True)
+    if browser:
+        webbrowser.open(server.address)
+    for frame in frames:
+        shown = session.take(frame)
+        if server.listeners:
+            server.send(live_page.message(**{f: getattr(shown, f) for f in _FIELDS}))
+
+
+def _summary(session: Any, read: int) -> str:
+    """Returns what was seen, for the terminal."""
+    found, latencies = session.detections(), np.array(session.latencies_s)
+    line = f"{session.name}: {len(found.time_s)} of {read} frames lifted"
+    if len(found.time_s) > 1:
+        line += f", {(len(found.time_s) - 1) / np.ptp(found.time_s):.1f} per second"
+    if len(latencies):
+        line += f"; latency {1000 * np.median(latencies):.0f} ms (median of {len(latencies)} poses)"
+    return line + "."
+
+
+def _write(folder: pathlib.Path, session: Any) -> None:
+    """Writes the 2D joints of a session."""
+    from repose_jax.keypoints import store
+
+    found = session.detections()
+    if not len(found.frame):
+        print("Nobody was seen: nothing is written.")
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    store.write(folder / store.NAME, found)
+    print(
+        f"The 2D joints are in {folder / store.NAME}; `repose lift {folder} --out {folder}` lifts "
+        "them anew, better: of each moment it knows what comes after."
+    )
+
+
+_FIELDS = (
+    *("time_s", "image", "keypoints_px", "joints_mm", "confidence", "world"),
+    *("latency_s", "rate"),
+)
