@@ -119,7 +119,7 @@ def run(args: argparse.Namespace) -> None:
         live.run(_live(args))
         return
     if not args.inputs:
-        raise ValueError("the INPUT is missing: a video, a keypoint file or a folder of them.")
+        raise ValueError("the following arguments are required: INPUT, or --camera=0 for a camera.")
     if args.port is not None or args.no_browser:
         raise ValueError("--port and --no-browser are of the live view: give --camera=0, too.")
     out = args.out or pathlib.Path("motion")

@@ -85,7 +85,7 @@ class LivePlace:
             self._newest.popleft()
         times, joints, points, sure = map(np.stack, zip(*self._newest, strict=True))
         root = trajectory.root_trajectory(joints, points, sure, self._camera, times)[-1]
-        depth = self._depth.filter(root[None, 2:], pose.time_s).item()
+        depth = self._depth.filter(root[None] * [0, 0, 1], pose.time_s)[0, 2]
         return root * max(depth, trajectory.NEAREST) / root[2]
 
     def _find_world(self) -> None:

@@ -22,7 +22,8 @@ from repose_jax.motion.motion import World
 from repose_jax.runtime import extras
 
 FRAMES, FPS, DELAY = 27, 15, 2
-"""Window of `Live`: a third of the time of a window of the training, and no less accurate."""
+"""Window of `Live`: a third of the time of a window of the training, and no less accurate; shorter
+if the model takes no longer ones."""
 IMAGE_SIZE = 320
 """Longest side of the images that are shown, px."""
 RATE_S = 2.0
@@ -106,7 +107,7 @@ class Session:
             model,
             image_size,
             focal_length=None if assumed else self.camera.focal_px,
-            frames=FRAMES,
+            frames=min(FRAMES, model.config.test_frames),
             fps=FPS,
             delay=DELAY,
         )

@@ -80,7 +80,7 @@ def test_ctrl_c_is_the_usual_end_and_loses_nothing(clip, weights, tmp_path, monk
     [
         (["lift", "--camera=0", "a.mp4"], "INPUT has no influence"),
         (["lift", "--camera=0", "--rig=simple"], "--rig has no influence"),
-        (["lift", "--camera=a.toml"], "INPUT is missing"),
+        (["lift", "--camera=a.toml"], "required: INPUT"),
         (["lift", "a.mp4", "--port=9"], "of the live view"),
         (["live", "-1"], "-1"),
         (["live", "missing.mp4"], "no such file"),
