@@ -119,7 +119,7 @@ def conclude(
     checkpoint: str,
     baselines: Mapping[str, Mapping[str, float]],
 ) -> list[pathlib.Path]:
-    """Prints the tables, and writes them and the pictures; on the first process alone.
+    """Writes the tables and the pictures, and then prints the tables; on the first process alone.
 
     Args:
         config: the experiment.
@@ -140,9 +140,6 @@ def conclude(
 
     name = "trained" if step else "converted"
     compared = {**baselines, name: evaluator.protocol.summary(tally)}
-    print("\n" + table(compared, f"for comparison (protocol {config.eval.protocol})"))
-    print("\nMeans over joints and frames, each counted once:")
-    print("\n" + full_table(tally, evaluator.protocol))
     info = {
         "version": repose_jax.__version__,
         "step": step,
@@ -170,5 +167,8 @@ def conclude(
         folder / "errors.png",
         *pictures.draw_sequences(predictions, folder, config.eval.pictures),
     ]
+    print("\n" + table(compared, f"for comparison (protocol {config.eval.protocol})"))
+    print("\nMeans over joints and frames, each counted once:")
+    print("\n" + full_table(tally, evaluator.protocol))
     print("\nWritten: " + ", ".join(str(path) for path in written))
     return written

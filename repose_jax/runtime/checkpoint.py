@@ -12,7 +12,6 @@ import hashlib
 import json
 import os
 import pathlib
-import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 
@@ -26,7 +25,6 @@ from repose_jax.runtime.former_paths import former_path
 
 T = TypeVar("T")
 KINDS = ("latest", "best")
-_TEMPORARY = ".orbax-checkpoint-tmp"
 
 
 class Damaged(ValueError):
@@ -38,7 +36,7 @@ class _LiteralPath(type(epath.Path())):
 
     def glob(self, pattern: str) -> Iterator["_LiteralPath"]:
         found = glob.glob(os.path.join(glob.escape(os.fspath(self)), pattern))
-        return (self._new(path) for path in found)
+        return (type(self)(path) for path in found)
 
 
 def check_path(workdir: pathlib.Path) -> None:
@@ -62,13 +60,6 @@ def saved_step(workdir: pathlib.Path, kind: str = "latest") -> int | None:
     """Returns the step of the latest, or the best, state that a run has saved, or None."""
     steps = (workdir / "checkpoints" / kind).glob("*")
     return max((int(step.name) for step in steps if step.name.isdigit()), default=None)
-
-
-def remove_unfinished(workdir: pathlib.Path) -> None:
-    """Removes checkpoints that killed runs did not complete; no other run may be saving."""
-    for kind in KINDS:
-        for folder in (workdir / "checkpoints" / kind).glob(f"*{_TEMPORARY}*"):
-            shutil.rmtree(folder, ignore_errors=True)
 
 
 class Checkpoints:
@@ -247,7 +238,7 @@ def _checksum(leaf: Any) -> str:
     """Returns the type of an array and a hash of its shape and bytes."""
     array = np.ascontiguousarray(leaf)
     digest = hashlib.blake2b(repr(np.shape(leaf)).encode(), digest_size=16)
-    digest.update(array.reshape(-1).view(np.uint8))
+    digest.update(array.reshape(-1).view(np.uint8).data)
     return f"{array.dtype}:{digest.hexdigest()}"
 
 

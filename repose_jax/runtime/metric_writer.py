@@ -16,13 +16,16 @@ from PIL import Image
 def read_records(workdir: pathlib.Path) -> list[dict[str, Any]]:
     """Returns the records of `metrics.jsonl` in a workdir; empty if there are none.
 
-    A line that was not written to its end, because the run was killed, is left out.
+    A line that was not written to its end, because the run was killed, or that is damaged, is left
+    out: it is only a log.
     """
     path = workdir / "metrics.jsonl"
     records = []
-    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
-        with contextlib.suppress(json.JSONDecodeError):
-            records.append(json.loads(line))
+    for line in path.read_bytes().splitlines() if path.exists() else ():
+        with contextlib.suppress(ValueError, RecursionError):
+            record = json.loads(line)
+            if isinstance(record, dict) and isinstance(record.get("step"), int | float):
+                records.append(record)
     return records
 
 

@@ -273,11 +273,3 @@ def test_a_checkpoint_of_an_earlier_version_has_no_checksums_and_is_read(copy):
     del info["checksums"]
     path.write_text(json.dumps(info))
     assert_equal(read(copy), plain_plus(1))
-
-
-def test_what_killed_runs_did_not_complete_is_removed(copy):
-    begun = copy / "checkpoints" / "latest" / "40.orbax-checkpoint-tmp"
-    (begun / "state").mkdir(parents=True)
-    checkpoint.remove_unfinished(copy)
-    assert not begun.exists()
-    assert_equal(read(copy), plain_plus(1))

@@ -1,6 +1,7 @@
 import json
 import math
 
+import pytest
 from PIL import Image
 
 from repose_jax.runtime.metric_writer import MetricWriter, read_records
@@ -53,6 +54,17 @@ def test_a_line_that_a_killed_run_did_not_finish_is_removed(tmp_path):
         file.write('{"step": 3, "split": "tra')
     write(tmp_path, [3], resumed_step=2)
     assert [record["step"] for record in records(tmp_path)] == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    "damaged", [b"\xff", b'{"step": 3}\xfe', b"[]", b"3", b'{"split": "train"}', b'{"step": "x"}']
+)
+def test_a_damaged_line_is_removed(damaged, tmp_path):
+    write(tmp_path, range(2))
+    with (tmp_path / "metrics.jsonl").open("ab") as file:
+        file.write(damaged + b"\n")
+    write(tmp_path, [2], resumed_step=1)
+    assert [record["step"] for record in records(tmp_path)] == [0, 1, 2]
 
 
 def test_tensorboard_gets_the_same_values(tmp_path):
