@@ -160,8 +160,9 @@ def single(value: Any) -> float:
     """Returns a number that may be in a list (of lists); NaN if it is none, or beyond `LARGEST`."""
     while isinstance(value, list):
         value = value[0] if value else None
-    good = isinstance(value, numbers.Real) and not isinstance(value, bool)
-    return float(value) if good and -LARGEST < value < LARGEST else np.nan
+    if not isinstance(value, numbers.Real) or isinstance(value, bool):
+        return np.nan
+    return float(value) if abs(value) < LARGEST else np.nan  # compared before: it may be an int
 
 
 def size_of(width: Any, height: Any) -> tuple[int, int] | None:
