@@ -15,17 +15,14 @@ options nothing is detected again.
 """
 
 import argparse
-import contextlib
 import dataclasses
+import functools
 import os
 import pathlib
 import shlex
 import sys
 import time
-from collections.abc import Iterator
 from typing import Any
-
-import numpy as np
 
 from repose_jax.cli import environment, live
 from repose_jax.cli.arguments import Parser
@@ -229,11 +226,11 @@ def _lift_one(
 
     start = time.monotonic()
     with _Bars() as bars:
-        motion = lift.motion_of(detections, model, options, video=film, progress=bars)
-        frames = None if film is None else _frames(film, options)
+        frames = None if film is None else functools.partial(lift.frames_of, film, options)
+        motion = lift.motion_of(detections, model, options, frames=frames, progress=bars)
         problem = None
         try:
-            written = files.write(folder, motion, kinds, frames=frames, rig=rig, progress=bars)
+            written = files.write(folder, motion, kinds, rig=rig, progress=bars)
         except files.NotWritten as error:
             written, problem = error.written, error
     print(_report(motion, folder, written, time.monotonic() - start))
@@ -256,19 +253,6 @@ def _print_error(error: Exception) -> None:
 def _stem(name: str) -> str:
     """Returns the name of a video as that of a folder."""
     return pathlib.PurePath(name.replace("\\", "/")).stem.strip() or "video"
-
-
-def _frames(path: pathlib.Path, options: Any) -> Iterator[tuple[float, np.ndarray]]:
-    """Iterates over a video, at the times of its detections."""
-    from repose_jax.detectors.detect import decoded_ahead
-    from repose_jax.detectors.video import open_video
-
-    with (
-        open_video(path, fps=options.fps) as video,
-        contextlib.closing(decoded_ahead(video)) as frames,
-    ):
-        for time_s, frame in frames:
-            yield time_s / options.slow_motion, frame
 
 
 def _report(motion: Any, folder: pathlib.Path, written: Any, seconds: float) -> str:

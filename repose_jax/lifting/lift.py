@@ -1,15 +1,18 @@
 """From a video or 2D joints to the 3D motion of people, from end to end."""
 
+import contextlib
 import dataclasses
+import functools
 import importlib.metadata
 import os
 import pathlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 import repose_jax
+from repose_jax.detectors import create, detect, video
 from repose_jax.keypoints import read as keypoint_files
 from repose_jax.keypoints import store
 from repose_jax.keypoints.detections import Detections
@@ -57,8 +60,10 @@ def lift(
         if name not in known:
             raise TypeError(names.unknown("option", name, known))
     asked = Options(**options)  # pyright: ignore[reportArgumentType]
+    frames = None
     if isinstance(source, (str, os.PathLike)):
-        found = detections_of(pathlib.Path(source), asked)
+        path = pathlib.Path(source)
+        found = detections_of(path, asked)
         if len(found) > 1:
             listed = ", ".join(one.name for one in found[:5])
             raise ValueError(
@@ -66,9 +71,22 @@ def lift(
                 "them, or all of them with the command repose lift."
             )
         detections = found[0]
+        if video.is_video(path):
+            frames = functools.partial(frames_of, path, asked)
     else:
         detections = _of_arrays(np.asarray(source, np.float64), confidence, asked)
-    return motion_of(detections, predictor.load(asked.weights, asked.checkpoint), asked)
+    model = predictor.load(asked.weights, asked.checkpoint)
+    return motion_of(detections, model, asked, frames=frames)
+
+
+def frames_of(path: pathlib.Path, options: Options) -> Iterator[tuple[float, np.ndarray]]:
+    """Iterates over the frames of a video, at the times of its detections."""
+    with (
+        video.open_video(path, fps=_float(options.fps)) as opened,
+        contextlib.closing(detect.decoded_ahead(opened)) as frames,
+    ):
+        for time_s, frame in frames:
+            yield time_s / options.slow_motion, frame
 
 
 def _of_arrays(values: np.ndarray, confidence: ArrayLike | None, options: Options) -> Detections:
@@ -114,8 +132,6 @@ def detections_of(
         FileNotFoundError: there is no such file.
         ImportError: a video without the extra that reads it.
     """
-    from repose_jax.detectors import create, detect, video
-
     if not path.exists():
         raise FileNotFoundError(f"There is no file or folder {path}.")
     if not video.is_video(path):
@@ -173,7 +189,7 @@ def motion_of(
     model: Predictor,
     options: Options,
     *,
-    video: pathlib.Path | None = None,
+    frames: Callable[[], Iterator[tuple[float, np.ndarray]]] | None = None,
     progress: Stage | None = None,
 ) -> Motion:
     """Lifts the people of detections.
@@ -186,7 +202,7 @@ def motion_of(
         detections: 2D joints of all people.
         model: a predictor whose unit is mm.
         options: what is asked for; what concerns reading the source has no influence.
-        video: path of the video, for drawing on its frames.
+        frames: opens the video, for drawing on its frames; see `frames_of`.
         progress: called as each person is lifted.
 
     Raises:
@@ -249,7 +265,7 @@ def motion_of(
         assumptions=(*assumptions, *_assumed(camera, place.source, options)),
         warnings=tuple(warnings),
         settings=_settings(options),
-        video=None if video is None else os.fspath(video),
+        frames=frames,
     )
 
 

@@ -5,7 +5,7 @@ import json
 import logging
 import os
 import pathlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -15,9 +15,6 @@ from repose_jax.motion.motion import STATUS, Motion, Person
 from repose_jax.motion.rig import RIGS, Rig, fit
 from repose_jax.runtime import extras, names
 from repose_jax.runtime.whole_file import whole
-
-Frames = Iterable[tuple[float, np.ndarray]]
-"""Times, s, and RGB frames of a video."""
 
 
 class _Writer(Protocol):
@@ -81,7 +78,6 @@ def write(
     motion: Motion,
     kinds: Sequence[str] = KINDS,
     *,
-    frames: Frames | None = None,
     rig: str = "full",
     progress: Callable[[str, int, int], None] | None = None,
 ) -> list[pathlib.Path]:
@@ -94,7 +90,6 @@ def write(
         folder: made if it does not exist.
         motion: the motion.
         kinds: of `KINDS`.
-        frames: of the video, for the preview.
         rig: skeleton of .bvh and .glb, "full" or "simple"; see `rig.fit`.
         progress: called with "writing", the number of files that are written, and that of all.
 
@@ -120,7 +115,7 @@ def write(
     offered = [name for name, _ in planned] + [OF_ALL[k] for k in ("mp4", "rrd") if k in kinds]
     shown = {
         "html": lambda path: page.write(path, motion, offered),
-        "mp4": lambda path: preview.write(path, motion, frames),
+        "mp4": lambda path: _write_preview(path, motion),
         "rrd": lambda path: rerun.write(path, motion),
     }
     planned += [(OF_ALL[kind], shown[kind]) for kind in OF_ALL if kind in kinds]
@@ -202,11 +197,14 @@ def _write_summary(path: pathlib.Path, content: Mapping[str, Any]) -> None:
         part.write_text(text + "\n", encoding="utf-8")
 
 
+def _write_preview(path: pathlib.Path, motion: Motion) -> None:
+    preview.write(path, motion, None if motion.frames is None else motion.frames())
+
+
 def save(
     motion: Motion,
     path: str | os.PathLike[str],
     *,
-    frames: Frames | None = None,
     rig: str = "full",
 ) -> list[pathlib.Path]:
     """Writes a motion to one file of the kind that its suffix names.
@@ -221,13 +219,13 @@ def save(
     path = pathlib.Path(path)
     kind = path.suffix[1:].lower()
     if not kind:
-        return write(path, motion, available(), frames=frames, rig=rig)
+        return write(path, motion, available(), rig=rig)
     check([kind])
     rigs = [fit(person, rig) for person in motion.people]
     if kind == "html":
         page.write(path, motion)
     elif kind == "mp4":
-        preview.write(path, motion, frames)
+        _write_preview(path, motion)
     elif kind == "rrd":
         rerun.write(path, motion)
     elif kind == "glb":

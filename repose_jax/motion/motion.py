@@ -3,7 +3,7 @@
 import dataclasses
 import os
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -102,7 +102,8 @@ class Motion:
         assumptions: sentences on what was assumed.
         warnings: sentences on what was found wrong, repaired or skipped.
         settings: what was asked for, and versions; values of JSON.
-        video: path of the video, to draw on its frames; None for other sources.
+        frames: opens the video and iterates over its times, s, and upright RGB frames, to draw on
+            them; None for other sources.
     """
 
     people: tuple[Person, ...]
@@ -114,7 +115,7 @@ class Motion:
     assumptions: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     settings: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-    video: str | None = None
+    frames: Callable[[], Iterator[tuple[float, np.ndarray]]] | None = None
 
     @property
     def fps(self) -> float:

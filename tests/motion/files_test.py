@@ -1,3 +1,4 @@
+import dataclasses
 import json
 
 import numpy as np
@@ -92,6 +93,18 @@ def test_a_path_without_suffix_is_a_folder(tmp_path, monkeypatch):
     monkeypatch.setattr(files, "available", lambda: ("npz",))
     MOTION.save(tmp_path / "walk")
     assert names(tmp_path / "walk") == {"person_1.npz", "person_2.npz", "summary.json"}
+
+
+def test_the_preview_is_drawn_on_the_frames_of_the_video_each_time(tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(files.preview, "write", lambda path, motion, frames: drawn.append(frames))
+    motion = dataclasses.replace(MOTION, frames=lambda: iter([(0.0, np.zeros((4, 4, 3)))]))
+    motion.save(tmp_path / "walk.mp4")
+    motion.save(tmp_path / "again.mp4")
+    MOTION.save(tmp_path / "plain.mp4")
+    first, again, plain = drawn
+    assert len([*first]) == len([*again]) == 1
+    assert plain is None
 
 
 def test_an_unknown_kind_is_refused_with_the_nearest():

@@ -162,7 +162,8 @@ def single(value: Any) -> float:
         value = value[0] if value else None
     if not isinstance(value, numbers.Real) or isinstance(value, bool):
         return np.nan
-    return float(value) if abs(value) < LARGEST else np.nan  # compared before: it may be an int
+    small = -LARGEST < value < LARGEST  # pyright: ignore[reportOperatorIssue]
+    return float(value) if small else np.nan
 
 
 def size_of(width: Any, height: Any) -> tuple[int, int] | None:
