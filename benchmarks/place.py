@@ -1,4 +1,4 @@
-"""Where people are found to be: errors of their path, of the vertical, of contacts and of stature.
+"""Errors of the path, the vertical, the contacts and the stature of people who were lifted.
 
     python -m benchmarks.place --folder=DIR --split=cmu_mocap/30fps:test --data_dir=DIR
 

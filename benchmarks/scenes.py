@@ -15,7 +15,7 @@ _THIGH, _SHIN, _UPPER_ARM, _FOREARM = 0.45, 0.43, 0.30, 0.26  # m
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Scene:
-    """What a detector finds, and who it is.
+    """Detections, and the true person of each.
 
     Attributes:
         detections: poses in random order within each frame.

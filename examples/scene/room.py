@@ -7,7 +7,7 @@ import numpy as np
 from examples.scene.view import View
 
 WALL = -3.4
-"""Where the wall is, m along Z."""
+"""Place of the wall, m along Z."""
 _SAMPLES = 3  # along each side of a pixel
 
 

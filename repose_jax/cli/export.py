@@ -31,7 +31,7 @@ ENDINGS = {
     "onnx": ("ONNX", (".onnx",)),
     "torch": ("PyTorch", (".pt", ".pth", ".bin")),
 }
-"""What is in a file, and how its name ends, by the value of `--to`."""
+"""Content of a file and the end of its name, by the value of `--to`."""
 
 
 def add_arguments(parser: Parser) -> None:

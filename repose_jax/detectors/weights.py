@@ -47,7 +47,7 @@ class Source:
     members: dict[str, str]
 
     def __str__(self) -> str:
-        """What a person would do to get it."""
+        """Returns the step by which a person gets it."""
         if self.kind == "url":
             return self.target
         if self.kind == "npm":
@@ -128,7 +128,7 @@ SOURCES: tuple[Source, ...] = (
         )
     ),
 )
-"""Where files come from, the first choice first."""
+"""Sources of each file, the first choice first."""
 
 
 def cache_dir() -> Path:

@@ -1,4 +1,4 @@
-"""What `lift` is asked for, beside the source."""
+"""Options of `lift`, beside the source."""
 
 import dataclasses
 import math

@@ -16,7 +16,7 @@ LANDMARKS = np.stack([np.linspace(0.9, -0.9, 33), 0.3 * np.sin(np.arange(33) * 2
 
 
 def landmarks_of(hips, head):
-    """Where the networks below see the landmarks of a person."""
+    """Returns the landmarks that the networks below see of a person."""
     along = np.subtract(head, hips)
     beside = np.array([-along[1], along[0]])
     return np.array(hips) + LANDMARKS[:, :1] * along + LANDMARKS[:, 1:] * beside

@@ -1,4 +1,4 @@
-"""What is exported computes the same as the library: StableHLO in JAX, ONNX in onnxruntime."""
+"""An exported file computes the same as the library: StableHLO in JAX, ONNX in onnxruntime."""
 
 import json
 
