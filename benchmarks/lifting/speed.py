@@ -1,6 +1,7 @@
 """Time and memory of lifting: by stage, and of the whole command."""
 
 import dataclasses
+import functools
 import os
 import pathlib
 import subprocess
@@ -82,8 +83,7 @@ def stages(video: pathlib.Path, model: Predictor, frames: int) -> dict[str, floa
             where, short = pathlib.Path(folder) / "mp4", detect_again(video, model)
 
             def preview() -> None:
-                with open_video(video) as opened:
-                    files.write(where, short, ["mp4"], frames=opened)
+                files.write(where, short, ["mp4"])
 
             note("mp4, with decoding", len(images), preview)
     return found
@@ -91,7 +91,9 @@ def stages(video: pathlib.Path, model: Predictor, frames: int) -> dict[str, floa
 
 def detect_again(video: pathlib.Path, model: Predictor) -> Any:
     """Returns the motion of a video."""
-    return lift.motion_of(detect.detect(video, create.create("blazepose")), model, Options())
+    found, options = detect.detect(video, create.create("blazepose")), Options()
+    frames = functools.partial(lift.frames_of, video, options)
+    return lift.motion_of(found, model, options, frames=frames)
 
 
 def _decode(video: pathlib.Path) -> int:
