@@ -6,10 +6,10 @@ import zipfile
 
 import numpy as np
 import pytest
-import tiny_onnx
 
 from repose_jax.detectors import weights
 from repose_jax.detectors.create import create
+from tests.detectors import tiny_onnx
 
 pytest.importorskip("cv2")
 

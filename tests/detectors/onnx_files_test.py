@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
-import tiny_onnx
 
 from repose_jax.detectors.onnx_files import from_files
+from tests.detectors import tiny_onnx
 
 pytest.importorskip("cv2")
 

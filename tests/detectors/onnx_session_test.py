@@ -2,10 +2,10 @@ import zipfile
 
 import numpy as np
 import pytest
-import tiny_onnx
 from onnx import TensorProto, helper
 
 from repose_jax.detectors import onnx_session
+from tests.detectors import tiny_onnx
 
 pytest.importorskip("onnxruntime")
 

@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
-import tiny_onnx
 
 from repose_jax import skeleton
 from repose_jax.detectors import onnx_session
 from repose_jax.detectors.rtmo import Rtmo, is_rtmo
+from tests.detectors import tiny_onnx
 
 pytest.importorskip("cv2")
 HIPS = [skeleton.COCO17.joints.index(f"{side}_hip") for side in ("left", "right")]

@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
-import tiny_onnx
 
 from repose_jax.detectors import onnx_session
 from repose_jax.detectors.rtmpose import CROPS_AT_ONCE, Rtmpose, is_simcc, peak
 from repose_jax.detectors.yolox import Yolox
 from repose_jax.skeleton import HUMAN36M
+from tests.detectors import tiny_onnx
 
 pytest.importorskip("cv2")
 

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
-import tiny_onnx
 
 from repose_jax.detectors import onnx_session
 from repose_jax.detectors.yolox import Yolox, bgr_input, is_yolox
+from tests.detectors import tiny_onnx
 
 pytest.importorskip("cv2")
 FRAMES = {"landscape": (128, 96), "portrait": (96, 128)}

@@ -1,9 +1,9 @@
 import math
 
 import pytest
-from protocols.tallies import tally
 
 from repose_jax.evaluation.tally import Group
+from tests.evaluation.protocols.tallies import tally
 
 WALK, WAVE, EMPTY = (
     Group(name, "S1", action, number)

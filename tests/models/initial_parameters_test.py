@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from flax import nnx
 from golden_files import GOLDEN
-from models_test import TINY
 
 from repose_jax import models
 from repose_jax.runtime.former_paths import former_path
+from tests.models.models_test import TINY
 
 STORED = json.loads((GOLDEN / "initial_parameters.json").read_text())
 

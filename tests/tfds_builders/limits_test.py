@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
-from mocap.person import walking
 
+from tests.tfds_builders.mocap.person import walking
 from tfds_builders import limits
 from tfds_builders.mocap.take import Take
 

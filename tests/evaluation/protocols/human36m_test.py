@@ -3,9 +3,9 @@ import math
 import numpy as np
 import pytest
 
-from protocols.tallies import tally
 from repose_jax.evaluation import protocols
 from repose_jax.evaluation.tally import Group
+from tests.evaluation.protocols.tallies import tally
 
 IN_IMAGE, CAMERA = protocols.get("human36m_2.5d"), protocols.get("human36m_camera")
 

@@ -2,11 +2,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from protocols.tallies import tally
 from repose_jax.evaluation import metrics, protocols
 from repose_jax.evaluation.protocols import mpi_inf_3dhp
 from repose_jax.evaluation.tally import Group
 from repose_jax.skeleton import HUMAN36M, MPI_INF_3DHP, convert
+from tests.evaluation.protocols.tallies import tally
 
 PROTOCOL, SLIP = protocols.get("mpi_inf_3dhp"), protocols.get("mpi_inf_3dhp_scale_slip")
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow_datasets as tfds
 
-from bvh_motion import rigs
+from tests.tfds_builders.bvh_motion import rigs
 from tfds_builders.bvh_motion import bvh_motion_dataset_builder as bvh_motion
 from tfds_builders.records import JOINTS
 

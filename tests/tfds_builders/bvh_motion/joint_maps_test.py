@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from bvh_motion import rigs
+from tests.tfds_builders.bvh_motion import rigs
 from tfds_builders.bvh_motion import joint_maps, person
 from tfds_builders.bvh_motion.recording import read_bvh
 from tfds_builders.records import JOINTS

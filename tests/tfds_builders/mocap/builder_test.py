@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow_datasets as tfds
 
-from mocap.person import walking
+from tests.tfds_builders.mocap.person import walking
 from tfds_builders.mocap.builder import MocapBuilder, mocap_config
 from tfds_builders.mocap.take import Take, resample
 from tfds_builders.mocap.views import views_of

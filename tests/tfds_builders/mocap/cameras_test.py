@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from mocap.person import standing, walking
+from tests.tfds_builders.mocap.person import standing, walking
 from tfds_builders.mocap import cameras
 from tfds_builders.mocap.cameras import draw_azimuths, draw_camera, project, world_to_camera
 

@@ -3,7 +3,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from mocap.person import standing
+from tests.tfds_builders.mocap.person import standing
 from tfds_builders.mocap.detector import ARMS, LEGS, PERFECT, DetectorModel, detect
 
 SIZE = 450.0  # px

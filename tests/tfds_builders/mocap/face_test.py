@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from mocap.person import standing, walking
+from tests.tfds_builders.mocap.person import standing, walking
 from tfds_builders.mocap import face
 
 NOSE, LEFT_EAR, RIGHT_EAR = range(3)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from mocap.person import arms_spread, standing
+from tests.tfds_builders.mocap.person import arms_spread, standing
 from tfds_builders.mocap import occlusion
 from tfds_builders.mocap.cameras import look_at
 from tfds_builders.mocap.occlusion import visible

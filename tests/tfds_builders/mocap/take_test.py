@@ -3,7 +3,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from mocap.person import standing, walking
+from tests.tfds_builders.mocap.person import standing, walking
 from tfds_builders.mocap.face import place_face
 from tfds_builders.mocap.take import Take, resample
 from tfds_builders.records import JOINTS, PARENTS

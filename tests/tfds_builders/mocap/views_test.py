@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from mocap.person import standing, walking
+from tests.tfds_builders.mocap.person import standing, walking
 from tfds_builders.mocap.body import bone_lengths
 from tfds_builders.mocap.cameras import project
 from tfds_builders.mocap.detector import PERFECT
