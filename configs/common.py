@@ -56,6 +56,7 @@ def learn_weights(config: ConfigDict) -> None:
             "Variant 'learned' has no loss to learn; add one, such as 'spatial,temporal,learned'."
         )
     config.objective.learn_weights = True
+    config.optim.scale_by_loss = False  # the loss with its learned weights may be negative
 
 
 BOTH_LOSSES = "spatial loss", "temporal loss"

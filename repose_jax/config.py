@@ -282,6 +282,8 @@ class OptimConfig:
             PyTorch. The other optimisers have none: PyTorch's Adam takes it as a penalty in the
             loss, which no recipe uses, and decoupled it would make "adam" the same as "adamw".
         clip_norm: largest global norm of the gradient; 0 for no clipping.
+        scale_by_loss: multiply the gradient of a batch by its loss, as the authors of MixSTE and
+            D3DP do, so that batches with a larger loss count more.
         ema: decay of the moving average of the parameters that evaluation uses; 0 for none.
         batch_norm_momentum: weight of a batch's statistics in the running ones, at the start.
         batch_norm_momentum_end: the same at the end.
@@ -296,6 +298,7 @@ class OptimConfig:
     warmup_steps: int = setting(0, COUNT_OR_0)
     weight_decay: float = setting(0.01, NOT_NEGATIVE)
     clip_norm: float = setting(1.0, NOT_NEGATIVE)
+    scale_by_loss: bool = setting(False, FLAG)
     ema: float = setting(0.0, RATE)
     batch_norm_momentum: float = setting(0.1, FACTOR)
     batch_norm_momentum_end: float = setting(0.1, FACTOR)
@@ -428,6 +431,11 @@ class Experiment:
             raise ValueError(
                 f"config.model.in_channels is {channels}; it must be at most 3: inputs in the "
                 "frame of the image are x, y and the confidence."
+            )
+        if self.optim.scale_by_loss and self.objective.learn_weights:
+            raise ValueError(
+                "config.optim.scale_by_loss is True; it must be False with "
+                "config.objective.learn_weights, where the loss may be negative."
             )
         motions = [is_motion(spec) for spec in self.data.train]
         if any(motions) and not all(motions):

@@ -199,6 +199,7 @@ def test_a_key_of_an_earlier_version_is_read_from_a_run_and_else_refused(section
         ("train.log_every", [0], "an integer of at least 1"),
         ("train.matmul_precision", ["low"], '"default", "high" or "highest"'),
         ("eval.batch_size", [0], "an integer of at least 1"),
+        ("optim.scale_by_loss", ["False", 1], "True or False"),
         ("eval.flip", ["False"], "True or False"),
         ("eval.pictures", [-1], "an integer of at least 0"),
         ("eval.protocol", ["", None], "a string that is not empty"),
@@ -267,6 +268,11 @@ def test_numbers_are_floats():
 def test_a_stride_leaves_no_frames_out():
     message = "config.data.stride is 10; it must be at most config.data.frames, 9."
     assert refusal({"data": {"frames": 9, "stride": 10}}) == message
+
+
+def test_a_loss_that_may_be_negative_scales_no_gradient():
+    values = {"optim": {"scale_by_loss": True}, "objective": {"learn_weights": True}}
+    assert "config.optim.scale_by_loss is True; it must be False with" in refusal(values)
 
 
 def test_a_model_without_a_name_is_refused():

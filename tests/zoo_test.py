@@ -28,6 +28,7 @@ PARAMETERS = {
     ("motionagformer", "s"): 4_817_119,
     ("motionagformer", "l"): 19_007_111,
     ("mixste", "27"): 33_673_219,
+    ("d3dp", "27"): 34_724_867,
     ("stcformer", "27"): 4_748_000,
     ("mhformer", "27"): 19_184_517,
     ("videopose3d", "81"): 12_753_971,
@@ -161,7 +162,7 @@ def test_the_rates_are_those_of_the_authors():
     assert late[1] == pytest.approx(late[0] / 2, rel=1e-4)
     for name in ("stcformer", "mhformer", "videopose3d", "pstmo"):
         assert (get(name).optim.name, get(name).optim.weight_decay) == ("amsgrad", 0)
-    for name in ("mixste", "poseformer", "poseformerv2"):
+    for name in ("mixste", "d3dp", "poseformer", "poseformerv2"):
         assert (get(name).optim.name, get(name).optim.weight_decay) == ("adamw", 0.1)
     for name in RECIPES:
         assert get(name).optim.clip_norm == 0

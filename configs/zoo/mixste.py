@@ -10,8 +10,9 @@ The paper's result, MPJPE in mm (the paper's, not ours; every frame, every video
 
 Not reproduced: the authors' code starts the backward pass with the loss in place of 1, so that the
 gradient of a batch is scaled by its loss; AdamW undoes a constant scale, but batches of a larger
-loss count more there. Its clips are centred in a video and repeat its edge frames; ours start at
-its first frame, and the last one is moved back to end at its last.
+loss count more there (`--config.optim.scale_by_loss=True` does so here). Its clips are centred in a
+video and repeat its edge frames; ours start at its first frame, and the last one is moved back to
+end at its last.
 """
 
 from ml_collections import ConfigDict

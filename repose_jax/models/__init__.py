@@ -7,6 +7,7 @@ from typing import Any
 import jax
 from flax import nnx
 
+from repose_jax.models.d3dp import D3dp, D3dpConfig
 from repose_jax.models.layers import KeySequence
 from repose_jax.models.lifter import Lifter, LifterConfig
 from repose_jax.models.mhformer import MHFormer, MHFormerConfig
@@ -28,6 +29,7 @@ MODELS: dict[str, tuple[Callable[..., Lifter], type[LifterConfig]]] = {
     "pstmo": (Pstmo, PstmoConfig),
     "motionagformer": (MotionAGFormer, MotionAGFormerConfig),
     "mixste": (Mixste, MixsteConfig),
+    "d3dp": (D3dp, D3dpConfig),
     "stcformer": (Stcformer, StcformerConfig),
     "mhformer": (MHFormer, MHFormerConfig),
     "videopose3d": (VideoPose3D, VideoPose3DConfig),

@@ -119,6 +119,12 @@ class Lifter(nnx.Module, Generic[Config]):
         """
         return (self(x, key),)
 
+    def training_outputs(
+        self, x: Float[Array, "b t j cin"], targets: Float[Array, "b t j 3"], key: PRNGKeyArray
+    ) -> tuple[Float[Array, "b _ j 3"], ...]:
+        """Returns the `outputs` of a training step; of a denoiser from its targets with noise."""
+        return self.outputs(x, key)
+
 
 class CentreLifter(Lifter[Config]):
     """A lifter of the centre frame of a window of `config.frames` frames."""

@@ -88,8 +88,15 @@ class Mixste(Lifter[MixsteConfig]):
         """Lifts every frame of clips of `config.frames` frames; see `Lifter`."""
         config = self.config
         check_clips(x, config, least=config.frames, most=config.frames)
+        return self._lift(self.embed(x), key)
+
+    def _lift(
+        self, tokens: Float[Array, "b t j c"], key: PRNGKeyArray | None
+    ) -> Float[Array, "b t j cout"]:
+        """Returns the poses of embedded joints."""
+        config = self.config
         joints_key, frames_key, *block_keys = split_key(key, 2 + 2 * config.depth)
-        x = (self.embed(x) + self.joint_embedding[...]).astype(config.dtype)
+        x = (tokens + self.joint_embedding[...]).astype(config.dtype)
         x = dropout(x, config.dropout, joints_key)
         for layer, (over_joints, over_frames) in enumerate(
             zip(self.over_joints, self.over_frames, strict=True)

@@ -1,5 +1,6 @@
 """Names of the tensors in the authors' PyTorch checkpoints: one file per network."""
 
+from repose_jax.torch_import.d3dp import D3DP
 from repose_jax.torch_import.dstformer import DSTFORMER
 from repose_jax.torch_import.mhformer import MHFORMER
 from repose_jax.torch_import.mixste import MIXSTE
@@ -17,6 +18,7 @@ TENSOR_NAMES: dict[str, TensorNames] = {  # by the name of the model in `repose_
     "pstmo": PSTMO,
     "motionagformer": MOTIONAGFORMER,
     "mixste": MIXSTE,
+    "d3dp": D3DP,
     "stcformer": STCFORMER,
     "mhformer": MHFORMER,
     "videopose3d": VIDEOPOSE3D,

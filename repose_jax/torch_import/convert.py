@@ -73,7 +73,7 @@ def fill(model: Model, known: TensorNames, state_dict: Mapping[str, Any], *, nam
         The model.
 
     Raises:
-        ValueError: as in `from_torch`.
+        ValueError: as in `from_torch`; or a constant of the network has another value.
     """
     params: dict[Any, Any] = dict(nnx.to_flat_state(nnx.state(model)))
     arrays = {
@@ -85,7 +85,13 @@ def fill(model: Model, known: TensorNames, state_dict: Mapping[str, Any], *, nam
     _check_network(name, known, shapes)
     _check_sizes(name, model.config, known, known.sizes(shapes))
     problems, unfilled = [], set(params)
+    constants = known.constants()
     for key, value in arrays.items():
+        wanted = constants.get(key.removeprefix("module."))
+        if wanted is not None:
+            if value.shape != wanted.shape or not np.allclose(value, wanted, rtol=1e-5, atol=0):
+                problems.append(f"{key} has other values than in the authors' code")
+            continue
         target = known.target(key.removeprefix("module."))
         if target is None or target[0] not in unfilled:
             problems.append(f"unused tensor {key}")

@@ -38,12 +38,14 @@ class TensorNames:
         names: paths of parameters to the names of their tensors, and of others that the model of
             these parameters has not.
         not_inferred: fields of the model's config that the shapes do not determine.
+        constants: returns tensors of given values by their names, which are no parameters.
     """
 
     target: Callable[[str], Target | None]
     sizes: Callable[[Shapes], Mapping[str, Any]]
     names: Callable[[Collection[Path]], Iterable[str]]
     not_inferred: tuple[str, ...] = ("heads",)
+    constants: Callable[[], Mapping[str, np.ndarray]] = dict
 
 
 def expand(*patterns: str) -> Callable[[Collection[Path]], Iterator[str]]:
@@ -81,7 +83,7 @@ def to_theirs(known: TensorNames, params: Mapping[Path, np.ndarray]) -> dict[str
     Raises:
         ValueError: a parameter has no name there.
     """
-    tensors, unnamed = {}, set(params)
+    tensors, unnamed = dict(known.constants()), set(params)
     for name in known.names(params):
         target = known.target(name)
         if target is not None and target[0] in unnamed:

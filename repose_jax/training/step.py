@@ -26,6 +26,7 @@ def train_step(
     optimizer: optax.GradientTransformation,
     momentum: optax.Schedule,
     ema: float,
+    scale_by_loss: bool,
     seed: int,
     microbatches: int,
 ) -> tuple[state.TrainState, dict[str, jax.Array]]:
@@ -39,6 +40,7 @@ def train_step(
         optimizer: the update rule.
         momentum: step to the weight of a batch in the running statistics of batch norms.
         ema: decay of the moving average, where the state keeps one.
+        scale_by_loss: multiply the gradient by the loss of the batch.
         seed: seed of dropout and stochastic depth.
         microbatches: parts of the batch that go through the model one after the other.
 
@@ -56,7 +58,8 @@ def train_step(
         model = nnx.merge(graphdef, params["model"], stats)
         first, _ = model.context
         total, parts = jnp.zeros(()), {}
-        for output in model.outputs(rows["inputs"][..., : model.config.in_channels], key):
+        inputs = rows["inputs"][..., : model.config.in_channels]
+        for output in model.training_outputs(inputs, rows["targets"], key):
             whole = output.shape[1] == rows["targets"].shape[1]
             frames = slice(None) if whole else slice(first, first + output.shape[1])
             targets, mask = rows["targets"][:, frames], rows["mask"][:, frames]
@@ -83,6 +86,8 @@ def train_step(
         grads, seen = jax.lax.scan(add, zero, microbatch_inputs)
         found = jax.tree.map(lambda x: x.sum(0), seen), grads
     (loss, (parts, batch_stats)), grads = found
+    if scale_by_loss:
+        grads = optax.tree.scale(loss, grads)
     with jax.named_scope("update"):
         updates, opt_state = optimizer.update(grads, train_state.opt_state, train_state.params)
         params: Any = optax.apply_updates(train_state.params, updates)
@@ -110,6 +115,7 @@ def jit_step(run: Run) -> jax.stages.Wrapped:
         optimizer=run.optimizer,
         momentum=run.momentum,
         ema=run.config.optim.ema,
+        scale_by_loss=run.config.optim.scale_by_loss,
         seed=run.config.train.seed,
         microbatches=run.microbatches,
     )

@@ -30,6 +30,8 @@ def test_the_tensors_of_the_authors_networks_are_returned_as_they_were(name):
     sizes = {key: heads[key] for key in known.not_inferred if key in heads}
     sizes |= known.sizes({key: tensor.shape for key, tensor in wanted.items()})
     found = torch_export.state_dict(with_weights_of(wanted, name, **sizes))
+    for key, constant in known.constants().items():
+        np.testing.assert_array_equal(found.pop(key), constant, err_msg=key)
     assert found.keys() == wanted.keys()
     for key, tensor in wanted.items():
         assert found[key].dtype == np.float32

@@ -33,6 +33,7 @@ TINY = {
         "representation": 8,
     },
     "mixste": {"frames": FRAMES, "width": 8, "depth": 2, "heads": 2},
+    "d3dp": {"frames": FRAMES, "width": 8, "depth": 2, "heads": 2},
     "poseformer": {"frames": FRAMES, "width": 4, "depth": 1, "heads": 2},
     "poseformerv2": {
         "frames": FRAMES,
@@ -59,6 +60,7 @@ PARAMETERS = {  # of the authors' model that the defaults are
     "videopose3d": 16_952_371,
     "motionagformer": 11_723_811,
     "mixste": 33_783_811,
+    "d3dp": 34_835_459,
     "poseformer": 9_602_885,
     "poseformerv2": 14_381_899,
     "mhformer": 31_516_125,

@@ -15,6 +15,7 @@ from golden_files import GOLDEN, load
 from small_run import assert_close, records, restore
 
 from repose_jax import cli, models
+from repose_jax.models import diffusion
 from repose_jax.runtime.checkpoint import Checkpoints
 from repose_jax.torch_import import convert
 from repose_jax.training import loop as train
@@ -282,6 +283,34 @@ def test_random_numbers_and_counts_of_batches_are_read_past(zipped, save):
         content = {"random_state": state, "model_pos": tensors}
         read = convert.read_torch(save(content, _use_new_zipfile_serialization=zipped))
         assert list(read) == ["bn.weight"]
+
+
+def test_a_checkpoint_of_d3dp_is_read_with_its_schedule_checked(save):
+    torch = pytest.importorskip("torch")
+    _, weights, _ = load("d3dp_tiny", {})
+    sizes = {"frames": 27, "width": 32, "depth": 2}
+    tensors = {f"module.{name}": torch.from_numpy(array) for name, array in weights.items()}
+    buffers = {f"module.{n}": torch.tensor(a) for n, a in diffusion.schedule().items()}
+    parameter = torch.nn.Parameter(torch.ones(2))
+    optimizer = torch.optim.AdamW([parameter])
+    parameter.sum().backward()
+    optimizer.step()  # so that it has a state
+    content = {
+        "epoch": 3,
+        "lr": 6e-5,
+        "random_state": np.random.RandomState(1),
+        "optimizer": optimizer.state_dict(),
+        "model_pos": {**buffers, **tensors},
+    }
+    model = convert.from_torch("d3dp", convert.read_torch(save(content)), **sizes)
+    wanted = convert.from_torch("d3dp", weights, **sizes)
+    assert_close(nnx.state(model), nnx.state(wanted))
+    buffers["module.betas"][7] *= 1.01
+    content["model_pos"] = {**buffers, **tensors}
+    with pytest.raises(
+        ValueError, match=r"module\.betas has other values than in the authors' code"
+    ):
+        convert.from_torch("d3dp", convert.read_torch(save(content)), **sizes)
 
 
 class Hostile:

@@ -108,6 +108,20 @@ def test_microbatches_change_neither_losses_nor_update(in_parts):
     assert_close(same.params, state.params, rtol=1e-3, atol=2e-5)
 
 
+def test_the_gradient_of_a_batch_may_be_scaled_by_its_loss(started, step):
+    run, first = started
+    optim = dataclasses.replace(run.config.optim, scale_by_loss=True)
+    objective = dataclasses.replace(run.config.objective, learn_weights=False)
+    scaled = dataclasses.replace(
+        run, config=dataclasses.replace(run.config, optim=optim, objective=objective)
+    )
+    batch = batch_of(run, 0)
+    _, plain = step(jax.tree.map(jnp.copy, first), batch)
+    _, metrics = jit_step(scaled)(jax.tree.map(jnp.copy, first), batch)
+    assert metrics["loss"] == plain["loss"] != 1
+    np.testing.assert_allclose(metrics["grad_norm"], plain["loss"] * plain["grad_norm"], rtol=1e-5)
+
+
 def test_a_microbatch_needs_less_memory(in_parts):
     def temporary(made):
         run, state = made
