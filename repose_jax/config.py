@@ -114,6 +114,11 @@ DATASETS = Rule(
     lambda x: all(isinstance(s, str) and re.fullmatch(r"[^/:]+/[^/:]+:[^/]+", s) for s in x),
 )
 
+JOINTS = Rule(
+    tuple,
+    'a list of names of joints, such as ("neck",)',
+    lambda x: all(isinstance(joint, str) for joint in x),
+)
 HINTS = Rule(
     tuple,
     "a list of some of " + ", ".join(f'"{word}"' for word in KNOWN),
@@ -181,6 +186,8 @@ class DataConfig:
             the "person"; see `repose_jax.data.normalise`.
         known: what a model in the person's frame is given of the test data's cameras, some of
             "fps", "focal" and "up"; see `clips.make`.
+        dropped_joints: joints that count neither in the losses nor in the evaluation, ("neck",) for
+            the 16 joints of SemGCN.
     """
 
     train: tuple[str, ...] = setting((), DATASETS)
@@ -196,6 +203,7 @@ class DataConfig:
     flip_share: float = setting(0.5, SHARE)
     normalise: str = setting("image", choice(*NORMALISATIONS))
     known: tuple[str, ...] = setting(("fps",), HINTS)
+    dropped_joints: tuple[str, ...] = setting((), JOINTS)
 
     def __post_init__(self):
         _check(self, "config.data")

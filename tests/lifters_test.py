@@ -163,6 +163,7 @@ def test_weights_of_another_model_are_refused(config, finished, tmp_path):
         ({"name": "repose", "frames": 9}, {"frames": 10}, {}, "more than config.model.frames, 9"),
         ({"name": "repose", "frames": 9}, {}, {"frames": 10}, "config.eval.frames is 10, more"),
         ({"name": "mixste", "frames": 9, "depth": 1}, {}, {}, "is 1, not config.model.frames, 9"),
+        ({"name": "semgcn", "frames": 9}, {}, {}, r"dropped_joints is \(\); add neck, which 'sem"),
     ],
 )
 def test_clips_that_the_model_does_not_take_are_refused(config, model, data, evaluation, message):

@@ -38,6 +38,8 @@ PARAMETERS = {
     ("pstmo", "full"): 7_009_382,
     ("poseformer", "27"): 9_573_455,
     ("poseformerv2", "27"): 14_355_739,
+    ("semgcn", "local"): 267_343,
+    ("semgcn", "neck"): 267_373,
 }
 
 
@@ -113,6 +115,7 @@ def test_the_losses_are_those_of_the_papers():
     family = {"mpjpe": 1.0, "n_mpjpe": 0.5, "velocity": 20.0}
     mixste = {"weighted_mpjpe": 1.0, "temporal_consistency": 0.5, "velocity": 2.0}
     special = {"motionbert": family, "motionagformer": family, "mixste": mixste}
+    special |= {"semgcn": {"mse": 1.0}}
     for name in RECIPES:
         assert weights(get(name)) == special.get(name, {"mpjpe": 1.0})
 
@@ -136,7 +139,7 @@ def test_lifters_of_the_centre_train_on_single_frames_or_on_as_many_in_clips(nam
         assert 0 <= left_over < experiment.data.frames
 
 
-@every_recipe
+@pytest.mark.parametrize("name", sorted({*RECIPES} - {"semgcn"}))
 def test_every_epoch_of_a_camera_space_recipe_has_each_clip_and_its_mirror_image(name):
     experiment = get(name)
     assert experiment.data.flip_share == 0.5
@@ -164,8 +167,21 @@ def test_the_rates_are_those_of_the_authors():
         assert (get(name).optim.name, get(name).optim.weight_decay) == ("amsgrad", 0)
     for name in ("mixste", "d3dp", "poseformer", "poseformerv2"):
         assert (get(name).optim.name, get(name).optim.weight_decay) == ("adamw", 0.1)
-    for name in RECIPES:
+    semgcn = get("semgcn").optim
+    assert (semgcn.name, semgcn.weight_decay, semgcn.clip_norm) == ("adam", 0, 1)
+    falls = rates("semgcn", epochs=(0, 3, 4, 8))
+    assert falls == pytest.approx([1e-3, 1e-3, 0.96e-3, 0.96e-3 * 0.96], rel=1e-4)
+    for name in {*RECIPES} - {"semgcn"}:
         assert get(name).optim.clip_norm == 0
+
+
+def test_semgcn_mirrors_nothing_and_drops_the_neck_unless_its_graph_has_it():
+    for variant, epochs in (("", 100), ("gt2d", 30), ("gt2d,local", 50), ("local", 100)):
+        experiment = get("semgcn", variant)
+        assert (experiment.data.flip_share, experiment.eval.flip) == (0, False)
+        assert experiment.train.epochs == epochs
+        assert experiment.data.dropped_joints == ("neck",)
+    assert get("semgcn", "neck").data.dropped_joints == ()
 
 
 def test_the_momentum_of_videopose3ds_batch_norms_falls():

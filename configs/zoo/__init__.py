@@ -90,6 +90,7 @@ def budget(config: ConfigDict) -> None:
     """Trains as briefly as `budget` of `configs/mocap.py`, the same for every model."""
     config.update(mocap.BUDGET.change)
     config.optim.update({"clip_norm": 1.0, "drop_every": 0})
+    config.data.flip_share, config.eval.flip = 0.5, True
 
 
 CLIPS = Variant(
@@ -129,7 +130,7 @@ def variants(*own: Variant) -> tuple[Variant, ...]:
 def tiny(**sizes: Any) -> Variant:
     """Returns a model of about 0.15 million parameters on the same clips for every recipe.
 
-    Every frame of a clip is trained on and evaluated.
+    Every frame of a clip is trained on and evaluated, with all joints.
 
     Args:
         **sizes: fields of the model's configuration.
@@ -139,7 +140,7 @@ def tiny(**sizes: Any) -> Variant:
         config.model.update(sizes)
         if config.data.frames == 1:
             clips(config, 27)
-        config.data.update({"frames": 27, "stride": 9})
+        config.data.update({"frames": 27, "stride": 9, "dropped_joints": ()})
         config.eval.update({"frames": None, "output": "every"})
 
     decides = ("size", "frames", "clips")

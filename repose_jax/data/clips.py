@@ -21,6 +21,7 @@ from repose_jax.config import (
 from repose_jax.data import cameras
 from repose_jax.data.normalise import mirror_inputs, to_image_frame, to_person_frame
 from repose_jax.data.sequences import Sequences
+from repose_jax.runtime.names import unknown
 from repose_jax.skeleton import HUMAN36M, flip
 
 
@@ -91,6 +92,7 @@ class Clips:
             sequence its first and last frames repeat.
         normalise: frame of reference of the model's inputs, of the "image" or of the "person".
         known: what the model is given of the camera in the person's frame: "fps", "focal", "up".
+        counted: `[j]` joints that count in losses and evaluations.
     """
 
     sequences: Sequences
@@ -104,6 +106,7 @@ class Clips:
     context: tuple[int, int] = (0, 0)
     normalise: str = "image"
     known: tuple[str, ...] = ("fps",)
+    counted: Bool[np.ndarray, " j"] = dataclasses.field(default_factory=lambda: counted_joints(()))
 
     def __len__(self) -> int:
         return len(self.windows.start)
@@ -125,6 +128,7 @@ def cut(
         context=context,
         normalise=data.normalise,
         known=data.known,
+        dropped_joints=data.dropped_joints,
     )
 
 
@@ -141,6 +145,7 @@ def make(
     context: tuple[int, int] = (0, 0),
     normalise: str = "image",
     known: tuple[str, ...] = ("fps",),
+    dropped_joints: tuple[str, ...] = (),
 ) -> Clips:
     """Cuts sequences into clips.
 
@@ -166,6 +171,7 @@ def make(
             "person"; see `repose_jax.data.normalise`.
         known: of the frame rate "fps", the "focal" length and the world's vertical, "up", those
             that the model is given where they are known; in the person's frame alone.
+        dropped_joints: joints that do not count; see `counted_joints`.
 
     Raises:
         ValueError: an unknown option, an invalid stride, or an option that the labels exclude.
@@ -213,7 +219,21 @@ def make(
         context=context,
         normalise=normalise,
         known=known,
+        counted=counted_joints(dropped_joints),
     )
+
+
+def counted_joints(dropped: tuple[str, ...]) -> Bool[np.ndarray, " j"]:
+    """Returns which joints count in losses and evaluations: all but the dropped ones.
+
+    Raises:
+        ValueError: there is no such joint, or it is the root, to which poses are relative.
+    """
+    joints = [joint for j, joint in enumerate(HUMAN36M.joints) if j != HUMAN36M.root]
+    for joint in dropped:
+        if joint not in joints:
+            raise ValueError(unknown("config.data.dropped_joints", joint, joints))
+    return ~np.isin(HUMAN36M.joints, dropped)
 
 
 def true_keypoints(sequences: Sequences) -> Float[np.ndarray, "n j 2"]:
@@ -277,7 +297,8 @@ def gather(clips: Clips, index: Int[np.ndarray, " b"]) -> dict[str, np.ndarray]:
     Returns:
         `inputs` `[b, before + t + after, j, 3]`; `targets` `[b, before + t + after, j, 3]` in the
         units of the model, relative to the root unless `root_relative` is false; `mask`
-        `[b, before + t + after, 1]` true for frames that exist.
+        `[b, before + t + after, 1]` true for frames that exist, or `[..., j]` with the joints that
+        count in them, if some do not.
     """
     before, after = clips.context
     taken = rows(clips, index, clips.context)
@@ -289,6 +310,8 @@ def gather(clips: Clips, index: Int[np.ndarray, " b"]) -> dict[str, np.ndarray]:
         targets -= root
     frame = clips.windows.start[index, None] + np.arange(-before, clips.frames + after)
     mask = (frame == taken)[..., None]
+    if not clips.counted.all():
+        mask = mask & clips.counted
     return {"inputs": model_inputs(clips, index), "targets": targets, "mask": mask}
 
 

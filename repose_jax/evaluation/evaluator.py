@@ -146,9 +146,15 @@ def clip_context(config: Experiment, model: Lifter, section: str) -> tuple[int, 
         The frames before and after a clip that the model needs.
 
     Raises:
-        ValueError: the model does not take clips of that length.
+        ValueError: the model does not take clips of that length, or has not all joints that count.
     """
     name, window = config.model["name"], centre_window(config)
+    dropped = config.data.dropped_joints
+    if missing := [joint for joint in model.dropped_joints if joint not in dropped]:
+        raise ValueError(
+            f"config.data.dropped_joints is {dropped}; add {', '.join(missing)}, which {name!r} "
+            "has not (config.model.dropped_joints)."
+        )
     if any(model.context):  # takes clips of any length, with their context
         if window is not None:
             raise ValueError(

@@ -26,7 +26,7 @@ def _scores(metrics, prediction, target, mask):
 
 
 def score(predictions: Predictions, *, batch_size: int = 32) -> Tally:
-    """Sums every metric over the valid frames, each of them once.
+    """Sums every metric over the valid frames, each of them once, and the joints that count.
 
     Args:
         predictions: predicted and true poses; those in frames that are not valid are ignored.
@@ -61,11 +61,11 @@ def score(predictions: Predictions, *, batch_size: int = 32) -> Tally:
     }
     for index, new in clips_lib.eval_batches(clips, batch_size):
         rows = clips_lib.rows(clips, index)
-        frame_mask = (new & valid[rows])[..., None]
-        add(_scores(along["clips"], prediction[rows], target[rows], frame_mask), rows)
+        mask = (new & valid[rows])[..., None] & clips.counted
+        add(_scores(along["clips"], prediction[rows], target[rows], mask), rows)
     for begin, end in zip(sequences.offsets[:-1], sequences.offsets[1:], strict=True):
         padded = -(end - begin) % _SEQUENCE_BLOCK + end - begin
         rows = np.minimum(np.arange(begin, begin + padded), end - 1)
-        frame_mask = (valid[rows] & (np.arange(padded) < end - begin))[:, None]
-        add(_scores(along["sequences"], prediction[rows], target[rows], frame_mask), rows)
+        mask = (valid[rows] & (np.arange(padded) < end - begin))[:, None] & clips.counted
+        add(_scores(along["sequences"], prediction[rows], target[rows], mask), rows)
     return Tally(groups=groups, totals=totals, weights=weights)

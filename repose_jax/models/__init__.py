@@ -19,6 +19,7 @@ from repose_jax.models.poseformer import PoseFormer, PoseFormerConfig
 from repose_jax.models.poseformerv2 import PoseFormerV2, PoseFormerV2Config
 from repose_jax.models.pstmo import Pstmo, PstmoConfig
 from repose_jax.models.repose import Repose, ReposeConfig
+from repose_jax.models.semgcn import Semgcn, SemgcnConfig
 from repose_jax.models.stcformer import Stcformer, StcformerConfig
 from repose_jax.models.videopose3d import VideoPose3D, VideoPose3DConfig
 from repose_jax.runtime.names import closest, unknown
@@ -35,6 +36,7 @@ MODELS: dict[str, tuple[Callable[..., Lifter], type[LifterConfig]]] = {
     "videopose3d": (VideoPose3D, VideoPose3DConfig),
     "poseformer": (PoseFormer, PoseFormerConfig),
     "poseformerv2": (PoseFormerV2, PoseFormerV2Config),
+    "semgcn": (Semgcn, SemgcnConfig),
     "mixer": (Mixer, MixerConfig),
 }
 

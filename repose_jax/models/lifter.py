@@ -76,10 +76,12 @@ class Lifter(nnx.Module, Generic[Config]):
         fixed_length: whether it takes clips of `config.frames` frames only, rather than of up to
             as many. Irrelevant for a model with context, which takes any clip in which a frame has
             its context.
+        dropped_joints: joints that the network has not: it gives a place between others for them.
     """
 
     config: Config
     fixed_length: bool = False
+    dropped_joints: tuple[str, ...] = ()
 
     @property
     def context(self) -> tuple[int, int]:

@@ -141,6 +141,12 @@ def mpjpe(prediction: Poses, target: Poses, valid: Valid) -> Terms:
 
 
 @loss
+def mse(prediction: Poses, target: Poses, valid: Valid) -> Terms:
+    """Mean squared error of the coordinates, in squared units."""
+    return jnp.mean((prediction - target) ** 2, axis=-1), valid
+
+
+@loss
 def n_mpjpe(prediction: Poses, target: Poses, valid: Valid) -> Terms:
     """`mpjpe` after `optimal_scale`, through which gradients flow too."""
     return _norm(optimal_scale(prediction, target) * prediction - target), valid

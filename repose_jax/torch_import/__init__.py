@@ -8,6 +8,7 @@ from repose_jax.torch_import.motionagformer import MOTIONAGFORMER
 from repose_jax.torch_import.poseformer import POSEFORMER
 from repose_jax.torch_import.poseformerv2 import POSEFORMERV2
 from repose_jax.torch_import.pstmo import PSTMO
+from repose_jax.torch_import.semgcn import SEMGCN
 from repose_jax.torch_import.stcformer import STCFORMER
 from repose_jax.torch_import.tensors import TensorNames
 from repose_jax.torch_import.videopose3d import VIDEOPOSE3D
@@ -24,4 +25,5 @@ TENSOR_NAMES: dict[str, TensorNames] = {  # by the name of the model in `repose_
     "videopose3d": VIDEOPOSE3D,
     "poseformer": POSEFORMER,
     "poseformerv2": POSEFORMERV2,
+    "semgcn": SEMGCN,
 }

@@ -146,8 +146,8 @@ def _check_sizes(
         raise OtherSizesError(
             differing,
             f"The checkpoint does not fit {name!r} of these sizes: in it {', '.join(sizes)}. "
-            f"Give {' '.join(flags)}, or the same as arguments in Python. Check also what cannot "
-            f"be inferred from it: {', '.join(others)}.",
+            f"Give {' '.join(flags)}, or the same as arguments in Python."
+            + (f" Check also what cannot be inferred from it: {', '.join(others)}." * bool(others)),
         )
 
 

@@ -77,7 +77,9 @@ def simulated(
         normalise=config.data.normalise,
         flip_share=config.data.flip_share,
     )
-    return made | {"targets": made["targets"] * (UNITS[config.data.unit] / UNITS["metres"])}
+    targets = made["targets"] * (UNITS[config.data.unit] / UNITS["metres"])
+    counted = clips_lib.counted_joints(config.data.dropped_joints)
+    return made | {"targets": targets, "mask": made["mask"] & counted}
 
 
 def landmarks(examples: MotionWindows, mesh: Mesh) -> Float[Array, "n l 3"]:

@@ -51,6 +51,20 @@ def test_context_changes_neither_the_frames_of_clips_nor_which_are_new():
         np.testing.assert_array_equal(batches[0][key], batches[1][key][:, 4:-4])
 
 
+def test_dropped_joints_do_not_count_in_any_frame():
+    clips, whole = make(dropped_joints=("neck",)), make()
+    batch, wanted = (clips_lib.gather(c, np.arange(len(c))) for c in (clips, whole))
+    neck = HUMAN36M.joints.index("neck")
+    assert not batch["mask"][..., neck].any()
+    np.testing.assert_array_equal(
+        np.delete(batch["mask"], neck, -1).all(-1), wanted["mask"][..., 0]
+    )
+    np.testing.assert_array_equal(batch["inputs"], wanted["inputs"])
+    for wrong in ("nose", "pelvis"):
+        with pytest.raises(ValueError, match=f"no config.data.dropped_joints '{wrong}'.* neck, "):
+            make(dropped_joints=(wrong,))
+
+
 def test_targets_can_be_in_millimetres():
     batches = [clips_lib.gather(make(unit=unit), np.arange(3)) for unit in clips_lib.UNITS]
     np.testing.assert_allclose(batches[0]["targets"] * 1000, batches[1]["targets"], atol=1e-3)

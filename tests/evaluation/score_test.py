@@ -143,6 +143,20 @@ def test_frames_that_are_not_valid_do_not_count():
     np.testing.assert_allclose(tally.mean("mpjpe"), error.mean(), rtol=1e-5)
 
 
+def test_dropped_joints_have_no_part_in_any_metric(tally):
+    neck = HUMAN36M.joints.index("neck")
+    counted = clips_lib.counted_joints(("neck",))
+    clips = dataclasses.replace(CLIPS, counted=counted)
+    without = score(stretched, clips)
+    changed = score(lambda x: stretched(x).at[..., neck, :].add(1.0), clips)
+    for metric in METRICS:
+        assert changed.mean(metric) == pytest.approx(without.mean(metric), rel=1e-6)
+        assert np.isnan(without.mean(metric, joint=neck))
+    assert without.frames() == tally.frames()
+    error = 0.1 * np.linalg.norm(RELATIVE[:, counted], axis=-1)
+    assert without.mean("mpjpe") == pytest.approx(error.mean(), rel=1e-5)
+
+
 def test_frames_are_grouped_by_activity():
     activity = (np.arange(len(CLIPS.joints)) % 4).astype(np.int8)
     tally = score(stretched, with_sequences(activity=activity))

@@ -43,6 +43,7 @@ TINY = {
         "kept_frames": 3,
         "kept_coefficients": 3,
     },
+    "semgcn": {"frames": FRAMES, "width": 8, "depth": 1},
     "mhformer": {
         "frames": FRAMES,
         "width": 16,
@@ -64,12 +65,14 @@ PARAMETERS = {  # of the authors' model that the defaults are
     "poseformer": 9_602_885,
     "poseformerv2": 14_381_899,
     "mhformer": 31_516_125,
+    "semgcn": 434_703,
 }
-# Tensors that the authors' network does not use, or, PoseFormer's, of which a norm takes away the
-# effect.
+# Tensors that the authors' network does not use; PoseFormer's, of which a norm takes away the
+# effect; SemGCN's, whose layers add nothing at first.
 UNUSED = {
     "pstmo": ("['frame_encoder']['norm']", "['aggregator']['norm']"),
     "poseformer": ("['mean']['bias']",),
+    "semgcn": ("['input'][1]", "['layers'][1]"),
 }
 
 every_model = pytest.mark.parametrize("name", models.MODELS)

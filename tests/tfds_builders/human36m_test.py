@@ -333,6 +333,23 @@ def test_the_numbers_of_a_camera_config(tmp_path):
     assert record["image_size"].tolist() == [1000, 1002]
 
 
+def test_a_file_without_the_neck_has_it_missing_between_its_neighbours(tmp_path):
+    three, two = files.videopose3d()
+    whole = copy.deepcopy(two["positions_2d"]["S1"]["Directions 1"][0][:5])
+    for actions in two["positions_2d"].values():
+        for action, views in actions.items():
+            actions[action] = [np.delete(view, 9, axis=1) for view in views]
+    two["metadata"] = {
+        "num_joints": 16,
+        "keypoints_symmetry": [[4, 5, 6, 10, 11, 12], [1, 2, 3, 13, 14, 15]],
+    }
+    files.write_videopose3d(tmp_path, (three, two), name="sh_ft_h36m")
+    record = records_of(tmp_path, tmp_path)["train"][0]
+    whole[:, 9] = (whole[:, 8] + whole[:, 10]) / 2
+    np.testing.assert_allclose(record["keypoints_2d"], whole, rtol=1e-6)
+    np.testing.assert_array_equal(record["confidence"], np.tile(np.arange(17) != 9, (5, 1)))
+
+
 def broken(change):
     content = copy.deepcopy(files.videopose3d())
     change(*content)

@@ -24,8 +24,13 @@ PREFIX_2D = "data_2d_h36m_"
 
 # The joints of the 32 that are not copies of others, nor tips of fingers and toes.
 JOINTS_OF_32 = (0, 1, 2, 3, 6, 7, 8, 12, 13, 14, 15, 17, 18, 19, 25, 26, 27)
-# Metadata of files whose 2D joints are Human3.6M's and not COCO's, which are 17 too.
-SYMMETRY = ([4, 5, 6, 11, 12, 13], [1, 2, 3, 14, 15, 16])
+# Metadata of files whose 2D joints are Human3.6M's, and their number: COCO's are 17 too. SemGCN's
+# files of Stacked Hourglass have no neck.
+SYMMETRY = {
+    17: ([4, 5, 6, 11, 12, 13], [1, 2, 3, 14, 15, 16]),
+    16: ([4, 5, 6, 10, 11, 12], [1, 2, 3, 13, 14, 15]),
+}
+NECK = JOINTS.index("neck")
 # Excluded in all published results: the video of this take is damaged.
 DROPPED = ("S11", "Directions")
 
@@ -36,7 +41,7 @@ def read(path_3d: pathlib.Path, path_2d: pathlib.Path) -> dict[str, list[Sequenc
     Args:
         path_3d: An archive with `positions_3d`: subject -> action -> `[t, 32, 3]`, metres, Z up.
         path_2d: An archive with `positions_2d`: subject -> action -> for each of the four cameras
-            `[t, 17, 2]`, px, and `metadata`.
+            `[t, 17, 2]`, px, or `[t, 16, 2]` without the neck; and `metadata`.
 
     Returns:
         The sequences of each split that has any: for each take the four cameras.
@@ -51,7 +56,7 @@ def read(path_3d: pathlib.Path, path_2d: pathlib.Path) -> dict[str, list[Sequenc
     keypoints = _dict(
         _member(path_2d, "positions_2d", archive_2d), name_of(path_2d, "positions_2d")
     )
-    _check_layout(path_2d, _member(path_2d, "metadata", archive_2d))
+    joints = _joints(path_2d, _member(path_2d, "metadata", archive_2d))
     splits: dict[str, list[Sequence]] = {"train": [], "test": []}
     for subject, actions in positions.items():
         split = split_of(subject, name_of(path_3d, "positions_3d"))
@@ -62,7 +67,7 @@ def read(path_3d: pathlib.Path, path_2d: pathlib.Path) -> dict[str, list[Sequenc
             if not isinstance(action, str) or not action.strip():
                 raise ValueError(f"{where}: found {action!r}, expected the name of an action")
             views = _views(path_2d, keypoints, subject, action)
-            splits[split] += _take(path_3d, path_2d, subject, action, world, views)
+            splits[split] += _take(path_3d, path_2d, subject, action, world, views, joints)
     if not splits["test"]:
         raise ValueError(f"{path_3d}, positions_3d: there are no subjects of split 'test'")
     return {split: sequences for split, sequences in splits.items() if sequences}
@@ -75,13 +80,14 @@ def _take(
     action: str,
     world: Any,
     views: Any,
+    joints: int,
 ) -> Iterator[Sequence]:
     """Checks the shapes of a take and yields the sequence of each camera."""
     place_3d = name_of(path_3d, "positions_3d", subject, action)
     _check_array(world, (32, 3), place_3d)
     for name, keypoints in zip(cameras.NAMES, views, strict=True):
         place_2d = name_of(path_2d, "positions_2d", subject, action, name)
-        _check_array(keypoints, (len(JOINTS), 2), place_2d)
+        _check_array(keypoints, (joints, 2), place_2d)
         if len(keypoints) < len(world):
             raise ValueError(
                 f"{place_2d}: found {len(keypoints)} frames, expected at least the {len(world)} of "
@@ -107,6 +113,13 @@ def _record(
     # Some videos are longer than the capture; the surplus is at their end.
     keypoints = keypoints[: len(world)]
     check_in_image(keypoints, place_2d)
+    confidence = np.ones((len(keypoints), len(JOINTS)))
+    if keypoints.shape[1] < len(JOINTS):
+        # A missing joint, which has a place in the middle of its neighbours for lifters without
+        # confidence.
+        middle = keypoints[:, NECK - 1 : NECK + 1].mean(1, keepdims=True)
+        keypoints = np.concatenate([keypoints[:, :NECK], middle, keypoints[:, NECK:]], axis=1)
+        confidence[:, NECK] = 0
     positions = world[:, JOINTS_OF_32].astype(np.float64)
     check_range(positions, place_3d, -20, 20, "m")
     height = float(np.median(np.ptp(positions, axis=1).max(-1)))
@@ -122,7 +135,7 @@ def _record(
             fps=FPS,
             image_size=camera.image_size,
             keypoints_2d=keypoints,
-            confidence=np.ones(keypoints.shape[:2]),
+            confidence=confidence,
             joints_3d=camera.to_camera(positions * 1000),
             intrinsics=camera.intrinsics,
             distortion=camera.distortion,
@@ -152,20 +165,22 @@ def _views(path: pathlib.Path, keypoints: dict[Any, Any], subject: str, action: 
     return listed
 
 
-def _check_layout(path: pathlib.Path, metadata: Any) -> None:
-    """Checks that the 2D joints are those of Human3.6M."""
+def _joints(path: pathlib.Path, metadata: Any) -> int:
+    """Checks that the 2D joints are those of Human3.6M, and returns their number."""
     where = name_of(path, "metadata")
     symmetry: Any = _dict(metadata, where).get("keypoints_symmetry")
     try:
         found = tuple(sorted(int(joint) for joint in side) for side in symmetry)
     except (TypeError, ValueError):
         found = None
-    if found != SYMMETRY:
-        layout = metadata.get("layout_name")
-        raise ValueError(
-            f"{where}: keypoints_symmetry is not that of Human3.6M, {list(SYMMETRY)}; found the "
-            f"layout {layout[:50] if isinstance(layout, str) else None!r}"
-        )
+    for joints, known in SYMMETRY.items():
+        if found == known:
+            return joints
+    layout = metadata.get("layout_name")
+    raise ValueError(
+        f"{where}: keypoints_symmetry is not that of Human3.6M, {list(SYMMETRY[17])}; found the "
+        f"layout {layout[:50] if isinstance(layout, str) else None!r}"
+    )
 
 
 def _check_array(values: Any, tail: tuple[int, int], where: str) -> None:

@@ -12,6 +12,7 @@ PROTOCOLS: dict[str, Protocol] = {
     "every_frame": every_frame.PROTOCOL,
     "human36m_2.5d": human36m.IN_IMAGE,
     "human36m_camera": human36m.CAMERA,
+    "human36m_camera_root_subtracted": human36m.SUBTRACTED,
     "mpi_inf_3dhp": mpi_inf_3dhp.PROTOCOL,
     "mpi_inf_3dhp_scale_slip": mpi_inf_3dhp.SCALE_SLIP,
 }
