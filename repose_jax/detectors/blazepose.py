@@ -2,7 +2,7 @@
 
 The landmarks of a frame place the square in which the person is looked for in the next one, so the
 first network runs for people who come into view. It is made to find one person in an image; several
-are found in overlapping tiles of the frame, every few frames.
+are found in overlapping tiles of the frame, a few times per second.
 """
 
 import dataclasses
@@ -19,10 +19,11 @@ from repose_jax.detectors.blazepose_geometry import Square
 from repose_jax.detectors.detector import Found
 from repose_jax.detectors.litert import Network
 from repose_jax.detectors.onnx_session import MOST_THREADS, default_threads
+from repose_jax.detectors.video import USUAL_FPS
 from repose_jax.keypoints import formats
 
-SEARCH_EVERY, SEARCH_SELDOM = 10, 30
-"""Frames from one search of the tiles for other people to the next: after one that found somebody,
+SEARCH_S, SEARCH_SELDOM_S = 0.33, 0.99
+"""Time from one search of the tiles for other people to the next, s: after one that found somebody,
 and at most, as the wait doubles after every search that did not."""
 TILE = 0.4
 """Side of a tile, in units of the frame's longer side."""
@@ -97,23 +98,24 @@ class Blazepose:
         self.warnings = warnings
         self._detector, self._landmarks = detector, landmarks
         self._one = people == "one"
-        self._wait, self._since = SEARCH_EVERY, SEARCH_EVERY
+        self._time_s, self._wait_s, self._searched_s = 0.0, SEARCH_S, -np.inf
         self._squares: list[Square] = []
 
-    def detect(self, frame: UInt8[np.ndarray, "h w 3"]) -> Found:
-        """Finds the people in an RGB image, the next of a video."""
+    def detect(self, frame: UInt8[np.ndarray, "h w 3"], time_s: float | None = None) -> Found:
+        """Finds the people in an RGB image, the next of a video; of 30 frames/s without a time."""
+        now = self._time_s + 1 / USUAL_FPS if time_s is None else time_s
+        self._time_s = now
         poses = distinct([p for s in self._squares if (p := self._pose(frame, s, LEAST_SCORE))])
-        search = not self._one and self._since >= self._wait
+        search = not self._one and now - self._searched_s >= self._wait_s
         if search or not poses:
             known = len(poses)
             poses = self._with_others(frame, poses, tiles=search)
             if search:
                 found = len(poses) > known
-                self._wait = SEARCH_EVERY if found else min(2 * self._wait, SEARCH_SELDOM)
-                self._since = 0
+                self._wait_s = SEARCH_S if found else min(2 * self._wait_s, SEARCH_SELDOM_S)
+                self._searched_s = now
         if len(poses) < len(self._squares):  # who was lost may be elsewhere
-            self._wait = SEARCH_EVERY
-        self._since += 1
+            self._wait_s = SEARCH_S
         self._squares = [pose.square for pose in poses]
         points, confidence = formats.to_human36m(
             np.array([pose.points for pose in poses]).reshape(-1, geometry.LANDMARKS, 2),

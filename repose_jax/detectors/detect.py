@@ -52,7 +52,7 @@ def detect(
     warnings: list[str] = []
     with open_video(source, fps=fps) as video, closing(decoded_ahead(video)) as decoded:
         for number, (now, frame) in enumerate(decoded):
-            found = detector.detect(frame)
+            found = detector.detect(frame, now)
             time_s.append(now / slow_motion)
             frames.extend([number] * len(found.score))
             for column, values in (
@@ -85,8 +85,11 @@ def detect(
     )
 
 
-def decoded_ahead(video: Video) -> Generator[tuple[float, Frame], None, None]:
-    """Iterates over a video while a thread decodes the next frames; close it to stop the thread."""
+def decoded_ahead(video: Video, apart_s: float = 0.0) -> Generator[tuple[float, Frame], None, None]:
+    """Iterates over a video while a thread decodes the next frames; close it to stop the thread.
+
+    Frames that come less than `apart_s` after the last one are left out.
+    """
     # Of the thread: a frame, or an error, or None at the end.
     decoded: queue.Queue[tuple[float, Frame] | Exception | None] = queue.Queue(_AHEAD)
     stopped = threading.Event()
@@ -100,7 +103,7 @@ def decoded_ahead(video: Video) -> Generator[tuple[float, Frame], None, None]:
 
     def decode() -> None:
         try:
-            for item in video:
+            for item in video.frames(apart_s):
                 put(item)
                 if stopped.is_set():
                     return

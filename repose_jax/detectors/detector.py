@@ -34,6 +34,11 @@ class Detector(Protocol):
     format: str
     warnings: tuple[str, ...]
 
-    def detect(self, frame: UInt8[np.ndarray, "h w 3"]) -> Found:
-        """Finds the people in an RGB image; frames of a video come in their order."""
+    def detect(self, frame: UInt8[np.ndarray, "h w 3"], time_s: float | None = None) -> Found:
+        """Finds the people in an RGB image.
+
+        Args:
+            frame: of a video whose frames come in their order, or an image.
+            time_s: of the frame, s; None if there is none.
+        """
         ...

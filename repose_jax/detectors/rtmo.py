@@ -36,7 +36,7 @@ class Rtmo:
         self.format = session.format_of(max(session.outputs, key=len)[2])
         self._session = session
 
-    def detect(self, frame: UInt8[np.ndarray, "h w 3"]) -> Found:
+    def detect(self, frame: UInt8[np.ndarray, "h w 3"], time_s: float | None = None) -> Found:
         """Finds the people in an RGB image."""
         view = boxes_lib.letterbox(frame, self._session.size)
         people, poses = sorted(self._session.run(bgr_input(view.image)), key=np.ndim)

@@ -58,7 +58,7 @@ class Rtmpose:
         self._since = 0
         self._boxes, self._scores = np.zeros((0, 4)), np.zeros(0)
 
-    def detect(self, frame: UInt8[np.ndarray, "h w 3"]) -> Found:
+    def detect(self, frame: UInt8[np.ndarray, "h w 3"], time_s: float | None = None) -> Found:
         """Finds the people in an RGB image; their scores are those of their boxes."""
         if self._since % self._every == 0 or not len(self._boxes):
             self._boxes, self._scores = self._people.find(frame)

@@ -1,5 +1,6 @@
 """Frames of a video, a camera or images, one by one, with their times."""
 
+import functools
 import os
 import re
 import time
@@ -18,7 +19,8 @@ VIDEOS = frozenset(_SUFFIXES.split())
 USUAL_FPS = 30.0
 
 Frame = UInt8[np.ndarray, "h w 3"]
-_Stamped = tuple[float, np.ndarray]  # time in s, NaN if the source has none, and RGB frame
+_Take = Callable[[], np.ndarray | None]  # returns the RGB frame; None if it cannot be converted
+_Stamped = tuple[float, _Take]  # the time is in s, NaN if the source has none
 
 
 def is_video(path: str | Path) -> bool:
@@ -66,7 +68,8 @@ class Video:
         """Reads the first frame.
 
         Args:
-            stamped: times, s, and frames, in their order; a time is NaN if the source has none.
+            stamped: in the order of the frames, the time, s, NaN if the source has none, and what
+                returns the frame, or None if it is broken; called before the next one is asked for.
             assumptions: sentences on what the source does not say.
             close: releases the source.
 
@@ -78,12 +81,13 @@ class Video:
         self.frames_expected = frames_expected
         self._close = close
         self._stamped = stamped
-        first = next(stamped, None)
+        start, take = next(stamped, (0.0, lambda: None))
+        first = take()
         if first is None:
             close()
             raise ValueError(f"{name}: no frame of it can be decoded.")
-        self._first: _Stamped | None = first
-        self.size: tuple[int, int] = (first[1].shape[1], first[1].shape[0])
+        self._start, self._first = start, first
+        self.size: tuple[int, int] = (first.shape[1], first.shape[0])
         self._assumptions = list(assumptions)
         self._repaired = 0
         self._other_size = ""
@@ -112,17 +116,39 @@ class Video:
         self._close()
 
     def __iter__(self) -> Iterator[tuple[float, Frame]]:
+        return self.frames()
+
+    def frames(self, apart_s: float = 0.0) -> Iterator[tuple[float, Frame]]:
+        """Iterates once over times, s, and frames.
+
+        Args:
+            apart_s: frames that come sooner than this after the last one are left out, which takes
+                less time: they are decoded, but not converted to RGB.
+        """
         first, self._first = self._first, None
         if first is None:
             return
-        step = 1 / (self.fps_expected or USUAL_FPS)
-        start, count, run, last = first[0], 1, 0, 0.0
-        yield 0.0, first[1]
-        for stamp, frame in self._stamped:
+        last = 0.0
+        yield last, first
+        for number, (now, take) in enumerate(self._increasing(), 1):
+            if now - last < apart_s:
+                continue
+            frame = take()
+            if frame is None:
+                self._note_end(number, now)
+                return
             if (frame.shape[1], frame.shape[0]) != self.size:
-                self._note_size(count, frame)
-                break
-            now = stamp - start
+                self._note_size(number, frame)
+                return
+            yield now, frame
+            last = now
+
+    def _increasing(self) -> Iterator[_Stamped]:
+        """Iterates over all frames after the first, with times from it that increase."""
+        step = 1 / (self.fps_expected or USUAL_FPS)
+        count, run, last = 1, 0, 0.0
+        for stamp, take in self._stamped:
+            now = stamp - self._start
             if now > last:
                 step, run = min(step, now - last) if run else now - last, 0
             else:
@@ -131,9 +157,8 @@ class Video:
                 now, run = last + step * (1.0 if run else 0.5), run + 1
                 self._repaired += 1
             last, count = now, count + 1
-            yield now, frame
-        else:
-            self._note_end(count, last)
+            yield now, take
+        self._note_end(count, last)
 
     def _note_size(self, frames: int, frame: np.ndarray) -> None:
         height, width = frame.shape[:2]
@@ -187,7 +212,8 @@ def open_video(source: str | Path | int, *, fps: float | int | None = None) -> V
     if not path.stat().st_size:
         raise ValueError(f"{path}: the file is empty (0 bytes).")
     if path.suffix.lower() in IMAGES:
-        return Video(path.name, iter([(0.0, _image(cv2, path))]), frames_expected=1)
+        take = functools.partial(_image, cv2, path)
+        return Video(path.name, iter([(0.0, take)]), frames_expected=1)
     return _open_file(cv2, path)
 
 
@@ -203,9 +229,10 @@ def _open_file(cv2, path: Path) -> Video:
     frames = capture.get(cv2.CAP_PROP_FRAME_COUNT)
 
     def stamped() -> Iterator[_Stamped]:
-        while (frame := _read(cv2, capture)) is not None:
-            yield capture.get(cv2.CAP_PROP_POS_MSEC) / 1000, frame
+        while capture.grab():
+            yield capture.get(cv2.CAP_PROP_POS_MSEC) / 1000, take
 
+    take = functools.partial(_retrieve, cv2, capture)
     try:
         return Video(
             path.name,
@@ -229,9 +256,10 @@ def _open_camera(cv2, number: int) -> Video:
     fps = capture.get(cv2.CAP_PROP_FPS)
 
     def stamped() -> Iterator[_Stamped]:
-        while (frame := _read(cv2, capture)) is not None:
-            yield time.monotonic(), frame
+        while capture.grab():
+            yield time.monotonic(), take
 
+    take = functools.partial(_retrieve, cv2, capture)
     return Video(
         f"camera {number}",
         stamped(),
@@ -249,7 +277,7 @@ def _open_folder(cv2, folder: Path, fps: float | int | None) -> Video:
     assumption = f"{folder.name}: images have no times; {rate:g} frames per second were assumed."
     return Video(
         folder.name,
-        ((i / rate, _image(cv2, file)) for i, file in enumerate(files)),
+        ((i / rate, functools.partial(_image, cv2, file)) for i, file in enumerate(files)),
         fps_expected=rate,
         frames_expected=len(files),
         assumptions=() if fps or len(files) == 1 else (assumption,),
@@ -261,9 +289,9 @@ def _natural(file: Path) -> list[int | str]:
     return [int(part) if part.isdigit() else part for part in re.split(r"([0-9]+)", file.name)]
 
 
-def _read(cv2, capture) -> np.ndarray | None:
+def _retrieve(cv2, capture) -> np.ndarray | None:
     try:
-        came, frame = capture.read()
+        came, frame = capture.retrieve()
     except cv2.error:  # of a frame that OpenCV cannot convert
         return None
     return cv2.cvtColor(frame, cv2.COLOR_BGR2RGB) if came else None

@@ -79,11 +79,16 @@ def lift(
     return motion_of(detections, model, asked, frames=frames)
 
 
-def frames_of(path: pathlib.Path, options: Options) -> Iterator[tuple[float, np.ndarray]]:
-    """Iterates over the frames of a video, at the times of its detections."""
+def frames_of(
+    path: pathlib.Path, options: Options, apart_s: float = 0.0
+) -> Iterator[tuple[float, np.ndarray]]:
+    """Iterates over the frames of a video at the times of its detections.
+
+    Frames that come less than `apart_s` after the last one are left out.
+    """
     with (
         video.open_video(path, fps=_float(options.fps)) as opened,
-        contextlib.closing(detect.decoded_ahead(opened)) as frames,
+        contextlib.closing(detect.decoded_ahead(opened, apart_s * options.slow_motion)) as frames,
     ):
         for time_s, frame in frames:
             yield time_s / options.slow_motion, frame
@@ -189,7 +194,7 @@ def motion_of(
     model: Predictor,
     options: Options,
     *,
-    frames: Callable[[], Iterator[tuple[float, np.ndarray]]] | None = None,
+    frames: Callable[[float], Iterator[tuple[float, np.ndarray]]] | None = None,
     progress: Stage | None = None,
 ) -> Motion:
     """Lifts the people of detections.

@@ -122,7 +122,7 @@ class Session:
 
         Pose and image are of one time: that of the frame less the delay of the model's window.
         """
-        found = self._detector.detect(frame.image)
+        found = self._detector.detect(frame.image, frame.time_s)
         self._found.append((frame.time_s, found))
         keypoints, seen = self._choose(found)
         pose = self._live.push(undistorted(keypoints, self.camera), seen, frame.time_s)

@@ -198,7 +198,8 @@ def _write_summary(path: pathlib.Path, content: Mapping[str, Any]) -> None:
 
 
 def _write_preview(path: pathlib.Path, motion: Motion) -> None:
-    preview.write(path, motion, None if motion.frames is None else motion.frames())
+    frames = None if motion.frames is None else motion.frames(preview.apart_s(motion))
+    preview.write(path, motion, frames)
 
 
 def save(

@@ -103,7 +103,8 @@ class Motion:
         warnings: sentences on what was found wrong, repaired or skipped.
         settings: what was asked for, and versions; values of JSON.
         frames: opens the video and iterates over its times, s, and upright RGB frames, to draw on
-            them; None for other sources.
+            them, without those that come sooner after the last one than the argument, s; None for
+            other sources.
     """
 
     people: tuple[Person, ...]
@@ -115,7 +116,7 @@ class Motion:
     assumptions: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     settings: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-    frames: Callable[[], Iterator[tuple[float, np.ndarray]]] | None = None
+    frames: Callable[[float], Iterator[tuple[float, np.ndarray]]] | None = None
 
     @property
     def fps(self) -> float:

@@ -170,14 +170,15 @@ def test_people_who_are_small_or_second_are_found_in_tiles():
     assert network.calls == 2 * searched
 
 
-def test_searches_become_rarer_while_they_find_nobody():
+@pytest.mark.parametrize("fps", [15, 30])
+def test_searches_become_rarer_while_they_find_nobody(fps):
     detector, network, _ = made()
     searches = []
-    for number in range(100):
+    for number in range(10 * fps // 3):
         before = network.calls
-        detector.detect(picture(*TWO))
+        detector.detect(picture(*TWO), number / fps)
         searches += [number] * (network.calls > before)
-    assert searches == [0, 10, 30, 60, 90]
+    assert searches == [round(fps * time) for time in (0, 1 / 3, 1, 2, 3)]
 
 
 @pytest.mark.parametrize("change", ["a third person comes", "one of them leaves"])

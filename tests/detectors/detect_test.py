@@ -18,7 +18,7 @@ class Brightness:
     def __init__(self):
         self.frames = 0
 
-    def detect(self, frame):
+    def detect(self, frame, time_s=None):
         people = self.frames % 3
         self.frames += 1
         value = float(frame[-1, -1, 1])
@@ -60,7 +60,7 @@ def test_progress_comes_after_each_frame(video):
 
 def test_an_error_of_the_detector_ends_the_reading(video):
     class Broken(Brightness):
-        def detect(self, frame):
+        def detect(self, frame, time_s=None):
             raise ValueError("no weights")
 
     with pytest.raises(ValueError, match="no weights"):
@@ -78,7 +78,7 @@ def test_an_error_of_the_reader_comes_through(tmp_path):
 
 def test_a_video_of_nobody_has_no_rows(video):
     class Nobody(Brightness):
-        def detect(self, frame):
+        def detect(self, frame, time_s=None):
             return Found(np.zeros((0, 17, 2)), np.zeros((0, 17)), np.zeros(0))
 
     found = detect(video, Nobody())

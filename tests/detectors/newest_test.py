@@ -18,7 +18,7 @@ def video(count, *, wait=None, fail=False, closed=None):
         for i in range(count):
             if i == 2 and wait is not None:
                 wait()
-            yield float(i), np.full((4, 6, 3), i, np.uint8)
+            yield float(i), lambda i=i: np.full((4, 6, 3), i, np.uint8)
         if fail:
             raise OSError("the cable is out")
 
@@ -59,7 +59,7 @@ def test_a_file_is_read_at_its_pace_from_when_frames_are_asked_for(monkeypatch):
 
 def test_leaving_ends_the_thread_and_closes_the_camera_once():
     closed = []
-    endless = ((float(i), np.zeros((4, 6, 3), np.uint8)) for i in itertools.count())
+    endless = ((float(i), lambda: np.zeros((4, 6, 3), np.uint8)) for i in itertools.count())
     with Newest(Video("camera 0", endless, close=lambda: closed.append(1))) as newest:
         next(iter(newest))
     assert closed == [1]

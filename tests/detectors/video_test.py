@@ -19,7 +19,7 @@ def read(source, **settings):
 
 
 def stamped(*times, size=(4, 6)):
-    return iter([(time, np.zeros((*size, 3), np.uint8)) for time in times])
+    return iter([(time, lambda: np.zeros((*size, 3), np.uint8)) for time in times])
 
 
 def test_frames_come_in_rgb_with_their_times(tmp_path):
@@ -190,7 +190,7 @@ def test_frames_are_read_as_they_are_needed():
     def source():
         for i in range(100):
             read.append(i)
-            yield i / 10, np.zeros((4, 4, 3), np.uint8)
+            yield i / 10, lambda: np.zeros((4, 4, 3), np.uint8)
 
     with Video("a", source()) as video:
         assert len(read) == 1
@@ -198,6 +198,31 @@ def test_frames_are_read_as_they_are_needed():
         for _ in range(10):
             next(frames)
         assert len(read) == 10
+
+
+def test_frames_that_come_too_soon_are_left_out_and_not_taken():
+    taken = []
+
+    def source():
+        for time in (0.0, 0.01, 0.03, 0.5, 0.51, 0.52, 0.53, 0.54):
+            yield time, lambda time=time: (taken.append(time), np.zeros((4, 4, 3), np.uint8))[1]
+
+    video = Video("a", source(), frames_expected=8, fps_expected=10.0)
+    assert [time for time, _ in video.frames(0.025)] == [0.0, 0.03, 0.5, 0.53]
+    assert taken == [0.0, 0.03, 0.5, 0.53]
+    assert not any("8 frames, 4 came" in warning for warning in video.warnings)
+
+
+def test_a_broken_frame_ends_a_video():
+    frames = [np.zeros((4, 4, 3), np.uint8), np.zeros((4, 4, 3), np.uint8), None, None]
+    video = Video(
+        "a",
+        ((i / 10, lambda frame=frame: frame) for i, frame in enumerate(frames)),
+        frames_expected=4,
+        fps_expected=10.0,
+    )
+    assert len(list(video)) == 2
+    assert "promises 4 frames, 2 came" in video.warnings[0]
 
 
 def test_videos_are_known_by_name_and_folders_by_content(tmp_path):

@@ -98,7 +98,7 @@ def test_a_path_without_suffix_is_a_folder(tmp_path, monkeypatch):
 def test_the_preview_is_drawn_on_the_frames_of_the_video_each_time(tmp_path, monkeypatch):
     drawn = []
     monkeypatch.setattr(files.preview, "write", lambda path, motion, frames: drawn.append(frames))
-    motion = dataclasses.replace(MOTION, frames=lambda: iter([(0.0, np.zeros((4, 4, 3)))]))
+    motion = dataclasses.replace(MOTION, frames=lambda apart_s: iter([(0.0, np.zeros((4, 4, 3)))]))
     motion.save(tmp_path / "walk.mp4")
     motion.save(tmp_path / "again.mp4")
     MOTION.save(tmp_path / "plain.mp4")

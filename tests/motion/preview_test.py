@@ -40,6 +40,14 @@ def test_keeps_the_times_of_a_variable_frame_rate(tmp_path):
     np.testing.assert_allclose(found, time, atol=1e-4)
 
 
+@pytest.mark.parametrize(("fps", "every"), [(31.0, 1), (50.0, 2), (59.94, 2), (120.0, 4)])
+def test_has_every_second_frame_or_third_of_a_fast_video(fps, every, tmp_path):
+    motion = small_motion(people=1, frames=13, fps=fps)
+    preview.write(tmp_path / "preview.mp4", motion)
+    found, _ = read(tmp_path / "preview.mp4")
+    np.testing.assert_allclose(found, motion.time_s[::every], atol=1e-4)
+
+
 @pytest.mark.parametrize("size", [(1920, 1080), (1080, 1920), (321, 239), (2600, 500), (640, 640)])
 def test_has_even_sizes_of_at_most_960_px(size, tmp_path):
     motion = with_image(MOTION, size)
