@@ -372,6 +372,11 @@ class EvalConfig:
             clip.
         output: predict "every" frame of a clip, or the "centre" of a window of `data.frames` frames
             around each, as STCFormer and MHFormer are evaluated, although they predict every frame.
+        hypotheses: of a model that makes several of a clip, how many `repose eval` compares beside
+            its single prediction; 0 for none.
+        sampling_steps: steps in which it makes them.
+        as_published: count frames twice that two clips cover, and choose the best hypothesis for
+            four clips at a time, as the authors of D3DP do.
     """
 
     batch_size: int = setting(32, COUNT)
@@ -380,6 +385,9 @@ class EvalConfig:
     protocol: str = setting("every_frame", TEXT)
     frames: int | None = setting(None, COUNT)
     output: str = setting("every", choice("every", "centre"))
+    hypotheses: int = setting(0, COUNT_OR_0)
+    sampling_steps: int = setting(10, COUNT)
+    as_published: bool = setting(False, FLAG)
 
     def __post_init__(self):
         _check(self, "config.eval")

@@ -122,7 +122,7 @@ def test_a_misspelt_key_is_named_with_the_nearest_that_exists(values, key, near)
 def test_an_unknown_key_is_named_with_all_that_exist():
     assert refusal({"eval": {"xyz": 3}}) == (
         "There is no key config.eval.xyz. config.eval has batch_size, flip, pictures, protocol, "
-        "frames, output."
+        "frames, output, hypotheses, sampling_steps, as_published."
     )
 
 
@@ -205,6 +205,9 @@ def test_a_key_of_an_earlier_version_is_read_from_a_run_and_else_refused(section
         ("eval.protocol", ["", None], "a string that is not empty"),
         ("eval.frames", [0], "None or an integer of at least 1"),
         ("eval.output", ["center"], '"every" or "centre"'),
+        ("eval.hypotheses", [-1], "an integer of at least 0"),
+        ("eval.sampling_steps", [0], "an integer of at least 1"),
+        ("eval.as_published", ["False"], "True or False"),
         ("model.name", ["", 3], "a string that is not empty"),
         ("model.frames", [0], "an integer of at least 1"),
         ("model.joints", [0], "an integer of at least 1"),

@@ -18,6 +18,7 @@ from repose_jax.evaluation.predictions import Predictions
 from repose_jax.evaluation.protocols.protocol import Protocol
 from repose_jax.evaluation.score import score
 from repose_jax.evaluation.tally import Tally
+from repose_jax.models.d3dp import D3dp
 from repose_jax.models.lifter import Lifter
 from repose_jax.runtime import devices
 from repose_jax.runtime.progress import track
@@ -109,7 +110,13 @@ def check(config: Experiment) -> tuple[int, int]:
         raise ValueError("config.data.test is empty; name the prepared splits to evaluate.")
     protocols.get(config.eval.protocol)
     devices.process_rows(config.eval.batch_size)
-    return clip_context(config, abstract_model(config), "eval")
+    model = abstract_model(config)
+    if config.eval.hypotheses and not isinstance(model, D3dp):
+        raise ValueError(
+            f"config.eval.hypotheses is {config.eval.hypotheses}; it must be 0 for "
+            f"{config.model['name']!r}, which makes one prediction. 'd3dp' makes several."
+        )
+    return clip_context(config, model, "eval")
 
 
 def load_splits(specs: tuple[str, ...], data_dir: str | None) -> sequences.Sequences:
@@ -154,6 +161,11 @@ def clip_context(config: Experiment, model: Lifter, section: str) -> tuple[int, 
         raise ValueError(
             f"config.data.dropped_joints is {dropped}; add {', '.join(missing)}, which {name!r} "
             "has not (config.model.dropped_joints)."
+        )
+    if isinstance(model, D3dp) and config.data.unit != "metres":
+        raise ValueError(
+            f"config.data.unit is {config.data.unit!r}; it must be 'metres' for {name!r}, whose "
+            "noise has a deviation of 1."
         )
     if any(model.context):  # takes clips of any length, with their context
         if window is not None:

@@ -129,7 +129,7 @@ class D3dp(Mixste):
                 jnp.stack([keypoints, mirror(keypoints)]),
                 jnp.stack([poses, flip(poses)]),
             )
-            plain, mirrored = jax.lax.map(lambda one: self.denoise(*one, at), both)
+            plain, mirrored = jax.lax.map(lambda one: self.denoise(one[0], one[1], at), both)
             return (plain + flip(mirrored)) / 2
 
         return diffusion.sample(predict, noise, steps)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import jax
 
 from repose_jax.config import Experiment
-from repose_jax.evaluation import report
+from repose_jax.evaluation import hypotheses, report
 from repose_jax.evaluation.evaluator import Evaluator, load_evaluator
 from repose_jax.evaluation.predict import mean_pose_predictor
 from repose_jax.evaluation.tally import Tally
@@ -46,6 +46,9 @@ def evaluate_checkpoint(
         checkpoint=kind,
         baselines=weights.info["baselines"] or _mean_pose(config, evaluator),
     )
+    if config.eval.hypotheses:
+        found = hypotheses.evaluate(config, evaluator, weights.graphdef, weights.variables)
+        hypotheses.conclude(config, evaluator, found, workdir)
     if write_predictions and jax.process_index() == 0:
         predictions.write(workdir / "predictions.npz")
         print(f"Written: {workdir / 'predictions.npz'}")

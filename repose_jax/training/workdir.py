@@ -38,6 +38,9 @@ MAY_CHANGE = {
     "eval.pictures",
     "eval.frames",
     "eval.output",
+    "eval.hypotheses",
+    "eval.sampling_steps",
+    "eval.as_published",
 }
 
 

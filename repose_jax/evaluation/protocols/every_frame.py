@@ -12,12 +12,14 @@ _METRICS += ("temporal_depth_order",)
 
 
 def _table(tally: Tally) -> Table:
+    metrics = [metric for metric in _METRICS if metric in tally.totals]
+
     def row(**choice) -> list[float]:
-        return [tally.mean(metric, **choice) for metric in _METRICS]
+        return [tally.mean(metric, **choice) for metric in metrics]
 
     return Table(
         title="Every frame once: mm, mm/frame, and shares of pairs in the right order of depth",
-        columns=tuple(METRICS[metric].column for metric in _METRICS),
+        columns=tuple(METRICS[metric].column for metric in metrics),
         rows={
             "all joints": row(),
             "visible": row(visibility="visible"),

@@ -108,6 +108,7 @@ def _protocol(title: str, included: Callable[[Group], bool], *, zero_root: bool 
             rows={
                 label: [*(row[metric] for row in by_action.values()), average[metric]]
                 for metric, label in _ROWS.items()
+                if metric in tally.totals
             },
         )
 
