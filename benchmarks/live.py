@@ -104,9 +104,11 @@ def _measure(
     for view in views:
         stream = Live(predictor, view["size"], **setting)
         poses, raw = [], []
-        for number, frame in enumerate(zip(view["keypoints"], view["confidence"], strict=True)):
+        for number, (joints, sure) in enumerate(
+            zip(view["keypoints"], view["confidence"], strict=True)
+        ):
             started = time.process_time()
-            pose = stream.push(*frame, number / view["fps"])
+            pose = stream.push(joints, number / view["fps"], sure)
             taken.append(time.process_time() - started)
             if pose is None or pose.time_s < WARM_UP_S:
                 continue

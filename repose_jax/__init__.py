@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from repose_jax.evaluation import metrics as metrics
     from repose_jax.lifting.lift import lift as lift
+    from repose_jax.lifting.live import Live as Live
     from repose_jax.lifting.predictor import Predictor as Predictor
     from repose_jax.lifting.predictor import load as load
     from repose_jax.models import create as create_model
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 __all__ = [
     "HUMAN36M",
+    "Live",
     "Motion",
     "Predictor",
     "Skeleton",
@@ -42,6 +44,7 @@ __all__ = [
 # to import.
 _LAZY = {
     "HUMAN36M": ("repose_jax.skeleton", "HUMAN36M"),
+    "Live": ("repose_jax.lifting.live", "Live"),
     "Motion": ("repose_jax.motion.motion", "Motion"),
     "Predictor": ("repose_jax.lifting.predictor", "Predictor"),
     "Skeleton": ("repose_jax.skeleton", "Skeleton"),

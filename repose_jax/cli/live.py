@@ -11,7 +11,9 @@ motion. `repose lift --camera 0` is the same command.
 """
 
 import argparse
+import contextlib
 import dataclasses
+import math
 import pathlib
 import re
 import webbrowser
@@ -22,6 +24,9 @@ import numpy as np
 from repose_jax.cli import environment
 from repose_jax.cli.arguments import Parser
 from repose_jax.runtime.signals import Interrupted
+
+SILENCE_S = 5.0
+"""Time after which a camera that sends nothing is taken for disconnected."""
 
 
 def add_arguments(parser: Parser) -> None:
@@ -90,18 +95,27 @@ def run(args: argparse.Namespace) -> None:
     known = {field.name for field in dataclasses.fields(Options)}
     asked = {k: value for k, value in vars(args).items() if k in known and value is not None}
     options = Options(**{"people": "one", **asked})
-    number = re.fullmatch(r"-?\d+", args.source) is not None
+    camera = re.fullmatch(r"-?\d+", args.source) is not None
     with LiveServer(args.port or 0) as server:
-        source = video.open_video(int(args.source) if number else args.source)
-        with Newest(source, paced=not number) as frames:
+        source = video.open_video(int(args.source) if camera else args.source)
+        with Newest(source, paced=not camera) as frames:
             detector = create.create(options.detector, args.detector_weights, people=options.people)
             model = predictor.load(options.weights, options.checkpoint)
-            session = Session(model, detector, source.size, options, name=source.name)
+            keep = args.out is not None
+            session = Session(model, detector, source.size, options, name=source.name, keep=keep)
             server.page = _page(session, options)
+            print(f"{session.name}: {server.address} shows the pose; Ctrl-C ends it.", flush=True)
+            if not args.no_browser:
+                webbrowser.open(server.address)
             try:
-                _show(frames, session, server, browser=not args.no_browser)
+                _show(session.poses(frames, silence_s=SILENCE_S if camera else math.inf), server)
+                server.reason = _end(source, camera)
+                print(server.reason)
             except Interrupted:
                 pass  # the usual end
+            except Exception as error:
+                server.reason = f"Ended: {error}"
+                raise
             finally:
                 print(_summary(session, frames.read))
                 if args.out is not None:
@@ -111,39 +125,45 @@ def run(args: argparse.Namespace) -> None:
 def _page(session: Any, options: Any) -> str:
     from repose_jax.motion import live_page
 
-    camera = session.camera
-    width, height = camera.image_size
     facts = [
         ("Detector", options.detector),
-        ("Image", f"{width} × {height} px"),
-        ("Focal length", f"{camera.focal_px:.4g} px, {camera.source}"),
         ("Height", "that of a usual adult" if options.height is None else f"{options.height:g} m"),
-        ("Axes", "x right, y up, z towards the camera; mm; floor grid 1 m"),
     ]
-    return live_page.page(session.name, camera, facts)
+    return live_page.page(session.name, session.camera, facts)
 
 
-def _show(frames: Any, session: Any, server: Any, *, browser: bool) -> None:
-    """Sends the poses of frames until they end or somebody ends them."""
+def _show(poses: Any, server: Any) -> None:
+    """Sends poses until their source ends or somebody ends them."""
     from repose_jax.motion import live_page
 
-    print(f"{session.name}: {server.address} shows the pose; Ctrl-C ends it.", flush=True)
-    if browser:
-        webbrowser.open(server.address)
-    for frame in frames:
-        shown = session.take(frame)
-        if server.listeners:
-            server.send(live_page.message(**{f: getattr(shown, f) for f in _FIELDS}))
+    with contextlib.closing(poses):
+        for shown in poses:
+            if server.listeners:
+                fields = dataclasses.fields(shown)
+                server.send(live_page.message(**{f.name: getattr(shown, f.name) for f in fields}))
+
+
+def _end(source: Any, camera: bool) -> str:
+    """Returns why a video ended.
+
+    Raises:
+        OSError: it is a camera, which should not.
+    """
+    why = " ".join(source.warnings)
+    if camera:
+        raise OSError(why or f"{source.name}: no more frames came; is it still connected?")
+    return why or f"{source.name}: the video has ended."
 
 
 def _summary(session: Any, read: int) -> str:
     """Returns what was seen, for the terminal."""
-    found, latencies = session.detections(), np.array(session.latencies_s)
-    line = f"{session.name}: {len(found.time_s)} of {read} frames lifted"
-    if len(found.time_s) > 1:
-        line += f", {(len(found.time_s) - 1) / np.ptp(found.time_s):.1f} per second"
+    times, latencies = np.array(session.times_s), np.array(session.latencies_s)
+    line = f"{session.name}: {len(times)} of {read} frames lifted"
+    if len(times) > 1:
+        line += f", {(len(times) - 1) / np.ptp(times):.1f} per second; the others were dropped"
     if len(latencies):
-        line += f"; latency {1000 * np.median(latencies):.0f} ms (median of {len(latencies)} poses)"
+        middle, most = 1000 * np.percentile(latencies, (50, 95))
+        line += f". From a frame to its pose {middle:.0f} ms (median), 95 % within {most:.0f} ms"
     return line + "."
 
 
@@ -161,9 +181,3 @@ def _write(folder: pathlib.Path, session: Any) -> None:
         f"The 2D joints are in {folder / store.NAME}; `repose lift {folder} --out {folder}` lifts "
         "them anew, better: of each moment it knows what comes after."
     )
-
-
-_FIELDS = (
-    *("time_s", "image", "keypoints_px", "joints_mm", "confidence", "world"),
-    *("latency_s", "rate"),
-)

@@ -22,6 +22,9 @@ from repose_jax.lifting.predictor import Predictor
 from repose_jax.models.lifter import Lifter
 from repose_jax.skeleton import HUMAN36M
 
+FRAMES, FPS, DELAY = 27, 15, 2
+"""Window: a third of the time of a window of the training, and no less accurate; and a pose two
+frames before its end, 0.13 s."""
 LEARNED_FROM = 300
 """Newest poses whose median gives the lengths of the bones."""
 MAX_GAP_S = 1.0
@@ -51,6 +54,9 @@ class LivePose:
 class Live:
     """Lifts one person in a stream of frames.
 
+        live = Live(rp.load(), image_size=(1280, 720))
+        pose = live.push(keypoints, time_s, confidence)  # of each frame that comes
+
     For each frame the model lifts a window of a fixed length and rate that ends at it, whose frames
     are interpolated in time; those before the first are missing. It is compiled when the object is
     made, once for all of one length.
@@ -61,9 +67,9 @@ class Live:
         predictor: Predictor,
         image_size: Sequence[int] | None,
         *,
-        fps: int | float = 30,
+        fps: int | float = FPS,
         frames: int | None = None,
-        delay: int = 0,
+        delay: int = DELAY,
         focal_length: int | float | None = None,
         up: ArrayLike | Sequence[int | float] | None = None,
         smooth: bool = True,
@@ -75,12 +81,13 @@ class Live:
         Args:
             predictor: a model in the frame of the person.
             image_size: width and height, px.
-            fps: frames per second of the window: those of the camera, or fewer, so that the window
-                spans more time. Above the rates of the training the window has every second frame,
+            fps: frames per second of the window, whatever the rate of the camera is: fewer make it
+                span more time. Above the rates of the training the window has every second frame,
                 or third, ....
-            frames: length of the window; None for that of the training. The time for a pose is in
-                proportion to it.
-            delay: frames of the window after the pose that is returned.
+            frames: length of the window; None for `FRAMES`, or the most that the model takes. The
+                time for a pose is in proportion to it.
+            delay: frames of the window after the pose that is returned; 0 for the pose of the
+                newest frame, which is less accurate.
             focal_length: of the camera, px; None if unknown.
             up: direction of the world's vertical in camera axes; None if unknown.
             smooth: apply a One-Euro filter.
@@ -93,7 +100,7 @@ class Live:
         """
         _check(predictor)
         config = predictor.config
-        self._frames = config.test_frames if frames is None else frames
+        self._frames = min(FRAMES, config.test_frames) if frames is None else frames
         if not max_gap_s > 0:
             raise ValueError(f"max_gap_s is {max_gap_s}; expected a time above 0.")
         if not 0 <= delay < self._frames:
@@ -132,7 +139,7 @@ class Live:
             self._filter.reset()
 
     def push(
-        self, keypoints: ArrayLike, confidence: ArrayLike | None, time_s: int | float
+        self, keypoints: ArrayLike, time_s: int | float, confidence: ArrayLike | None = None
     ) -> LivePose | None:
         """Takes the person's 2D joints in the next frame and returns the newest pose.
 
@@ -142,9 +149,9 @@ class Live:
 
         Args:
             keypoints: `[17, 2]` joints in Human3.6M's order, px; any value where missing.
+            time_s: of the frame, s.
             confidence: `[17]` in [0, 1], 0 or NaN where missing; None for 1 where the joints are
                 finite.
-            time_s: of the frame, s.
 
         Returns:
             The pose; None while the first frames of a stream are younger than the delay, for an

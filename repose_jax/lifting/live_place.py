@@ -49,14 +49,19 @@ class LivePlace:
         """
         self._camera, self._up, self._height = camera, up, height_mm
         self._axes = world.axes(world.CAMERA_UP if up is None else up / np.linalg.norm(up))
-        self._newest: collections.deque[tuple] = collections.deque()
         self._placed: collections.deque[tuple] = collections.deque(maxlen=WORLD_FROM)
         self._depth = OneEuro(min_cutoff_hz=DEPTH_CUTOFF_HZ, beta=DEPTH_BETA)
+        self.reset()
         self._scale = 1.0
         self._first: np.ndarray | None = None
         self._height_above = 0.0  # of the first pelvis above the floor, mm
         self._target: World | None = None
         self._found_s = self._last_s = -math.inf
+
+    def reset(self) -> None:
+        """Forgets the path of the person: another one follows, in the same world."""
+        self._newest: collections.deque[tuple] = collections.deque()
+        self._depth.reset()
 
     def place(self, pose: LivePose) -> tuple[Float[np.ndarray, "17 3"], World]:
         """Returns the joints of the newest pose in the world, mm, and that world.

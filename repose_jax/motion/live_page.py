@@ -9,13 +9,10 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from repose_jax.motion import page as pages
-from repose_jax.motion import palette
 from repose_jax.motion.motion import MISSING, SEEN, Camera, World
 from repose_jax.runtime import extras
-from repose_jax.skeleton import HUMAN36M
 
 JPEG_QUALITY = 70
-_SCRIPTS = ("motion.js", "arriving.js", "camera.js", "scene.js", "image.js", "look.js", "live.js")
 
 
 def page(name: str, camera: Camera, facts: Iterable[tuple[str, str]] = ()) -> str:
@@ -24,26 +21,12 @@ def page(name: str, camera: Camera, facts: Iterable[tuple[str, str]] = ()) -> st
     Args:
         name: of the camera.
         camera: the camera.
-        facts: names and values for the panel.
+        facts: names and values for the panel, before those of the camera.
     """
-    data = {
-        "name": name,
-        "facts": list(facts),
-        "joints": HUMAN36M.joints,
-        "bones": HUMAN36M.bones,
-        "left": HUMAN36M.left,
-        "right": HUMAN36M.right,
-        "root": HUMAN36M.root,
-        "camera": {
-            "size": camera.image_size,
-            "focal": float(camera.focal_px),
-            "centre": camera.centre_px.tolist(),
-            "rotation": np.diag([1.0, -1.0, -1.0]).tolist(),  # until there is a world
-            "origin": [0.0, 0.0, 0.0],
-        },
-        "colours": ["#" + bytes(colour).hex() for colour in palette.of_people(1)],
-    }
-    return pages.assemble("live.html", _SCRIPTS, f"{name}: live", data)
+    upright = World(np.diag([1.0, -1.0, -1.0]), np.zeros(3), "")  # until there is a world
+    data = pages.scene(name, camera, upright, 1)
+    data["facts"] = [*facts, *pages.camera_facts(camera)]
+    return pages.assemble("live.html", "arriving.js", "live.js", f"{name}: live", data)
 
 
 def message(
@@ -56,6 +39,7 @@ def message(
     world: World | None,
     latency_s: float,
     rate: float,
+    dropped: int,
 ) -> str:
     """Returns a line of JSON on a frame; null for what is unknown.
 
@@ -68,6 +52,7 @@ def message(
         world: that of the joints.
         latency_s: from the camera's frame to its pose; NaN if there is none.
         rate: frames per second.
+        dropped: number of frames that came and were not used.
     """
     cv2 = extras.require("cv2", "video", "Live lifting")
     quality = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
@@ -82,6 +67,7 @@ def message(
         "origin": None if world is None else np.round(world.origin_mm, 1).tolist(),
         "latency": round(latency_s, 4) if math.isfinite(latency_s) else None,
         "rate": round(rate, 2),
+        "dropped": dropped,
     }
     return json.dumps(values, allow_nan=False, separators=(",", ":"))
 

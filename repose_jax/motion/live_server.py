@@ -2,6 +2,7 @@
 
 import contextlib
 import http.server
+import json
 import os
 import threading
 from collections.abc import Generator
@@ -27,6 +28,7 @@ class LiveServer:
     Attributes:
         address: of the page.
         page: HTML; empty until there is one.
+        reason: for the end, which the page then shows.
     """
 
     def __init__(self, port: int = 0):
@@ -40,7 +42,7 @@ class LiveServer:
         """
         self._change = threading.Condition()
         self._number, self._newest, self._ended, self._listeners = 0, b"", False, 0
-        self.page = ""
+        self.page, self.reason = "", "Ended"
         try:
             self._server = _Server((HOST, port), _Handler)
         except (OSError, OverflowError) as error:
@@ -94,7 +96,7 @@ class LiveServer:
                 elif not ended:
                     yield b": nothing new\n\n"
                 if ended:
-                    yield b"event: end\ndata: {}\n\n"
+                    yield b"event: end\ndata: %b\n\n" % json.dumps({"reason": self.reason}).encode()
                     return
                 last = number
         finally:

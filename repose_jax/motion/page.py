@@ -14,13 +14,12 @@ from typing import Any
 import numpy as np
 
 from repose_jax.motion import palette
-from repose_jax.motion.motion import Motion, Person
+from repose_jax.motion.motion import Camera, Motion, Person, World
 from repose_jax.runtime.whole_file import whole
 from repose_jax.skeleton import HUMAN36M
 
 MAX_POSES = 60_000
 """Of all people together; a longer motion is shown with every second frame (third, ...)."""
-_SCRIPTS = ("motion.js", "data.js", "camera.js", "scene.js", "image.js", "look.js", "app.js")
 _ABSENT = -32768
 _KINDS = {
     "bvh": "animation for Blender, MotionBuilder, Maya; centimetres",
@@ -49,23 +48,26 @@ def write(path: str | pathlib.Path, motion: Motion, files: Iterable[str] = ()) -
 
 def page(motion: Motion, files: Iterable[str] = ()) -> str:
     """Returns the page of a motion as HTML; arguments as those of `write`."""
-    return assemble("index.html", _SCRIPTS, f"{motion.name}: motion in 3D", _data(motion, files))
+    title = f"{motion.name}: motion in 3D"
+    return assemble("index.html", "data.js", "app.js", title, _data(motion, files))
 
 
-def assemble(template: str, scripts: Iterable[str], title: str, data: dict[str, Any]) -> str:
+def assemble(template: str, poses: str, use: str, title: str, data: dict[str, Any]) -> str:
     """Returns a page of the viewer as one text of HTML.
 
     Args:
-        template: name of a file in `viewer/`.
-        scripts: names of files in `viewer/`, in the order in which they run.
+        template: name of a file in `viewer/`, which may include others of them.
+        poses: name of the script that has the poses of the people.
+        use: name of the script that plays them.
         title: of the page.
-        data: values of JSON that the scripts read.
+        data: values of JSON that the scripts read; `scene` has those of all pages.
     """
     folder = importlib.resources.files("repose_jax.motion") / "viewer"
 
     def read(name: str) -> str:
-        return (folder / name).read_text(encoding="utf-8").strip()
+        return (folder / name).read_text(encoding="utf-8").rstrip()
 
+    scripts = ("motion.js", poses, "camera.js", "scene.js", "image.js", "look.js", use)
     values = {
         "title": html.escape(title),
         "style": read("style.css"),
@@ -73,28 +75,21 @@ def assemble(template: str, scripts: Iterable[str], title: str, data: dict[str, 
         # Inside of a script element nothing but "<" could end it.
         "data": json.dumps(data, allow_nan=False).replace("<", "\\u003c"),
     }
-    return re.sub(r"\{\{(\w+)\}\}", lambda match: values[match[1]], read(template))
+    text = re.sub(r"\{\{(\w+\.html)\}\}", lambda match: read(match[1]), read(template))
+    return re.sub(r"\{\{(\w+)\}\}", lambda match: values[match[1]], text)
 
 
-def _data(motion: Motion, files: Iterable[str]) -> dict[str, Any]:
-    """Returns what the scripts read; `viewer/data.js` explains the arrays."""
-    step = max(1, math.ceil(sum(len(person.frame) for person in motion.people) / MAX_POSES))
-    longest = max(motion.camera.image_size)
-    people = [_person(person, step, longest) for person in motion.people]
-    time = motion.time_s[::step] if len(motion.time_s) else np.zeros(1)
-    notes = []
-    if step > 1:
-        notes.append(f"This page shows one frame of {step}, to stay small; the files have all.")
-    camera, world = motion.camera, motion.world
+def scene(name: str, camera: Camera, world: World, people: int) -> dict[str, Any]:
+    """Returns what the scripts of every page read.
+
+    Args:
+        name: of the motion.
+        camera: the camera.
+        world: the place of the camera.
+        people: number of people, for as many colours.
+    """
     return {
-        "name": motion.name,
-        "lead": _lead(motion),
-        "notes": notes,
-        "facts": _facts(motion),
-        "assumptions": motion.assumptions,
-        "warnings": motion.warnings,
-        "settings": [(key, _text(value)) for key, value in motion.settings.items()],
-        "files": _groups(files),
+        "name": name,
         "joints": HUMAN36M.joints,
         "bones": HUMAN36M.bones,
         "left": HUMAN36M.left,
@@ -107,7 +102,38 @@ def _data(motion: Motion, files: Iterable[str]) -> dict[str, Any]:
             "rotation": world.rotation.tolist(),
             "origin": world.origin_mm.tolist(),
         },
-        "colours": ["#" + bytes(colour).hex() for colour in palette.of_people(len(people))],
+        "colours": ["#" + bytes(colour).hex() for colour in palette.of_people(people)],
+    }
+
+
+def camera_facts(camera: Camera) -> list[tuple[str, str]]:
+    """Returns names and values for the panel on a camera and what it sees."""
+    width, height = camera.image_size
+    return [
+        ("Image", f"{width} × {height} px"),
+        ("Focal length", f"{camera.focal_px:.4g} px, {camera.source}"),
+        ("Axes", "x right, y up, z towards the camera; mm; floor grid 1 m"),
+    ]
+
+
+def _data(motion: Motion, files: Iterable[str]) -> dict[str, Any]:
+    """Returns what the scripts read; `viewer/data.js` explains the arrays."""
+    step = max(1, math.ceil(sum(len(person.frame) for person in motion.people) / MAX_POSES))
+    longest = max(motion.camera.image_size)
+    people = [_person(person, step, longest) for person in motion.people]
+    time = motion.time_s[::step] if len(motion.time_s) else np.zeros(1)
+    notes = []
+    if step > 1:
+        notes.append(f"This page shows one frame of {step}, to stay small; the files have all.")
+    return {
+        **scene(motion.name, motion.camera, motion.world, len(people)),
+        "lead": _lead(motion),
+        "notes": notes,
+        "facts": _facts(motion),
+        "assumptions": motion.assumptions,
+        "warnings": motion.warnings,
+        "settings": [(key, _text(value)) for key, value in motion.settings.items()],
+        "files": _groups(files),
         "step": step,
         "pixel": longest / 16_000,
         "times": _base64(np.round(1e4 * time).astype("<i4")),
@@ -163,18 +189,14 @@ def _facts(motion: Motion) -> list[tuple[str, str]]:
     rate = f"{motion.fps:.5g} per second"
     if len(steps) and np.ptp(steps) > 0.25 * np.median(steps):
         rate += ", varying"
-    camera = motion.camera
-    width, height = camera.image_size
     return [
         ("Length", _duration(motion)),
         ("Frames", f"{len(motion.time_s):,}"),
         ("Frame rate", rate),
         ("People", str(len(motion.people))),
         ("2D joints", motion.format),
-        ("Image", f"{width} × {height} px"),
-        ("Focal length", f"{camera.focal_px:.4g} px, {camera.source}"),
+        *camera_facts(motion.camera),
         ("Vertical", motion.world.source),
-        ("Axes", "x right, y up, z towards the camera; mm; floor grid 1 m"),
     ]
 
 

@@ -1,20 +1,21 @@
 """`repose live` and `repose lift --camera`, with a video for a camera and a small model."""
 
+import re
+import threading
+
 import numpy as np
 import pytest
+import small_live
 import small_videos
-from flax import nnx
 
-from repose_jax import cli, models
-from repose_jax.config import DataConfig, EvalConfig, Experiment
-from repose_jax.detectors import create
+from repose_jax import cli
+from repose_jax.cli import live
+from repose_jax.detectors import create, newest, video
 from repose_jax.detectors.detector import Found
 from repose_jax.keypoints import read
-from repose_jax.lifting import session
+from repose_jax.lifting import ahead, session
 from repose_jax.runtime.signals import Interrupted
 from repose_jax.weights import file
-
-MODEL = {"name": "repose", "frames": 9, "width": 8, "depth": 1, "heads": 2, "mlp_ratio": 2}
 
 
 class Two:
@@ -30,14 +31,9 @@ class Two:
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory):
-    config = Experiment(
-        model={**MODEL, "representation": 8},
-        data=DataConfig(frames=9, stride=3, normalise="person"),
-        eval=EvalConfig(),
-    )
-    _, *variables = nnx.split(models.create(**config.model_fields), nnx.Param, nnx.BatchStat)
+    model = small_live.predictor()
     path = tmp_path_factory.mktemp("weights") / "small.safetensors"
-    file.write(path, config, tuple(variables), "float32")
+    file.write(path, model.config, model.variables, "float32")
     return path
 
 
@@ -54,25 +50,71 @@ def test_shows_a_clip_and_keeps_the_joints_of_everybody(line, clip, weights, tmp
     assert cli.main([*line, str(clip), *plain]) == 0
     printed = capsys.readouterr().out
     assert "http://127.0.0.1:" in printed
-    assert "latency" in printed
+    assert "a.mp4: the video has ended." in printed
+    assert re.search(r"a.mp4: \d+ of 12 frames lifted", printed)
     (found,) = read.read(out)
     assert len(found.frame) == 2 * len(found.time_s) > 2
     assert found.image_size == (64, 48)
 
 
 def test_ctrl_c_is_the_usual_end_and_loses_nothing(clip, weights, tmp_path, monkeypatch):
-    take = session.Session.take
+    lift = session.Session.lift
 
-    def taken(self, frame):
-        shown = take(self, frame)
+    def lifted(self, frame):
+        shown = lift(self, frame)
         if len(self.latencies_s) == 1:
             raise Interrupted(2, "Stopped by SIGINT.")
         return shown
 
-    monkeypatch.setattr(session.Session, "take", taken)
+    monkeypatch.setattr(session.Session, "lift", lifted)
     plain = ["--no-browser", f"--weights={weights}", f"--out={tmp_path / 'out'}"]
     assert cli.main(["live", str(clip), *plain]) == 0
     assert len(read.read(tmp_path / "out")[0].time_s) >= 1
+
+
+@pytest.fixture
+def camera(clip, monkeypatch):
+    """A function that makes the first camera one of these frames."""
+
+    def make(frames, before=lambda frame: None, detector=small_live.Detector):
+        monkeypatch.setattr(create, "create", lambda *_, **__: detector())
+        made = small_live.camera(frames, before)
+        monkeypatch.setattr(video, "open_video", lambda source: {0: made}[source])
+
+    return make
+
+
+def failed(weights, capsys) -> str:
+    """Runs the command, which fails; returns its one line."""
+    assert cli.main(["live", "--no-browser", f"--weights={weights}"]) == 2
+    out, error = capsys.readouterr()
+    assert "frames lifted" in out
+    assert error.count("\n") == 1
+    return error
+
+
+def test_a_camera_that_is_unplugged_is_an_error(camera, weights, capsys):
+    camera(5)
+    assert "camera 0: no more frames came; is it still connected?" in failed(weights, capsys)
+
+
+def test_a_camera_that_falls_silent_is_an_error(camera, weights, monkeypatch, capsys):
+    monkeypatch.setattr(live, "SILENCE_S", 0.1)
+    monkeypatch.setattr(ahead, "_CLOSING_S", 0.1)
+    plugged = threading.Event()
+    monkeypatch.setattr(newest, "_CLOSING_S", 0.1)
+    camera(5, lambda frame: frame == 3 and plugged.wait(10))
+    assert "camera 0: no frame came for 0.1 s" in failed(weights, capsys)
+    plugged.set()
+
+
+def test_an_error_of_the_detector_ends_the_program(camera, weights, capsys):
+    class Broken(small_live.Detector):
+        def detect(self, frame, time_s=None):
+            raise ValueError("pose.tflite: damaged")
+
+    camera(5, detector=Broken)
+    assert "pose.tflite: damaged" in failed(weights, capsys)
 
 
 @pytest.mark.parametrize(

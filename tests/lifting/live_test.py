@@ -2,32 +2,18 @@
 
 import numpy as np
 import pytest
-from flax import nnx
+from small_live import FRAMES, predictor
+from small_motion import small_motion
 
 import repose_jax as rp
-from repose_jax import models
-from repose_jax.config import DataConfig, EvalConfig, Experiment
 from repose_jax.lifting import live
 
-FRAMES, FPS, SIZE = 9, 25, (640, 480)
-MODEL = {"name": "repose", "frames": FRAMES, "width": 8, "depth": 1, "heads": 2, "mlp_ratio": 2}
-
-
-def make(normalise: str = "person") -> rp.Predictor:
-    config = Experiment(
-        model={**MODEL, "representation": 8},
-        data=DataConfig(frames=FRAMES, stride=3, normalise=normalise),
-        eval=EvalConfig(flip=False),
-    )
-    graphdef, *variables = nnx.split(models.create(**config.model_fields), nnx.Param, nnx.BatchStat)
-    return rp.Predictor(config, graphdef, tuple(variables))
-
-
-PREDICTOR = make()
+FPS, SIZE = 25, (640, 480)
+PREDICTOR = predictor()
 
 
 def stream(**options) -> live.Live:
-    plain = {"smooth": False, "constant_bones": False, "fps": FPS}
+    plain = {"smooth": False, "constant_bones": False, "fps": FPS, "delay": 0}
     return live.Live(PREDICTOR, SIZE, **{**plain, **options})
 
 
@@ -42,7 +28,7 @@ def walk(frames: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def push_all(stream: live.Live, keypoints, confidence, times) -> list[live.LivePose | None]:
-    return [stream.push(*frame) for frame in zip(keypoints, confidence, times, strict=True)]
+    return [stream.push(*frame) for frame in zip(keypoints, times, confidence, strict=True)]
 
 
 @pytest.mark.parametrize("delay", [0, 3])
@@ -139,8 +125,8 @@ def test_a_clock_that_was_set_back_starts_anew():
 
 
 def test_nobody_has_no_pose():
-    assert stream().push(np.zeros((17, 2)), np.zeros(17), 0.0) is None
-    assert stream().push(np.full((17, 2), np.nan), None, 0.0) is None
+    assert stream().push(np.zeros((17, 2)), 0.0, np.zeros(17)) is None
+    assert stream().push(np.full((17, 2), np.nan), 0.0) is None
 
 
 def test_bones_have_the_lengths_that_were_learned():
@@ -197,9 +183,9 @@ def test_arguments_outside_their_range_are_refused(options, message):
 @pytest.mark.parametrize(
     ("frame", "message"),
     [
-        ((np.zeros((16, 2)), None, 0.0), r"shapes \(16, 2\) and \(16,\)"),
-        ((np.zeros((17, 2)), np.zeros(5), 0.0), r"and \(5,\); expected"),
-        ((np.zeros((17, 2)), None, np.nan), "time_s is nan"),
+        ((np.zeros((16, 2)), 0.0), r"shapes \(16, 2\) and \(16,\)"),
+        ((np.zeros((17, 2)), 0.0, np.zeros(5)), r"and \(5,\); expected"),
+        ((np.zeros((17, 2)), np.nan), "time_s is nan"),
     ],
 )
 def test_frames_of_another_shape_are_refused(frame, message):
@@ -207,6 +193,29 @@ def test_frames_of_another_shape_are_refused(frame, message):
         stream().push(*frame)
 
 
+@pytest.mark.slow
+def test_live_poses_are_near_those_of_offline_lifting():
+    """On average within 40 mm, and 15 mm further from the truth; of somebody who walks."""
+    truth = small_motion(people=1, frames=110)
+    (person,) = truth.people
+    keypoints, confidence = person.keypoints_px[..., :2], person.keypoints_px[..., 2]
+    shipped, size = rp.load(), truth.camera.image_size
+    offline = shipped(keypoints, confidence, size, fps=30)
+    stream = rp.Live(shipped, size)
+    found = push_all(stream, keypoints, confidence, person.time_s)
+    poses = [pose for pose in found if pose is not None and pose.time_s > 1.5]
+    frames = [round(30 * pose.time_s) for pose in poses]
+    joints = np.stack([pose.joints_mm for pose in poses])
+    assert len(joints) > 50
+
+    def apart(some, other):
+        return np.linalg.norm(some - other, axis=-1).mean()
+
+    assert apart(joints, offline[frames]) < 40
+    true = person.joints_camera_mm[frames]
+    assert apart(joints, true) < apart(offline[frames], true) + 15
+
+
 def test_a_model_in_the_frame_of_the_image_is_refused():
     with pytest.raises(ValueError, match="this one reads that of the image and predicts mm"):
-        live.Live(make("image"), SIZE)
+        live.Live(predictor("image"), SIZE)

@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import re
 import time
 import urllib.error
 import urllib.request
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 
 from repose_jax.lifting.camera import camera
-from repose_jax.motion import live_page
+from repose_jax.motion import live_page, live_server
 from repose_jax.motion.live_server import LiveServer
 from repose_jax.motion.motion import World
 
@@ -27,6 +28,7 @@ def line(**changes) -> str:
         "world": None,
         "latency_s": np.nan,
         "rate": 0.0,
+        "dropped": 0,
     }
     return live_page.message(**{**plain, **changes})
 
@@ -47,23 +49,63 @@ def test_a_message_is_json_with_null_for_what_is_missing():
     )
     assert found["pixels"][2:4] == [[5.0, 5.0], None]
     assert found["joints"] == [7] * 51
-    assert found["latency"] == 0.2
+    assert (found["latency"], found["dropped"]) == (0.2, 0)
     nobody = json.loads(line())
     assert [nobody[name] for name in ("pixels", "joints", "latency")] == [None] * 3
 
 
-def test_pages_receive_messages_and_the_end():
+def test_the_page_is_one_file_that_may_load_nothing_else():
     with LiveServer() as server:
         server.page = live_page.page("camera </script>", camera((640, 480)))
-        text = urllib.request.urlopen(server.address).read().decode()
-        assert text == server.page
-        assert "{{" not in text
-        assert "http://" not in text
+        answer = urllib.request.urlopen(server.address)
+        text = answer.read().decode()
+    assert answer.headers["Content-Type"] == "text/html; charset=utf-8"
+    assert answer.headers["Content-Security-Policy"].startswith("default-src 'none'")
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert text == server.page
+    assert not re.search(r"\{\{|https?://|(?:src|href)=\"(?!data:)", text)
+    assert "<title>camera &lt;/script&gt;: live</title>" in text
+
+
+def event(stream) -> tuple[str, str]:
+    """Reads the name and the data of a server-sent event, past comments."""
+    name, data = "message", ""
+    while (text := stream.readline().decode().rstrip("\n")) or not data:
+        field, _, value = text.partition(": ")
+        name, data = (value if field == "event" else name), (value if field == "data" else data)
+    return name, data
+
+
+def test_pages_receive_messages_and_the_reason_of_the_end():
+    with LiveServer() as server:
+        streams = [urllib.request.urlopen(server.address + "poses") for _ in range(2)]
+        assert streams[0].headers["Content-Type"] == "text/event-stream"
+        until(lambda: server.listeners == 2)
+        for time_s in (1.0, 1.5):
+            server.send(line(time_s=time_s))
+            for stream in streams:
+                name, data = event(stream)
+                assert (name, json.loads(data)["time"]) == ("message", time_s)
+        server.reason = 'camera 0: "out"\nat once'
+    for stream in streams:
+        name, data = event(stream)
+        assert (name, json.loads(data)) == ("end", {"reason": server.reason})
+        assert stream.read() == b""
+
+
+def test_a_page_that_opens_later_or_reads_slowly_gets_the_newest_message():
+    with LiveServer() as server:
+        for number in range(5):
+            server.send(str(number))
         stream = urllib.request.urlopen(server.address + "poses")
-        until(lambda: server.listeners == 1)
-        server.send(line())
-        assert json.loads(stream.readline().removeprefix(b"data: "))["time"] == 1.0
-    assert b"event: end" in stream.read()
+        assert event(stream) == ("message", "4")
+
+
+def test_a_page_without_messages_is_kept_by_comments(monkeypatch):
+    monkeypatch.setattr(live_server, "_SILENCE_S", 0.02)
+    with LiveServer() as server:
+        stream = urllib.request.urlopen(server.address + "poses")
+        assert stream.readline() == b": nothing new\n"
 
 
 def test_a_page_that_is_closed_does_no_harm():

@@ -40,9 +40,10 @@ function condition(name, text) {
   $("condition").querySelector("span").textContent = text;
 }
 function figures(message) {
-  const [rate, latency] = $("figures").querySelectorAll("b");
-  rate.textContent = message.rate ? `${message.rate.toFixed(0)} / s` : "–";
+  const [rate, latency, dropped] = $("figures").querySelectorAll("b");
+  rate.textContent = message.rate ? `${message.rate.toFixed(message.rate < 10 ? 1 : 0)} / s` : "–";
   latency.textContent = message.latency === null ? "–" : `${Math.round(1000 * message.latency)} ms`;
+  dropped.textContent = message.dropped;
 }
 function listen() {
   const stream = new EventSource("poses");
@@ -55,9 +56,9 @@ function listen() {
     redraw();
   };
   stream.onerror = () => condition("ended", "Not connected");
-  stream.addEventListener("end", () => {
+  stream.addEventListener("end", event => {
     stream.close();
-    condition("ended", "Ended");
+    condition("ended", JSON.parse(event.data).reason);
   });
 }
 
