@@ -6,7 +6,9 @@ are found in overlapping tiles of the frame, a few times per second.
 """
 
 import dataclasses
+import functools
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -17,7 +19,7 @@ from repose_jax.detectors import blazepose_geometry as geometry
 from repose_jax.detectors import litert, weights
 from repose_jax.detectors.blazepose_geometry import Square
 from repose_jax.detectors.detector import Found
-from repose_jax.detectors.litert import Network
+from repose_jax.detectors.litert import Copies, Network
 from repose_jax.detectors.onnx_session import MOST_THREADS, default_threads
 from repose_jax.detectors.video import USUAL_FPS
 from repose_jax.keypoints import formats
@@ -81,8 +83,8 @@ class Blazepose:
 
     def __init__(
         self,
-        detector: Network,
-        landmarks: Network,
+        detector: Copies,
+        landmarks: Copies,
         *,
         people: Literal["all", "one"] = "all",
         warnings: tuple[str, ...] = (),
@@ -105,7 +107,7 @@ class Blazepose:
         """Finds the people in an RGB image, the next of a video; of 30 frames/s without a time."""
         now = self._time_s + 1 / USUAL_FPS if time_s is None else time_s
         self._time_s = now
-        poses = distinct([p for s in self._squares if (p := self._pose(frame, s, LEAST_SCORE))])
+        poses = distinct(self._poses(frame, self._squares, LEAST_SCORE))
         search = not self._one and now - self._searched_s >= self._wait_s
         if search or not poses:
             known = len(poses)
@@ -124,43 +126,21 @@ class Blazepose:
         )
         return Found(points, confidence, np.array([pose.score for pose in poses], np.float64))
 
-    def _pose(self, frame: np.ndarray, square: Square, least: float) -> Pose | None:
-        """The person in a square, if there is one."""
-        height, width = frame.shape[:2]
-        reach = square.side / 2
-        if not (
-            _LEAST_SIDE <= square.side < 4 * max(width, height)
-            and -reach < square.centre[0] < width + reach
-            and -reach < square.centre[1] < height + reach
-        ):
-            return None
-        image = square.crop(frame, geometry.LANDMARK_SIZE)
-        values, score, heatmaps = _sorted_outputs(
-            self._landmarks(image.astype(np.float32) / 255),
-            _OUTPUTS,
-        )
-        if not score.item() >= least:
-            return None
-        table = values.reshape(geometry.POINTS, 5).astype(np.float64)
-        points = geometry.refined(
-            table[:, :2] / geometry.LANDMARK_SIZE, heatmaps.reshape(64, 64, geometry.POINTS)
-        )
-        points = square.to_frame(points)
-        logits = np.clip(table[: geometry.LANDMARKS, 3:], -60, 60)
-        visibility, presence = (1 / (1 + np.exp(-logits))).T
-        return Pose(
-            points=points[: geometry.LANDMARKS],
-            confidence=visibility * presence,
-            visibility=visibility,
-            score=min(float(score.item()), 1.0),
-            square=geometry.person_square(points[33], points[34]),
-        )
+    def _poses(self, frame: np.ndarray, squares: Sequence[Square], least: float) -> list[Pose]:
+        """The people in squares of whom there is one."""
+
+        def pose(network: Network, square: Square) -> Pose | None:
+            return _pose(network, frame, square, least)
+
+        possible = [square for square in squares if _is_possible(square, frame)]
+        return [found for found in self._landmarks.each(pose, possible) if found is not None]
 
     def _with_others(self, frame: np.ndarray, poses: list[Pose], *, tiles: bool) -> list[Pose]:
         """Adds the people of the whole frame, and of its tiles, to those known."""
         size = frame.shape[1], frame.shape[0]
         areas = [geometry.whole(size), *(geometry.tiles(size, TILE) if tiles else ())]
-        found = [pair for area in areas for pair in self._people_in(frame, area)]
+        near = self._detector.each(lambda network, area: _people_in(network, frame, area), areas)
+        found = [pair for pairs in near for pair in pairs]
         if self._one:
             found = found[:1]
         taken = [pose.square for pose in poses]
@@ -170,25 +150,58 @@ class Blazepose:
                 continue
             tried += 1
             taken.append(square)
-            pose = self._pose(frame, square, LEAST_SCORE if self._one else LEAST_NEW_SCORE)
-            if pose is None or not (self._one or is_person(pose, frame.shape[0])):
-                continue
-            if not any(
-                similarity(pose, other) > SAME_PERSON or lies_on(pose, other) for other in poses
-            ):
-                poses = [*poses, pose]
+            least = LEAST_SCORE if self._one else LEAST_NEW_SCORE
+            for pose in self._poses(frame, [square], least):
+                if (self._one or is_person(pose, frame.shape[0])) and not any(
+                    similarity(pose, other) > SAME_PERSON or lies_on(pose, other) for other in poses
+                ):
+                    poses = [*poses, pose]
         return poses
 
-    def _people_in(self, frame: np.ndarray, area: Square) -> list[tuple[float, Square]]:
-        """Scores and squares of the people that the detector finds in a part of the frame."""
-        image = area.crop(frame, geometry.DETECTOR_SIZE)
-        values, logits = _sorted_outputs(
-            self._detector(image.astype(np.float32) / 127.5 - 1), (2254 * 12, 2254)
-        )
-        found = geometry.candidates(values.reshape(2254, 12), logits.reshape(2254))
-        ends = zip(area.to_frame(found.hips), area.to_frame(found.edge), strict=True)
-        squares = [geometry.person_square(hips, edge) for hips, edge in ends]
-        return list(zip(found.score.tolist(), squares, strict=True))
+
+def _is_possible(square: Square, frame: np.ndarray) -> bool:
+    """Whether a person may be in a square."""
+    height, width = frame.shape[:2]
+    reach = square.side / 2
+    return bool(
+        _LEAST_SIDE <= square.side < 4 * max(width, height)
+        and -reach < square.centre[0] < width + reach
+        and -reach < square.centre[1] < height + reach
+    )
+
+
+def _pose(landmarks: Network, frame: np.ndarray, square: Square, least: float) -> Pose | None:
+    """The person in a square, if there is one."""
+    image = square.crop(frame, geometry.LANDMARK_SIZE)
+    values, score, heatmaps = _sorted_outputs(landmarks(image.astype(np.float32) / 255), _OUTPUTS)
+    if not score.item() >= least:
+        return None
+    table = values.reshape(geometry.POINTS, 5).astype(np.float64)
+    points = geometry.refined(
+        table[:, :2] / geometry.LANDMARK_SIZE, heatmaps.reshape(64, 64, geometry.POINTS)
+    )
+    points = square.to_frame(points)
+    logits = np.clip(table[: geometry.LANDMARKS, 3:], -60, 60)
+    visibility, presence = (1 / (1 + np.exp(-logits))).T
+    return Pose(
+        points=points[: geometry.LANDMARKS],
+        confidence=visibility * presence,
+        visibility=visibility,
+        score=min(float(score.item()), 1.0),
+        square=geometry.person_square(points[33], points[34]),
+    )
+
+
+def _people_in(detector: Network, frame: np.ndarray, area: Square) -> list[tuple[float, Square]]:
+    """Scores and squares of the people that the detector finds in a part of the frame."""
+    image = area.crop(frame, geometry.DETECTOR_SIZE)
+    values, logits = _sorted_outputs(
+        detector(image.astype(np.float32) / 127.5 - 1), (2254 * 12, 2254)
+    )
+    found = geometry.candidates(values.reshape(2254, 12), logits.reshape(2254))
+    ends = zip(area.to_frame(found.hips), area.to_frame(found.edge), strict=True)
+    squares = [geometry.person_square(hips, edge) for hips, edge in ends]
+    return list(zip(found.score.tolist(), squares, strict=True))
 
 
 def _sorted_outputs(outputs: list[np.ndarray], sizes: tuple[int, ...]) -> list[np.ndarray]:
@@ -276,7 +289,7 @@ def create(
     # Every core: decoding beside it needs a part of one, and a second thread costs 6 % of CPU time.
     threads = min(default_threads() + 1, MOST_THREADS)
     networks = [
-        litert.load(content, str(path), threads=threads, sizes=sizes)
+        Copies(functools.partial(litert.load, content, str(path), sizes=sizes), threads)
         for content, path, sizes in zip(
             contents, paths * (2 // len(paths)), (None, _OUTPUTS), strict=True
         )

@@ -1,10 +1,12 @@
 """TensorFlow Lite models on LiteRT."""
 
+import concurrent.futures
 import contextlib
+import functools
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from jaxtyping import Float
@@ -15,7 +17,41 @@ Network = Callable[[Float[np.ndarray, "h w 3"]], list[np.ndarray]]
 """From a normalised image to the outputs, each without the axis of the batch."""
 
 
-def load(content: bytes, name: str, *, threads: int, sizes: Sequence[int] | None = None) -> Network:
+_Item, _Result = TypeVar("_Item"), TypeVar("_Result")
+
+
+class Copies:
+    """Copies of a network that share threads; all but the first are loaded when they are needed.
+
+    A thread for each of several images takes less CPU time than all threads for one after another.
+    """
+
+    def __init__(self, load: Callable[[int], Network], threads: int):
+        """Loads a copy that uses all threads; `load` takes the number of them."""
+        self._copy = functools.cache(lambda threads, number: load(threads))
+        self._threads = threads
+        self._copy(threads, 0)
+
+    def each(
+        self, work: Callable[[Network, _Item], _Result], items: Sequence[_Item]
+    ) -> list[_Result]:
+        """Returns the results for all items, in their order; calls that take a copy each overlap.
+
+        An error of a call is raised after the calls beside it.
+        """
+        results: list[_Result] = []
+        while len(results) < len(items):
+            now = items[len(results) :][: self._threads]
+            copies = [self._copy(self._threads // len(now), number) for number in range(len(now))]
+            if len(now) == 1:
+                results.append(work(copies[0], now[0]))
+                continue
+            with concurrent.futures.ThreadPoolExecutor(len(now), "detecting") as pool:
+                results += pool.map(work, copies, now)
+        return results
+
+
+def load(content: bytes, name: str, threads: int, sizes: Sequence[int] | None = None) -> Network:
     """Loads a model of one image.
 
     Args:

@@ -1,13 +1,18 @@
 """`repose lift` on files of 2D joints, with a small untrained model."""
 
 import json
+import signal
+import threading
 
 import numpy as np
 import pytest
+import small_videos
 import small_weights
 from small_motion import small_motion
 
 from repose_jax import cli
+from repose_jax.detectors import create
+from repose_jax.detectors.detector import Found
 
 QUICK = "--files=npz,bvh,html"
 
@@ -108,3 +113,40 @@ def test_an_empty_video_is_answered_with_one_line(weights, tmp_path, capsys):
     assert lift(weights, tmp_path / "clip.mp4", f"--out={tmp_path / 'out'}") == 2
     (error,) = capsys.readouterr().err.splitlines()
     assert "clip.mp4" in error
+
+
+class Interrupting:
+    """Finds a walker in every frame of a video, and is interrupted in one of them."""
+
+    format, warnings = "human36m", ()
+
+    def __init__(self, number):
+        self.frames, self.number = 0, number
+
+    def detect(self, frame, time_s=None):
+        self.frames += 1
+        if self.frames == self.number:
+            signal.raise_signal(signal.SIGINT)
+        walker = small_motion(people=1, frames=1).people[0].keypoints_px[0, :, :2] / 20
+        return Found(walker[None], np.ones((1, 17)), np.ones(1))
+
+
+@pytest.mark.parametrize("number", [1, 4])
+def test_ctrl_c_keeps_what_was_detected_and_leaves_no_thread(
+    number, weights, tmp_path, capsys, monkeypatch
+):
+    path = small_videos.write(tmp_path / "a.mp4", small_videos.frames(12))
+    monkeypatch.setattr(create, "create", lambda *_, **__: Interrupting(number))
+    out = tmp_path / "out"
+    assert lift(weights, path, "--out", out, QUICK) == 128 + signal.SIGINT
+    assert not {"decoding", "detecting"} & {thread.name for thread in threading.enumerate()}
+    said = capsys.readouterr().err
+    if number == 1:
+        assert "Stopped by SIGINT" in said
+        assert not out.exists()
+        return
+    assert "Detection was stopped after 4 frames; there are 12." in said
+    assert f"repose lift {out}" in said
+    assert names(out) == {"keypoints.npz"}
+    assert lift(weights, out, "--out", tmp_path / "again", "--files=npz") == 0
+    assert "4 frames" in capsys.readouterr().out

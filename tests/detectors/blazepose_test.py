@@ -9,7 +9,7 @@ import pytest
 import scipy.ndimage
 
 from repose_jax import skeleton
-from repose_jax.detectors import blazepose, blazepose_geometry, create, detect, weights
+from repose_jax.detectors import blazepose, blazepose_geometry, create, detect, litert, weights
 
 # Landmarks relative to the hips, in units of the way from the hips to the head: along it, beside.
 LANDMARKS = np.stack([np.linspace(0.9, -0.9, 33), 0.3 * np.sin(np.arange(33) * 2.4)], axis=-1)
@@ -105,7 +105,8 @@ class Landmarks:
 
 def made(people="all", detector=None, landmarks=None):
     detector, landmarks = detector or Detector(), landmarks or Landmarks()
-    return blazepose.Blazepose(detector, landmarks, people=people), detector, landmarks
+    copies = [litert.Copies(lambda threads, one=one: one, 2) for one in (detector, landmarks)]
+    return blazepose.Blazepose(*copies, people=people), detector, landmarks
 
 
 def ankles(hips, head):
@@ -230,7 +231,7 @@ def test_a_small_image_of_nobody_has_nobody():
 
 
 def test_other_networks_are_an_error():
-    detector = blazepose.Blazepose(lambda image: [np.zeros(3)], Landmarks())
+    detector, *_ = made(detector=lambda image: [np.zeros(3)])
     with pytest.raises(ValueError, match="no network of BlazePose"):
         detector.detect(picture())
 

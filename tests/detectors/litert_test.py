@@ -1,5 +1,8 @@
 """LiteRT on models that the tests make."""
 
+import threading
+import time
+
 import numpy as np
 import pytest
 
@@ -74,3 +77,39 @@ def test_a_model_without_one_of_the_outputs_stays_as_it_is():
 def test_what_is_no_model_is_one_clear_error(content, sizes):
     with pytest.raises(ValueError, match="not a model that LiteRT can load"):
         litert.load(content, "broken.tflite", threads=1, sizes=sizes)
+
+
+def test_copies_share_the_threads_and_are_loaded_once():
+    loaded = []
+
+    def load(threads):
+        loaded.append(threads)
+        return lambda image: [np.array(threads)]
+
+    copies = litert.Copies(load, 4)
+    assert loaded == [4]
+    for count, threads in ((1, [4]), (2, [2, 2]), (3, [1, 1, 1]), (6, [1, 1, 1, 1, 2, 2]), (0, [])):
+        assert copies.each(lambda copy, item: int(copy(item)[0]), [IMAGE] * count) == threads
+    assert sorted(loaded) == [1, 1, 1, 1, 2, 2, 4]
+
+
+def test_calls_of_copies_overlap_and_results_are_in_order():
+    together = threading.Barrier(2, timeout=20)
+
+    def work(copy, item):
+        together.wait()
+        time.sleep(0.01 * (1 - item))
+        return item
+
+    copies = litert.Copies(lambda threads: lambda image: [], 2)
+    assert copies.each(work, [0, 1, 0, 1]) == [0, 1, 0, 1]
+
+
+def test_an_error_of_a_copy_leaves_no_thread():
+    def work(copy, item):
+        raise ValueError(f"item {item}")
+
+    before = threading.active_count()
+    with pytest.raises(ValueError, match="item 1"):
+        litert.Copies(lambda threads: lambda image: [], 2).each(work, [1, 2, 3])
+    assert threading.active_count() == before
