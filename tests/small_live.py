@@ -40,7 +40,7 @@ def camera(frames: int, before: Callable[[int], object] = lambda frame: None) ->
     def stamped():
         for frame in range(frames):
             before(frame)
-            yield 100 + frame / 30, np.full((24, 32, 3), frame, np.uint8)
+            yield 100 + frame / 30, lambda frame=frame: np.full((24, 32, 3), frame, np.uint8)
 
     return Video("camera 0", stamped())
 
