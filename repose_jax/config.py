@@ -45,7 +45,8 @@ RELATIONAL = ("spatial_depth", "temporal_depth", *LOGISTIC)
 """The losses that `objective.reduction` and `objective.learn_weights` apply to."""
 TAU = 0.05
 """Temperature of the logistic losses: metres, or half widths of the image for 2.5D labels."""
-UNITS = {"metres": 1e-3, "millimetres": 1.0}  # of targets in camera space, per mm
+UNITS = {"metres": 1e-3, "millimetres": 1.0, "1024mm": 1 / 1024}
+"""Units of targets in camera space, per mm."""
 PARTIAL_CLIPS = "cover", "drop"
 INPUTS = "detected", "ground_truth"
 DEPTH_REFERENCES = "frame", "first_frame"
@@ -180,7 +181,8 @@ class DataConfig:
         root_relative: train on targets relative to the root; false for 2.5D labels as they are.
         depth_reference: depth is relative to the root of each "frame", or of the "first_frame" of
             the clip; see `clips.make`.
-        unit: of targets in camera space and of the model's predictions, "metres" or "millimetres".
+        unit: of targets in camera space and of the model's predictions: "metres", "millimetres" or
+            "1024mm", MotionAGFormer's for MPI-INF-3DHP.
         flip_share: share of the training clips that are mirrored.
         normalise: frame of reference of the inputs, that of the "image" as in the papers, or of
             the "person"; see `repose_jax.data.normalise`.

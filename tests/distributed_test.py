@@ -9,7 +9,9 @@ import processes
 import pytest
 from small_run import assert_close, records, restore
 
+from repose_jax.training import stored
 from repose_jax.training.setup import setup
+from repose_jax.weights import file
 
 
 @pytest.fixture(scope="module")
@@ -76,3 +78,24 @@ def test_a_signal_to_one_process_stops_both_which_go_on_together(data_dir, tmp_p
     for status, printed in processes.finish(*processes.start_two(*flags)):
         assert status == 0, printed
     assert [record["step"] for record in records(tmp_path, "train")] == list(range(1, 121))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["workdir", "file"])
+def test_two_processes_start_from_the_weights_of_one(trained, data_dir, tmp_path, kind):
+    source = trained.workdir
+    if kind == "file":
+        source = tmp_path / "model.safetensors"
+        config, _, variables, _ = stored.load(trained.workdir)
+        file.write(source, config, variables, "float32")
+    started = processes.start_two(
+        f"--config.data.data_dir={data_dir}",
+        f"--workdir={tmp_path / 'run'}",
+        f"--config.init_from={source}",
+        "--config.train.epochs=1",
+    )
+    for status, printed in processes.finish(*started):
+        assert status == 0, printed
+    (initial,) = records(tmp_path / "run", "initial")
+    best = min(record["mpjpe"] for record in records(trained.workdir, "test"))
+    assert initial["mpjpe"] == pytest.approx(best, rel=1e-4)

@@ -175,6 +175,16 @@ def test_the_rates_are_those_of_the_authors():
         assert get(name).optim.clip_norm == 0
 
 
+def test_motionagformer_on_mpi_inf_3dhp_is_trained_as_its_authors_do():
+    for variant, frames in (("3dhp", 81), ("3dhp,xs", 27), ("3dhp,s", 81), ("3dhp,l", 81)):
+        experiment = get("motionagformer", variant)
+        assert (experiment.data.unit, experiment.data.stride) == ("1024mm", 9)
+        assert experiment.data.frames == experiment.model["frames"] == frames
+        assert experiment.model["joint_order"] == "mpi_inf_3dhp"
+        assert (experiment.optim.name, experiment.optim.weight_decay) == ("amsgrad", 0)
+    assert get("motionagformer", "s").data.stride == 27
+
+
 def test_semgcn_mirrors_nothing_and_drops_the_neck_unless_its_graph_has_it():
     for variant, epochs in (("", 100), ("gt2d", 30), ("gt2d,local", 50), ("local", 100)):
         experiment = get("semgcn", variant)

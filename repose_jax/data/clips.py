@@ -165,7 +165,7 @@ def make(
             authors' 2.5D labels, or "first_frame" for depth relative to the root of the clip's
             first frame, which keeps the motion towards the camera. The temporal depth loss compares
             depths over time, so it differs between the two.
-        unit: of targets in camera space, "metres" or "millimetres".
+        unit: of targets in camera space, "metres", "millimetres" or "1024mm".
         context: frames that the model needs before and after a clip.
         normalise: frame of reference of the inputs, of the "image" as in the papers, or of the
             "person"; see `repose_jax.data.normalise`.

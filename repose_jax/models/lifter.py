@@ -14,6 +14,8 @@ from flax import nnx
 from jaxtyping import Array, Float, PRNGKeyArray
 from typing_extensions import TypeVar
 
+from repose_jax.skeleton import HUMAN36M, MPI_INF_3DHP, conversion_matrix
+
 
 @dataclasses.dataclass(frozen=True)
 class LifterConfig:
@@ -63,6 +65,22 @@ class LifterConfig:
     def refusal(self, field: str, allowed: str) -> ValueError:
         """Returns the error for a wrong field."""
         return ValueError(f"{field} is {getattr(self, field)!r}; give {allowed}.")
+
+
+def joint_orders(name: str) -> tuple[list[int], list[int]]:
+    """Returns the indices of Human3.6M's joints in the order of a dataset, and the way back.
+
+    Args:
+        name: "human36m", or "mpi_inf_3dhp": authors' models for that dataset read its own order.
+
+    Raises:
+        ValueError: another name.
+    """
+    orders = {skeleton.name: skeleton for skeleton in (HUMAN36M, MPI_INF_3DHP)}
+    if name not in orders:
+        raise ValueError(f"joint_order is {name!r}; give {' or '.join(map(repr, orders))}.")
+    order = conversion_matrix(HUMAN36M, orders[name]).argmax(axis=1)
+    return order.tolist(), order.argsort().tolist()
 
 
 Config = TypeVar("Config", bound=LifterConfig, default=LifterConfig, covariant=True)

@@ -17,7 +17,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from repose_jax.models import kernels, layers
 from repose_jax.models.dropout import dropout, split_key, stochastic_depth
-from repose_jax.models.lifter import Lifter, LifterConfig, check_clips
+from repose_jax.models.lifter import Lifter, LifterConfig, check_clips, joint_orders
 from repose_jax.skeleton import HUMAN36M
 
 LAYER_SCALE = 1e-5  # initial scale of every residual branch
@@ -30,6 +30,8 @@ class MotionAGFormerConfig(LifterConfig):
     Attributes:
         frames: length of the clips, of which each frame has its own batch norm.
         joints: 17, as the skeleton is part of the network.
+        joint_order: order in which the network reads the joints, "human36m", or "mpi_inf_3dhp" as
+            the authors' models for that dataset. Those connect its joints by Human3.6M's numbers.
         out_channels: channels of a 3D joint.
         width: width of a token.
         depth: number of dual-stream layers.
@@ -48,6 +50,7 @@ class MotionAGFormerConfig(LifterConfig):
     """
 
     in_channels: int = 3
+    joint_order: str = "human36m"
     out_channels: int = 3
     width: int = 128
     depth: int = 16
@@ -64,6 +67,7 @@ class MotionAGFormerConfig(LifterConfig):
         super().__post_init__()
         if self.joints != HUMAN36M.size:
             raise self.refusal("joints", f"{HUMAN36M.size}, the joints of the network's skeleton")
+        joint_orders(self.joint_order)  # raises if it is unknown
         if self.neighbours > self.frames:
             raise self.refusal("neighbours", f"1 to {self.frames}, the frames")
 
@@ -250,8 +254,11 @@ class MotionAGFormer(Lifter[MotionAGFormerConfig]):
         """Lifts every frame of clips of `config.frames` frames; see `Lifter`."""
         config = self.config
         check_clips(x, config, least=config.frames, most=config.frames)
+        order, back = joint_orders(config.joint_order)
+        x = x if config.joint_order == "human36m" else x[:, :, order]
         x = (self.embed(x) + self.joint_embedding[...]).astype(config.dtype)
         layer_call = layers.jit_layer(DualStreamLayer.__call__, remat=config.remat)
         for layer, layer_key in zip(self.layers, split_key(key, config.depth), strict=True):
             x = layer_call(layer, x, layer_key)
-        return self.head(jnp.tanh(self.representation(x)))
+        out = self.head(jnp.tanh(self.representation(x)))
+        return out if config.joint_order == "human36m" else out[:, :, back]

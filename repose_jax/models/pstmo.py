@@ -17,7 +17,13 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from repose_jax.models import kernels, layers
 from repose_jax.models.dropout import dropout, split_key
-from repose_jax.models.lifter import CentreLifter, LifterConfig, check_clips, slide
+from repose_jax.models.lifter import (
+    CentreLifter,
+    LifterConfig,
+    check_clips,
+    joint_orders,
+    slide,
+)
 
 STRIDES: dict[int, tuple[int, ...]] = {  # of the second transformer's layers, by frames
     9: (1, 3, 3),
@@ -35,6 +41,8 @@ class PstmoConfig(LifterConfig):
 
     Attributes:
         frames: length of the window; a key of `STRIDES`.
+        joint_order: order in which the network reads the joints, "human36m", or "mpi_inf_3dhp" as
+            the authors' models for that dataset.
         width: width of a token; it is twice that inside the network of 1 frame.
         depth: layers of the first transformer: 3, or 4 in P-STMO.
         heads: attention heads; must divide the width.
@@ -48,9 +56,11 @@ class PstmoConfig(LifterConfig):
     heads: int = 8
     mlp_ratio: int = 2
     dropout: float = 0.1
+    joint_order: str = "human36m"
 
     def __post_init__(self):
         super().__post_init__()
+        joint_orders(self.joint_order)  # raises if it is unknown
         if self.frames not in STRIDES:
             known = ", ".join(map(str, STRIDES))
             raise self.refusal("frames", f"one of {known}, for which P-STMO has strides")
@@ -264,7 +274,7 @@ class Pstmo(CentreLifter[PstmoConfig]):
             return self._lift(tokens[:, :, 0], window_key)[1][:, 0]
 
         # Neighbouring windows share most of their frames: each is encoded once.
-        tokens = self.pose_encoder(x, pose_key)
+        tokens = self._encode(x, pose_key)
         return slide(centre, tokens[:, :, None], self.config.frames)
 
     def outputs(
@@ -286,7 +296,14 @@ class Pstmo(CentreLifter[PstmoConfig]):
             )
         check_clips(x, self.config, least=frames, most=frames)
         pose_key, window_key = split_key(key, 2)
-        return self._lift(self.pose_encoder(x, pose_key), window_key)
+        return self._lift(self._encode(x, pose_key), window_key)
+
+    def _encode(
+        self, x: Float[Array, "b t j cin"], key: PRNGKeyArray | None
+    ) -> Float[Array, "b t c"]:
+        if self.config.joint_order != "human36m":
+            x = x[:, :, joint_orders(self.config.joint_order)[0]]
+        return self.pose_encoder(x, key)
 
     def _lift(
         self, tokens: Float[Array, "b t c"], key: PRNGKeyArray | None
@@ -295,4 +312,8 @@ class Pstmo(CentreLifter[PstmoConfig]):
         training = key is not None
         tokens = self.frame_encoder(tokens, encoder_key)
         every = self.sequence_head(tokens, training)
-        return every, self.head(self.aggregator(tokens, aggregator_key), training)
+        centre = self.head(self.aggregator(tokens, aggregator_key), training)
+        if self.config.joint_order != "human36m":
+            back = joint_orders(self.config.joint_order)[1]
+            every, centre = every[:, :, back], centre[:, :, back]
+        return every, centre

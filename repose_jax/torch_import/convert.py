@@ -18,6 +18,8 @@ from repose_jax.torch_import import TENSOR_NAMES
 from repose_jax.torch_import.tensors import TensorNames
 
 SHOWN = 10  # problems of a checkpoint that a message lists
+ENTRIES = "model_pos", "model", "state_dict"  # of checkpoints, that hold the parameters
+_PREFIXES = re.compile(r"^(module\.|_orig_mod\.)+")  # of parallel and of compiled modules
 
 
 Model = TypeVar("Model", Lifter, MaskedPoseModel)
@@ -40,7 +42,8 @@ def from_torch(name: str, state_dict: Mapping[str, Any], **config: Any) -> Lifte
 
     Args:
         name: the model's name in `repose_jax.models`.
-        state_dict: name of a tensor (with or without the prefix `module.`) to tensor or array.
+        state_dict: name of a tensor to tensor or array; names may have prefixes `module.` and
+            `_orig_mod.`, of parallel and of compiled modules.
         **config: sizes, as for `repose_jax.models.create`.
 
     Returns:
@@ -81,18 +84,19 @@ def fill(model: Model, known: TensorNames, state_dict: Mapping[str, Any], *, nam
         for key, tensor in state_dict.items()
         if not key.endswith(".num_batches_tracked")  # a counter that PyTorch does not use
     }
-    shapes = {key.removeprefix("module."): value.shape for key, value in arrays.items()}
+    names = {key: _PREFIXES.sub("", key) for key in arrays}
+    shapes = {names[key]: value.shape for key, value in arrays.items()}
     _check_network(name, known, shapes)
     _check_sizes(name, model.config, known, known.sizes(shapes))
     problems, unfilled = [], set(params)
     constants = known.constants()
     for key, value in arrays.items():
-        wanted = constants.get(key.removeprefix("module."))
+        wanted = constants.get(names[key])
         if wanted is not None:
             if value.shape != wanted.shape or not np.allclose(value, wanted, rtol=1e-5, atol=0):
                 problems.append(f"{key} has other values than in the authors' code")
             continue
-        target = known.target(key.removeprefix("module."))
+        target = known.target(names[key])
         if target is None or target[0] not in unfilled:
             problems.append(f"unused tensor {key}")
             continue
@@ -154,7 +158,7 @@ def _check_sizes(
 def read_torch(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
     """Reads the parameters in a checkpoint of PyTorch.
 
-    It is a dictionary whose entry `model_pos` or `model` has the parameters, or these alone.
+    It is a dictionary of which one of the `ENTRIES` has the parameters, or these alone.
     Tensors, numbers and plain containers are read and nothing else.
 
     Args:
@@ -194,17 +198,18 @@ def read_torch(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
         ) from error
     if not isinstance(loaded, dict):
         raise ValueError(f"{path} holds a {type(loaded).__name__}, expected a dictionary.")
-    tensors = loaded.get("model_pos", loaded.get("model", loaded))
+    tensors = next((loaded[entry] for entry in ENTRIES if entry in loaded), loaded)
+    entries = " or ".join(map(repr, ENTRIES))
     if not isinstance(tensors, dict) or not tensors:
-        raise ValueError(f"{path} holds no parameters in its entry 'model_pos' or 'model'.")
+        raise ValueError(f"{path} holds no parameters in its entry {entries}.")
     counter = ".num_batches_tracked"  # of PyTorch's batch norms, which do not use it
     tensors = {key: value for key, value in tensors.items() if not str(key).endswith(counter)}
     for key, value in tensors.items():
         if not (isinstance(value, torch.Tensor) and value.is_floating_point()):
             found = getattr(value, "dtype", type(value).__name__)
             raise ValueError(
-                f"{path} should hold tensors of parameters in its entry 'model_pos' or 'model', or "
-                f"these alone; {key!r} is {found}."
+                f"{path} should hold tensors of parameters in its entry {entries}, or these alone; "
+                f"{key!r} is {found}."
             )
     return {str(key): value.detach().float().numpy() for key, value in tensors.items()}
 
@@ -213,6 +218,7 @@ def _numpy_globals() -> list[Any]:
     """Returns what of NumPy may be beside the parameters, and runs no code when it is unpickled.
 
     MotionBERT's training saves its best error, a NumPy number, VideoPose3D's its random numbers.
+    Numbers and texts of all kinds are read, arrays of objects and of structures are not.
     """
     random = np.random.RandomState(0)
     made_by: list[Any] = [np.float64().__reduce__()[0], np.zeros(1).__reduce__()[0]]
@@ -221,7 +227,7 @@ def _numpy_globals() -> list[Any]:
         for function in made_by
         for core in ("core", "_core")
     ]
-    kinds = (np.float64, np.uint32, np.int64)
+    kinds = map(np.dtype, set(np.typecodes["All"]) - {"O", "V"})
     return [
         *constructors,
         (random.__reduce__()[0], "numpy.random.__RandomState_ctor"),  # as NumPy 1.16 called it
@@ -231,7 +237,7 @@ def _numpy_globals() -> list[Any]:
         type(random._bit_generator),
         np.ndarray,
         np.dtype,
-        *(type(np.dtype(kind)) for kind in kinds),
+        *(type(kind) for kind in kinds),
     ]
 
 

@@ -75,4 +75,6 @@ _NAMES = expand(
     f"{_BLOCKS}.{{{','.join(_BLOCK)}}}.{{weight,bias,running_mean,running_var}}",
 )
 
-MOTIONAGFORMER = TensorNames(_target, _sizes, _NAMES, not_inferred=("heads", "neighbours"))
+MOTIONAGFORMER = TensorNames(
+    _target, _sizes, _NAMES, not_inferred=("heads", "neighbours", "joint_order")
+)

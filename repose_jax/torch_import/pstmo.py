@@ -132,4 +132,4 @@ _NAMES = expand(  # of the lifter
     "{Transformer,Transformer_reduce}.model.layers.#." + _LINEAR,
 )
 
-PSTMO = TensorNames(_target, _sizes, _NAMES)
+PSTMO = TensorNames(_target, _sizes, _NAMES, not_inferred=("heads", "joint_order"))

@@ -10,7 +10,7 @@ from golden_files import check_reproduces, load
 from configs.zoo.motionagformer import get_config as recipe_of
 from repose_jax import models
 from repose_jax.models import motionagformer
-from repose_jax.torch_import import TENSOR_NAMES
+from repose_jax.torch_import import TENSOR_NAMES, convert
 
 NAMES = {  # of the sizes in the authors' code -> ours
     "n_frames": "frames",
@@ -28,6 +28,16 @@ NAMES = {  # of the sizes in the authors' code -> ours
 @pytest.mark.parametrize("name", ["motionagformer_tiny", "motionagformer_xs_t27"])
 def test_reproduces_the_authors_model(name):
     check_reproduces("motionagformer", name, NAMES)
+
+
+def test_the_authors_models_for_mpi_inf_3dhp_read_its_order_of_joints():
+    stored, weights, sizes = load("motionagformer_tiny", NAMES)
+    model = convert.from_torch("motionagformer", weights, **sizes, joint_order="mpi_inf_3dhp")
+    # Their order of Human3.6M's joints: pelvis 14, right hip 8, ..., right wrist 4.
+    theirs = [14, 8, 9, 10, 11, 12, 13, 15, 1, 16, 0, 5, 6, 7, 2, 3, 4]
+    out = nnx.jit(lambda model, x: model(x))(model, stored["x"][:, :, theirs])
+    scale = np.abs(stored["y0"]).max()
+    np.testing.assert_allclose(out, stored["y0"][:, :, theirs], rtol=0, atol=1e-5 * scale)
 
 
 TINY: dict[str, Any] = dict(frames=5, width=8, depth=1, heads=2, mlp_ratio=2, representation=8)

@@ -42,6 +42,22 @@ def test_reproduces_both_heads_of_the_authors_model(name):
         np.testing.assert_allclose(out, expected, rtol=0, atol=1e-5 * np.abs(expected).max())
 
 
+def test_the_authors_models_for_mpi_inf_3dhp_read_its_order_of_joints():
+    model = create(joint_order="mpi_inf_3dhp")
+    variables = nnx.state(model)
+    plain = nnx.merge(nnx.graphdef(create()), variables)
+    x = jax.random.normal(jax.random.key(0), (1, 9, 17, 2))
+    # Their order of Human3.6M's joints: pelvis 14, right hip 8, ..., right wrist 4.
+    theirs = jnp.array([14, 8, 9, 10, 11, 12, 13, 15, 1, 16, 0, 5, 6, 7, 2, 3, 4])
+    for found, wanted in zip(outputs(model, x[:, :, theirs]), outputs(plain, x), strict=True):
+        np.testing.assert_allclose(found, wanted[:, :, theirs], atol=1e-5)
+    np.testing.assert_allclose(
+        call(model, x[:, :, theirs]), call(plain, x)[:, :, theirs], atol=1e-5
+    )
+    with pytest.raises(ValueError, match="joint_order is 'coco'; give 'human36m' or 'mpi_inf"):
+        create(joint_order="coco")
+
+
 @pytest.mark.parametrize(
     ("frames", "depth", "count"),
     [

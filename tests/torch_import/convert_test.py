@@ -44,11 +44,12 @@ def convert_line(*line) -> tuple[int, str]:
 # Tensors to a model
 
 
-def test_names_may_carry_the_prefix_of_data_parallel_checkpoints():
+@pytest.mark.parametrize("prefix", ["module.", "module.module.", "_orig_mod.", "module._orig_mod."])
+def test_names_may_carry_the_prefixes_of_parallel_and_compiled_modules(prefix):
     _, weights, _ = load("repose_tiny")
     plain = convert.from_torch("repose", weights, **CONFIG)
     prefixed = convert.from_torch(
-        "repose", {f"module.{k}": v for k, v in weights.items()}, **CONFIG
+        "repose", {f"{prefix}{k}": v for k, v in weights.items()}, **CONFIG
     )
     np.testing.assert_array_equal(plain.head.kernel[...], prefixed.head.kernel[...])
     np.testing.assert_array_equal(plain.head.kernel[...], weights["head.weight"].T)
@@ -235,7 +236,7 @@ def save(tmp_path):
     return save
 
 
-@pytest.mark.parametrize("entry", ["model_pos", "model", None])
+@pytest.mark.parametrize("entry", [*convert.ENTRIES, None])
 @pytest.mark.parametrize("zipped", [True, False])
 def test_parameters_are_found_where_the_authors_put_them(entry, zipped, save):
     torch = pytest.importorskip("torch")
@@ -262,6 +263,18 @@ def test_the_best_error_may_be_a_numpy_number_of_any_version(module, save):
                 data = data.replace(b"numpy._core.", module)
             archive.writestr(name, data)
     np.testing.assert_array_equal(convert.read_torch(path)["a"], [1, 1])
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_numpy_numbers_and_texts_of_any_kind_may_be_beside_the_parameters(zipped, save):
+    torch = pytest.importorskip("torch")
+    kinds = [np.dtype(code).type for code in np.typecodes["AllInteger"] + np.typecodes["AllFloat"]]
+    found = [kind(3) for kind in kinds]
+    found += [np.bool_(True), np.str_("S9"), np.bytes_(b"S9"), np.datetime64("2019-06-16")]
+    found += [np.ones(2, kind) for kind in kinds] + [np.array(["S9", "S11"]), np.zeros(2, bool)]
+    content = {"state_dict": {"a": torch.ones(2)}, "found": found}
+    read = convert.read_torch(save(content, _use_new_zipfile_serialization=zipped))
+    np.testing.assert_array_equal(read["a"], [1, 1])
 
 
 class FromNumpy116:
