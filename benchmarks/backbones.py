@@ -31,7 +31,8 @@ from repose_jax.models import complexity
 from repose_jax.torch_import import TENSOR_NAMES
 
 LOSSES = {"none": "", "spatial": "spatial", "temporal": "temporal", "both": "relational"}
-KINDS = "stcformer", "mixste", "videopose3d", "motionagformer"  # 2 transformers, convolution, graph
+# Two transformers, convolutions, a transformer beside a graph, a graph.
+KINDS = "stcformer", "mixste", "videopose3d", "motionagformer", "semgcn"
 SIZES = {  # for data in the person's frame
     "mixer 256 x 3": {"name": "mixer", "frames": 27, "width": 256, "depth": 3},
     "mixer 384 x 4": {"name": "mixer", "frames": 81, "width": 384, "depth": 4},
@@ -61,7 +62,8 @@ def cost(
     Args:
         sizes: its name and sizes.
         clip_frames: frames of a training clip that poses are given for.
-        test_frames: the same of a test clip, of a lifter of the centre of a window.
+        test_frames: the same of a test clip, of a lifter of single frames or of the centre of a
+            window.
         repeats: of the timing.
         clock: returns seconds.
 
@@ -71,7 +73,7 @@ def cost(
     """
     counted = complexity.of_model(**sizes, clip_frames=clip_frames)
     model: Any = nnx.jit(functools.partial(models.create, **sizes))()
-    poses = test_frames if any(model.context) else clip_frames
+    poses = test_frames if any(model.context) or clip_frames == 1 else clip_frames
     shape = (1, poses + sum(model.context), model.config.joints, model.config.in_channels)
     x = jax.random.normal(jax.random.key(0), shape, jnp.float32)
     lift = nnx.cached_partial(nnx.jit(lambda model, x: model(x)), model)

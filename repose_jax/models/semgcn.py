@@ -195,11 +195,10 @@ class Semgcn(Lifter[SemgcnConfig]):
         self.config, self.dropped_joints = config, config.dropped_joints
         # In the order of the authors' lists, as the names of their tensors count both kinds.
         between = [NonLocal] if config.non_local else []
-        self.input = nnx.List([Layer(config.in_channels, config, rngs=rngs)])
-        self.layers = nnx.List()
-        self.input.extend(kind(config, rngs=rngs) for kind in between)
-        for _ in range(config.depth):
-            self.layers.extend(kind(config, rngs=rngs) for kind in (Block, *between))
+        first = Layer(config.in_channels, config, rngs=rngs)
+        self.input = nnx.List([first, *(kind(config, rngs=rngs) for kind in between)])
+        kinds = (Block, *between) * config.depth
+        self.layers = nnx.List([kind(config, rngs=rngs) for kind in kinds])
         self.head = GraphConvolution(config.width, 3, config, rngs=rngs)
 
     def __call__(
