@@ -1,15 +1,21 @@
 """Live lifting: time for a pose, and its error by the window and the delay.
 
     python -m benchmarks.live cmu_mocap/30fps:test --data_dir=DIR --seconds=4
+    python -m benchmarks.live --video=examples/walk.mp4
 
-Pushes the detections of the first seconds of some views into `repose_jax.lifting.live.Live`, frame
-by frame, and compares the poses with the truth and with lifting the whole view afterwards. Frames
-of the first two seconds, whose windows are not full yet, do not count. Run it with one core:
+The first pushes the detections of the first seconds of some views into `repose_jax.lifting.live`,
+frame by frame, and compares the poses with the truth and with lifting the whole view afterwards.
+Frames of the first two seconds, whose windows are not full yet, do not count. Run it with one core:
 `taskset -c 0`. Times are CPU time of the process for a push, the median; the 3D jitter is the mean
 second difference of joints in mm/frame^2.
+
+The second plays a video as a camera to detector and lifter, as `repose live` does: poses per
+second, the delay from a frame to its pose, and how many frames were dropped; with the next frame
+detected while one is lifted, and with one after the other.
 """
 
 import argparse
+import os
 import pathlib
 import time
 from typing import Any
@@ -20,10 +26,15 @@ import repose_jax as rp
 from benchmarks import runs
 from repose_jax.cli.environment import start_jax
 from repose_jax.data import sequences
+from repose_jax.detectors import create
+from repose_jax.detectors.newest import Newest
+from repose_jax.detectors.video import open_video
 from repose_jax.evaluation import tables
 from repose_jax.lifting.live import Live
+from repose_jax.lifting.options import Options
+from repose_jax.lifting.session import Session
 
-RESULTS = pathlib.Path(__file__).parent / "results" / "live.json"
+RESULTS = pathlib.Path(__file__).parent / "results"
 SETTINGS = (
     {"frames": 81, "fps": 30, "delay": 0},
     {"frames": 41, "fps": 15, "delay": 0},
@@ -32,6 +43,7 @@ SETTINGS = (
     {"frames": 27, "fps": 15, "delay": 2},
 )
 WARM_UP_S = 2.0
+PLAYED = ("poses/s", "delay ms", "95 % within ms", "dropped %", "CPU ms a frame")
 COLUMNS = ("delay s", "CPU ms a pose", "MPJPE mm", "from offline mm", "jitter", "jitter, no filter")
 
 
@@ -41,16 +53,22 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
-        "split", help="a prepared test split of views, such as cmu_mocap/30fps:test"
+        "split", nargs="?", help="a prepared test split of views, such as cmu_mocap/30fps:test"
     )
     parser.add_argument("--data_dir", help="folder of the prepared datasets; TFDS's default")
     parser.add_argument("--seconds", type=float, default=4.0, help="of each view")
     parser.add_argument("--views", type=int, default=4, help="number of views, evenly chosen")
-    parser.add_argument("--json", type=pathlib.Path, default=RESULTS, help="the result")
+    parser.add_argument("--video", type=pathlib.Path, help="a video of one person, to play")
+    parser.add_argument("--rounds", type=int, default=3, help="how often the video is played")
+    parser.add_argument("--json", type=pathlib.Path, help="the result")
     args = parser.parse_args()
+    if (args.split is None) == (args.video is None):
+        parser.error("give a split, or --video.")
     start_jax()
-    views = _views(args.split, args.data_dir, args.views, args.seconds)
     predictor = rp.load()
+    if args.split is None:
+        return _play(predictor, args.video, args.rounds, args.json or RESULTS / "live_video.json")
+    views = _views(args.split, args.data_dir, args.views, args.seconds)
     for view in views:
         view["offline"] = predictor(
             view["keypoints"], view["confidence"], view["size"], fps=view["fps"]
@@ -63,12 +81,50 @@ def main() -> None:
     table = tables.Table("Live lifting", COLUMNS, {n: tuple(r) for n, r in rows.items()}, digits=2)
     print(tables.markdown(table))
     runs.save(
-        args.json,
+        args.json or RESULTS / "live.json",
         views=[view["name"] for view in views],
         seconds=args.seconds,
         columns=COLUMNS,
         results=rows,
     )
+
+
+def _play(predictor: rp.Predictor, video: pathlib.Path, rounds: int, path: pathlib.Path) -> None:
+    """Plays a video in both ways by turns, prints a table and writes it."""
+    _played(predictor, video, overlap=True)  # compiles, and reads what is read once
+    rows: dict[str, list[float]] = {}
+    ways = {"the next frame detected meanwhile": True, "one after the other": False}
+    found = {name: [] for name in ways}
+    for _ in range(rounds):
+        for name, overlap in ways.items():
+            found[name].append(_played(predictor, video, overlap=overlap))
+            print(name, found[name][-1][1:], flush=True)
+    for name, played in found.items():
+        delays = np.concatenate([one[0] for one in played])
+        wall, cpu, frames, lifted = np.sum([one[1:] for one in played], axis=0)
+        middle, most = 1000 * np.percentile(delays, (50, 95))
+        dropped = 100 * (1 - lifted / frames)
+        rows[name] = [len(delays) / wall, middle, most, dropped, 1000 * cpu / lifted]
+    table = tables.Table("Live", PLAYED, {n: tuple(r) for n, r in rows.items()}, digits=1)
+    print(tables.markdown(table))
+    load = os.getloadavg()[1]
+    runs.save(path, video=video.name, rounds=rounds, load=load, columns=PLAYED, results=rows)
+
+
+def _played(
+    predictor: rp.Predictor, video: pathlib.Path, *, overlap: bool
+) -> tuple[np.ndarray, float, float, int, int]:
+    """Returns delays, s, wall and CPU time, s, and numbers of frames that came and were lifted."""
+    source = open_video(video)
+    detector = create.create("blazepose", people="one")
+    session = Session(predictor, detector, source.size, Options(people="one"))
+    with Newest(source, paced=True) as frames:
+        started = time.monotonic(), time.process_time()
+        one_by_one = (session.lift(session.detect(frame)) for frame in frames)
+        for _ in session.poses(frames) if overlap else one_by_one:
+            pass
+        taken = time.monotonic() - started[0], time.process_time() - started[1]
+    return np.array(session.latencies_s), *taken, frames.read, len(session.times_s)
 
 
 def _views(split: str, data_dir: str | None, count: int, seconds: float) -> list[dict[str, Any]]:
