@@ -9,8 +9,10 @@ flags, such as `--config.data.data_dir=DIR`, go to `repose train`.
 
 import argparse
 import pathlib
+import sys
 
 from benchmarks import runs
+from repose_jax.runtime import terminal
 
 LOSSES = {"none": "baseline", "spatial": "spatial", "temporal": "temporal", "both": ""}
 TRAINING = {"CMU and Bandai Namco": "", "Bandai Namco": "bandai"}
@@ -32,11 +34,11 @@ def main() -> None:
         }
         folder = args.out / (data_variant or "both")
         tables[data] = runs.sweep(settings, seeds=args.seeds, out=folder, extra=extra)
-        print(f"\nTrained on {data}\n\n{runs.report(tables[data])}")
-    if args.json:
-        values = {data: runs.values(results) for data, results in tables.items()}
-        runs.save(args.json, seeds=args.seeds, results=values)
+        if args.json:
+            values = {data: runs.values(results) for data, results in tables.items()}
+            runs.save(args.json, seeds=args.seeds, results=values)
+        print(f"\nTrained on {data}\n\n{runs.report(tables[data])}", flush=True)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(terminal.run(main))

@@ -15,6 +15,7 @@ import argparse
 import functools
 import pathlib
 import statistics
+import sys
 import time
 from collections.abc import Callable
 from typing import Any
@@ -28,6 +29,7 @@ from benchmarks import runs
 from repose_jax import config, models
 from repose_jax.evaluation import tables
 from repose_jax.models import complexity
+from repose_jax.runtime import terminal
 from repose_jax.torch_import import TENSOR_NAMES
 
 LOSSES = {"none": "", "spatial": "spatial", "temporal": "temporal", "both": "relational"}
@@ -127,14 +129,15 @@ def main() -> None:
     parser.add_argument("--json", type=pathlib.Path, help="where to write the result")
     args, extra = parser.parse_known_args()
     results: dict[str, Any] = {}
-    common = {"parameters": "parameters", "frames": "frames"}
+    columns = {"parameters": "parameters", "frames": "frames"}
+    reports = []
     if args.part == "cost":
         for name in args.models or TENSOR_NAMES:
             results[name] = recipe_cost(name, args.repeats)
-        print_costs(results, **common, macs="MACs", poses_per_s="poses/s")
+        columns |= {"macs": "MACs", "poses_per_s": "poses/s"}
     elif args.part == "sizes":
         results |= {name: size_cost(sizes, args.repeats) for name, sizes in SIZES.items()}
-        print_costs(results, **common, macs_per_frame="MACs/frame", poses_per_s="poses/s")
+        columns |= {"macs_per_frame": "MACs/frame", "poses_per_s": "poses/s"}
     else:
         for name in args.models or KINDS:
             settings = {
@@ -143,11 +146,15 @@ def main() -> None:
             }
             budget = [f"--config.train.epoch_steps={STEPS // 10}", *extra]
             found = runs.sweep(settings, seeds=args.seeds, out=args.out / name, extra=budget)
-            print(f"\n{name}\n\n{runs.report(found, against='none')}")
+            reports.append(f"\n{name}\n\n{runs.report(found, against='none')}")
             results[name] = runs.values(found)
     if args.json:
         runs.save(args.json, seeds=args.seeds, results=results)
+    if reports:
+        print("\n".join(reports))
+    else:
+        print_costs(results, **columns)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(terminal.run(main))

@@ -14,6 +14,7 @@ import argparse
 import json
 import pathlib
 import statistics
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -27,6 +28,7 @@ from repose_jax import config
 from repose_jax.cli.environment import start_jax
 from repose_jax.config import Experiment
 from repose_jax.evaluation import charts, tables
+from repose_jax.runtime import terminal
 from repose_jax.training.setup import Run, setup
 from repose_jax.training.state import TrainState
 from repose_jax.training.step import batches, jit_steps
@@ -140,4 +142,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(terminal.run(main))

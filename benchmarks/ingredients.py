@@ -15,6 +15,7 @@ import json
 import math
 import pathlib
 import statistics
+import sys
 from collections.abc import Mapping, Sequence
 
 from scipy import special
@@ -25,6 +26,7 @@ from benchmarks.accuracy.report import HEADS, Values
 from repose_jax.cli.environment import start_jax
 from repose_jax.evaluation import compare, tables
 from repose_jax.lifting import predictor
+from repose_jax.runtime import terminal
 
 CONFIG = "lift:probe"
 BUDGET = (
@@ -159,11 +161,11 @@ def main() -> None:
         name: [test(run.workdir, args.folder, args.data_dir) for run in several]
         for name, several in found.items()
     }
-    for name in COLUMNS:
-        print("\n" + tables.markdown(table(results, name)).rstrip("\n"))
     if args.json:
         runs.save(args.json, seeds=args.seeds, results=results)
+    for name in COLUMNS:
+        print("\n" + tables.markdown(table(results, name)).rstrip("\n"))
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(terminal.run(main))

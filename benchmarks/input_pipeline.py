@@ -19,6 +19,7 @@ import jax
 
 from benchmarks import runs
 from repose_jax.cli import arguments
+from repose_jax.runtime import terminal
 from repose_jax.training import setup as run
 from repose_jax.training import step
 
@@ -51,11 +52,6 @@ def main() -> None:
             batch_s.append((made - begin) / count)
             step_s.append((time.perf_counter() - made) / count)
     made, eaten = batch_size / statistics.median(batch_s), step_size / statistics.median(step_s)
-    print(
-        f"{args.config}: batches of {batch_size} of {len(work.train):,} clips of "
-        f"{experiment.data.frames} frames are made at {made:,.0f} clips/s, steps of {step_size} "
-        f"take {eaten:,.2f} clips/s; making them takes {eaten / made:.3%} of the time of a step"
-    )
     if args.json:
         runs.save(
             args.json,
@@ -68,7 +64,12 @@ def main() -> None:
             step_ms=statistics.median(step_s) * 1e3,
             share=eaten / made,
         )
+    print(
+        f"{args.config}: batches of {batch_size} of {len(work.train):,} clips of "
+        f"{experiment.data.frames} frames are made at {made:,.0f} clips/s, steps of {step_size} "
+        f"take {eaten:,.2f} clips/s; making them takes {eaten / made:.3%} of the time of a step"
+    )
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(terminal.run(main))

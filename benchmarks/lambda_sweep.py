@@ -9,8 +9,10 @@ to `repose train`.
 
 import argparse
 import pathlib
+import sys
 
 from benchmarks import runs
+from repose_jax.runtime import terminal
 
 
 def main() -> None:
@@ -31,4 +33,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(terminal.run(main))

@@ -17,6 +17,7 @@ detected while one is lifted, and with one after the other.
 import argparse
 import os
 import pathlib
+import sys
 import time
 from typing import Any
 
@@ -33,6 +34,7 @@ from repose_jax.evaluation import tables
 from repose_jax.lifting.live import Live
 from repose_jax.lifting.options import Options
 from repose_jax.lifting.session import Session
+from repose_jax.runtime import terminal
 
 RESULTS = pathlib.Path(__file__).parent / "results"
 SETTINGS = (
@@ -78,8 +80,6 @@ def main() -> None:
         name = "{frames} frames at {fps}/s, {delay} ahead".format(**setting)
         rows[name] = _measure(predictor, views, setting)
         print(name, rows[name], flush=True)
-    table = tables.Table("Live lifting", COLUMNS, {n: tuple(r) for n, r in rows.items()}, digits=2)
-    print(tables.markdown(table))
     runs.save(
         args.json or RESULTS / "live.json",
         views=[view["name"] for view in views],
@@ -87,6 +87,8 @@ def main() -> None:
         columns=COLUMNS,
         results=rows,
     )
+    table = tables.Table("Live lifting", COLUMNS, {n: tuple(r) for n, r in rows.items()}, digits=2)
+    print(tables.markdown(table))
 
 
 def _play(predictor: rp.Predictor, video: pathlib.Path, rounds: int, path: pathlib.Path) -> None:
@@ -106,9 +108,9 @@ def _play(predictor: rp.Predictor, video: pathlib.Path, rounds: int, path: pathl
         dropped = 100 * (1 - lifted / frames)
         rows[name] = [len(delays) / wall, middle, most, dropped, 1000 * cpu / lifted]
     table = tables.Table("Live", PLAYED, {n: tuple(r) for n, r in rows.items()}, digits=1)
-    print(tables.markdown(table))
     load = os.getloadavg()[1]
     runs.save(path, video=video.name, rounds=rounds, load=load, columns=PLAYED, results=rows)
+    print(tables.markdown(table))
 
 
 def _played(
@@ -184,4 +186,4 @@ def _distance(a: Any, b: Any) -> float:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(terminal.run(main))

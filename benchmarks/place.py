@@ -27,6 +27,7 @@ from repose_jax.lifting.camera import camera, undistorted
 from repose_jax.lifting.predictor import Predictor
 from repose_jax.lifting.trajectory import root_trajectory
 from repose_jax.motion.motion import Camera
+from repose_jax.runtime import terminal
 from repose_jax.skeleton import HUMAN36M
 
 Rows = dict[str, dict[str, float]]
@@ -243,4 +244,4 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(terminal.run(main))

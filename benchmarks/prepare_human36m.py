@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks import runs
+from repose_jax.runtime import terminal
 
 # Frames of the real file; subjects; videos: 15 actions, 2 takes, 4 cameras for each subject,
 # without one take of S11.
@@ -130,13 +131,13 @@ def main() -> None:
         "peak_memory_bytes": usage.ru_maxrss * 1024,
     }
     source.unlink()
+    runs.save(args.json, **result)
     print(
         f"{frames:,} frames in {seconds:.0f} s ({result['cpu_s']:.0f} s of processor time, "
         f"{result['frames_per_s']:,} frames/s), at most {result['peak_memory_bytes'] / 1e9:.2f} GB "
         f"of memory; {result['source_bytes'] / 1e9:.2f} GB became {prepared / 1e9:.2f} GB"
     )
-    runs.save(args.json, **result)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(terminal.run(main))

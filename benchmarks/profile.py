@@ -24,6 +24,7 @@ import jax
 
 from benchmarks import cases, runs
 from repose_jax.evaluation import tables
+from repose_jax.runtime import terminal
 
 PARTS = (
     "linear",
@@ -219,10 +220,10 @@ def main() -> None:
         parts = by_part(trace(case, program.split()[1].rstrip(","), args.repeats), program)
     except ValueError as error:
         sys.exit(f"error: {error}")
-    print(tables.markdown(table(parts, args.repeats)).strip())
     if args.json:
         runs.save(args.json, case=args.case, repeats=args.repeats, ns=parts)
+    print(tables.markdown(table(parts, args.repeats)).strip())
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(terminal.run(main))

@@ -25,6 +25,7 @@ from typing import Any
 
 from benchmarks import runs
 from repose_jax.evaluation import tables
+from repose_jax.runtime import terminal
 
 GROUPS = {
     "inference": ("inference_1x243", "inference_8x243"),
@@ -57,7 +58,7 @@ class Worker:
 
     def __init__(self, command: list[str]):
         self.process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf-8"
         )
         self.seconds: list[float] = []
         self.ready: dict[str, Any] | None = self._read()
@@ -171,10 +172,10 @@ def main() -> None:
     for case in cases:
         print(f"{case} ...", file=sys.stderr)
         results[case] = measure(case, beside, args.repeats)
-    print(tables.markdown(table(results)).strip())
     if args.json:
         runs.save(args.json, repeats=args.repeats, results=results)
+    print(tables.markdown(table(results)).strip())
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(terminal.run(main))

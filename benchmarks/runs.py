@@ -107,7 +107,8 @@ def environment() -> dict[str, Any]:
     model = platform.processor()
     cpuinfo = pathlib.Path("/proc/cpuinfo")
     if cpuinfo.exists():
-        names = [line for line in cpuinfo.read_text().splitlines() if "model name" in line]
+        lines = cpuinfo.read_text(encoding="utf-8").splitlines()
+        names = [line for line in lines if "model name" in line]
         model = f"{len(names)} x {names[0].split(':')[1].strip()}" if names else model
     return {
         "cpu": model,

@@ -11,11 +11,13 @@ import argparse
 import json
 import pathlib
 import platform
+import sys
 import time
 
 import numpy as np
 
 from benchmarks import scenes
+from repose_jax.runtime import terminal
 from repose_jax.tracking.track import Track
 from repose_jax.tracking.tracks import track
 
@@ -91,4 +93,4 @@ def _processor() -> str:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(terminal.run(main))

@@ -25,7 +25,7 @@ from repose_jax.cli.environment import start_jax
 from repose_jax.config import KNOWN
 from repose_jax.evaluation import tables
 from repose_jax.lifting.predictor import Predictor
-from repose_jax.runtime import names
+from repose_jax.runtime import names, terminal
 
 RESULTS = pathlib.Path(__file__).parents[1] / "results" / "accuracy.json"
 TESTS = ("stored", "video", "detectors", "all")
@@ -45,9 +45,9 @@ def main(argv: Sequence[str] | None = None) -> None:
             make = detectors.table if test == "detectors" else report.table
             for title, rows in measure(test, args):
                 found[test][title] = rows
-                print("\n" + tables.markdown(make(title, rows)).rstrip("\n"), flush=True)
                 if args.json:  # after every table: a split can take an hour
                     runs.save(args.json, weights=weights, known=list(args.known), results=found)
+                print("\n" + tables.markdown(make(title, rows)).rstrip("\n"), flush=True)
     except (ValueError, OSError) as error:
         parser.error(str(error))
 
@@ -116,4 +116,4 @@ def _load(name: str | None) -> Predictor:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(terminal.run(main))

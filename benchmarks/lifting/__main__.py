@@ -21,6 +21,7 @@ from repose_jax.cli import arguments
 from repose_jax.cli.environment import start_jax
 from repose_jax.evaluation import tables
 from repose_jax.lifting.predictor import Predictor
+from repose_jax.runtime import terminal
 
 TESTS = ("accuracy", "speed", "all")
 Rows = Mapping[str, Mapping[str, float]]
@@ -50,9 +51,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     try:
         for title, rows in measure(args, repose_jax.load(args.weights)):
             found[title] = rows
-            print("\n" + tables.markdown(_table(title, rows)).rstrip("\n"), flush=True)
             if args.json:
                 runs.save(args.json, cores=len(os.sched_getaffinity(0)), results=found)
+            print("\n" + tables.markdown(_table(title, rows)).rstrip("\n"), flush=True)
     except (ValueError, OSError, RuntimeError) as error:
         parser.error(str(error))
 
@@ -92,4 +93,4 @@ def _table(title: str, rows: Rows) -> tables.Table:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(terminal.run(main))

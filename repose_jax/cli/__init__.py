@@ -6,8 +6,6 @@ answered at once.
 
 import argparse
 import importlib
-import io
-import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -16,6 +14,7 @@ from absl import logging
 
 import repose_jax
 from repose_jax.cli import arguments
+from repose_jax.runtime import terminal
 from repose_jax.runtime.signals import Interrupted, stop_signals
 
 COMMANDS = {
@@ -53,10 +52,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit status: 0; 2 for an error, after one line on stderr; or 128 and the number of the
         signal that stopped it.
     """
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # a terminal may lack a character: print its code
-            stream.reconfigure(errors="backslashreplace")
-    argv = list(sys.argv[1:] if argv is None else argv)
+    line = list(sys.argv[1:] if argv is None else argv)
+    return terminal.run(lambda: _main(line))
+
+
+def _main(argv: list[str]) -> int:
     listed = "\n".join(f"  {name:<12}{line}" for name, line in COMMANDS.items())
     parser = arguments.Parser(prog="repose", usage=USAGE.format(commands=listed), add_help=False)
     parser.add_argument("-h", "--help", action="store_true")
@@ -85,15 +85,15 @@ def _run(name: str, argv: Sequence[str]) -> int:
     try:
         with stop_signals():
             command.run(args)
+            terminal.flush()
     except Interrupted as stop:
         print(f"\n{stop}", file=sys.stderr)
         return 128 + stop.signum
     except KeyboardInterrupt:
         print("\nInterrupted.", file=sys.stderr)
         return 128 + signal.SIGINT
-    except BrokenPipeError:  # the reader of the output has closed it, as `head` does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 128 + signal.SIGPIPE
+    except BrokenPipeError:
+        raise  # to `terminal.run`
     except (ImportError, ValueError, OSError, FloatingPointError) as error:
         logging.debug("", exc_info=True)
         print(f"{parser.prog}: error: {error}", file=sys.stderr)

@@ -3,6 +3,7 @@
 import argparse
 import importlib
 import importlib.util
+import os
 import pathlib
 import re
 import sys
@@ -15,7 +16,7 @@ from ml_collections import ConfigDict, config_flags
 
 import repose_jax
 from repose_jax import config as config_lib
-from repose_jax.runtime import names
+from repose_jax.runtime import folders, names
 
 OVERRIDE = re.compile(r"--?(?:no)?config\.([^=]+)")
 WEIGHTS = ["objective", "weights"]
@@ -97,8 +98,12 @@ def parse(parser: Parser, argv: Sequence[str]) -> argparse.Namespace:
         help="log messages: -1 warnings (default), 0 also information, 1 also tracebacks of errors",
     )
     try:
+        argv = [_expand(argument) for argument in argv]
         argv = flags.FlagValues().read_flags_from_files(argv, force_gnu=True)  # --flagfile
-    except flags.Error as error:
+        argv = [_expand(argument) for argument in argv]
+    except UnicodeDecodeError as error:
+        parser.error(f"a --flagfile has characters that are not {error.encoding}.")
+    except (flags.Error, OSError) as error:
         parser.error(str(error))
     if not parser.has_config or {"-h", "--help"} & set(argv):
         return parser.parse_args(argv)
@@ -119,6 +124,24 @@ def parse(parser: Parser, argv: Sequence[str]) -> argparse.Namespace:
     args.experiment = experiment
     args.overrides = [argument for argument in rest if argument not in unused]
     return args
+
+
+def _expand(argument: str) -> str:
+    """Returns an argument with the home that `~` stands for, which shells leave in `--out=~/a`.
+
+    Values of `--config.KEY` stay as they are, as those in the file of a configuration: what reads
+    a folder expands them.
+
+    Raises:
+        FileNotFoundError: there is no such home.
+    """
+    start = argument[: argument.find("=") + 1] if argument.startswith("-") else ""
+    value = argument.removeprefix(start)
+    if not value.startswith("~") or OVERRIDE.match(argument):
+        return argument
+    if value.partition("/")[0] != "~" and os.path.expanduser(value) == value:
+        return argument  # the name of a file
+    return start + os.fspath(folders.expand(value))
 
 
 def _complete(config: Any) -> None:

@@ -3,20 +3,27 @@
 import os
 
 
-def start_jax() -> None:
-    """Sets JAX up: the cache of compiled programs, and the other processes of the run, if any.
+def start_jax(*, join: bool = False) -> None:
+    """Sets JAX up: its devices, and the cache of compiled programs.
 
-    Under Slurm's `srun` JAX finds the other processes. Elsewhere each process has the variables
-    JAX_COORDINATOR_ADDRESS (HOST:PORT of the first), JAX_NUM_PROCESSES and JAX_PROCESS_ID.
+    Args:
+        join: join this process to the others of the run, if its environment has some; see
+            `repose_jax.runtime.distributed.place`.
+
+    Raises:
+        ValueError: a variable of JAX has a value without meaning.
+        OSError: the other processes are missing.
     """
-    from repose_jax.runtime import compile_cache
+    import jax
+
+    from repose_jax.runtime import compile_cache, distributed
 
     compile_cache.keep_programs()
-    if "JAX_COORDINATOR_ADDRESS" in os.environ or "SLURM_STEP_NODELIST" in os.environ:
-        import jax
-
-        count, index = (os.environ.get(f"JAX_{key}") for key in ("NUM_PROCESSES", "PROCESS_ID"))
-        jax.distributed.initialize(
-            num_processes=None if count is None else int(count),
-            process_id=None if index is None else int(index),
-        )
+    if join and (place := distributed.place(os.environ)):
+        distributed.join(place)
+    try:
+        jax.devices()
+    except RuntimeError as error:
+        asked = os.environ.get("JAX_PLATFORMS")
+        where = f" (JAX_PLATFORMS is {asked!r})" if asked else ""
+        raise ValueError(f"JAX finds no devices{where}: {str(error).splitlines()[0]}") from error

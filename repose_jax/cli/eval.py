@@ -20,7 +20,7 @@ def add_arguments(parser: Parser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Runs the command."""
-    environment.start_jax()
+    environment.start_jax(join=True)
     from repose_jax.training.evaluate_checkpoint import evaluate_checkpoint
 
     evaluate_checkpoint(

@@ -31,7 +31,7 @@ def add_arguments(parser: Parser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Runs the command."""
-    environment.start_jax()
+    environment.start_jax(join=True)
     from repose_jax.training import pretrain
 
     hidden = {key: value for key, value in vars(args).items() if key.startswith("hidden_")}

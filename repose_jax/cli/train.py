@@ -39,7 +39,7 @@ def add_from_best(parser: Parser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Runs the command."""
-    environment.start_jax()
+    environment.start_jax(join=True)
     from repose_jax.training.loop import train_and_evaluate
 
     train_and_evaluate(args.experiment, args.workdir, from_best=args.from_best)

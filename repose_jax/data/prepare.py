@@ -15,7 +15,7 @@ from typing import Any
 
 from absl import logging
 
-from repose_jax.runtime import names
+from repose_jax.runtime import folders, names
 
 SOURCE = "source.json"
 """Names and sizes of the files that a prepared dataset was read from, in its folder."""
@@ -55,6 +55,21 @@ DATASETS = {
 def _module(name: str) -> ModuleType:
     # Imported by name: training must not depend on the builders, nor on what they import.
     return importlib.import_module(f"tfds_builders.{name}")
+
+
+def root(data_dir: str | os.PathLike[str] | None) -> pathlib.Path:
+    """Returns the folder of the prepared datasets, by default that of TFDS.
+
+    Raises:
+        FileNotFoundError: it is in a home folder that does not exist.
+    """
+    from tensorflow_datasets.core import constants  # slow to import
+
+    try:
+        return folders.expand(data_dir or constants.DATA_DIR)
+    except FileNotFoundError as error:
+        hint = "" if data_dir else " The prepared datasets are in TFDS_DATA_DIR, if it is set."
+        raise FileNotFoundError(f"{error}{hint}") from error
 
 
 def builder(
@@ -99,8 +114,7 @@ def builder(
         options = {"config": builder_class.builder_configs.get(config.name, config), **read}
     if dataset.files:
         options["source"] = source
-    if data_dir is not None:
-        data_dir = pathlib.Path(data_dir).expanduser()
+    data_dir = root(data_dir)
     verbosity = logging.get_verbosity()
     logging.set_verbosity(logging.ERROR)  # TFDS warns of every config that is not its default
     try:
@@ -140,7 +154,7 @@ def write(builder: Any, *, overwrite: bool = False) -> bool:
     if folder.exists():
         folder.rename(old)
     try:
-        with open(os.devnull, "w") as quiet, contextlib.redirect_stdout(quiet):
+        with open(os.devnull, "w", encoding="utf-8") as quiet, contextlib.redirect_stdout(quiet):
             builder.download_and_prepare()  # prints "downloaded" whether or not anything was
     except BaseException:
         if old.exists():

@@ -47,14 +47,12 @@ def records(specs: Sequence[str], data_dir: str | None, keys: Sequence[str]) -> 
 
 
 def _split(spec: str, data_dir: str | None, keys: Sequence[str]) -> Any:
-    from tensorflow_datasets.core import constants
-
     path, _, split = spec.partition(":")
     if path.count("/") != 1 or not split:
         raise ValueError(
             f"{spec!r} is not of the form dataset/config:split (cmu_mocap/30fps:train)."
         )
-    root = pathlib.Path(data_dir or constants.DATA_DIR).expanduser()
+    root = prepare.root(data_dir)
     folder = _folder(root, path)
     builder = _builder(folder)
     if split not in builder.info.splits:

@@ -314,11 +314,12 @@ class _silence:
     """Keeps OpenCV from writing log lines."""
 
     def __init__(self, cv2):
-        self._log = cv2.utils.logging
+        # Until OpenCV 4.12 it is in the module itself.
+        self._log = cv2 if hasattr(cv2, "setLogLevel") else cv2.utils.logging
 
     def __enter__(self):
         self._level = self._log.getLogLevel()
-        self._log.setLogLevel(self._log.LOG_LEVEL_SILENT)
+        self._log.setLogLevel(0)
 
     def __exit__(self, *_):
         self._log.setLogLevel(self._level)

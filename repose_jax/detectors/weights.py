@@ -1,5 +1,6 @@
 """Weights of detectors: found in a folder or the cache, or fetched on the first use."""
 
+import atexit
 import contextlib
 import dataclasses
 import hashlib
@@ -15,6 +16,9 @@ import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
+
+from repose_jax.runtime.folders import cache as user_cache
+from repose_jax.runtime.folders import expand
 
 DAMAGED = (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, NotImplementedError)
 """Errors of Python when it reads an archive whose bytes have changed or are missing."""
@@ -135,18 +139,38 @@ def cache_dir() -> Path:
     """Returns the folder of fetched weights.
 
     That is $REPOSE_WEIGHTS; by default `repose_jax/detectors` in $XDG_CACHE_HOME or ~/.cache.
+
+    Raises:
+        FileNotFoundError: none of them is known, without a home folder.
     """
     if folder := os.environ.get("REPOSE_WEIGHTS"):
-        return Path(folder).expanduser()
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
-    return cache / "repose_jax" / "detectors"
+        return expand(folder)
+    return user_cache() / "detectors"
 
 
 def _rtmlib_cache() -> Path:
     """Returns the folder in which rtmlib keeps ONNX files, under the names that they have here."""
-    caches = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    home = os.environ.get("TORCH_HOME") or f"{caches}/rtmlib"
-    return Path(home).expanduser() / "hub" / "checkpoints"
+    home = os.environ.get("TORCH_HOME") or user_cache().with_name("rtmlib")
+    return expand(home) / "hub" / "checkpoints"
+
+
+def _writable_cache() -> Path:
+    """Returns the folder of fetched weights, or a temporary one if that is not writable."""
+    try:
+        cache = cache_dir()
+        cache.mkdir(parents=True, exist_ok=True)
+        if not os.access(cache, os.W_OK | os.X_OK):
+            raise PermissionError(f"{cache} is not writable")
+        return cache
+    except OSError as error:
+        print(
+            f"warning: the detector's weights are not kept ({error}); set REPOSE_WEIGHTS to a "
+            "writable folder.",
+            file=sys.stderr,
+        )
+        folder = tempfile.TemporaryDirectory(prefix="repose_weights_")
+        atexit.register(folder.cleanup)
+        return Path(folder.name)
 
 
 def locate(name: str, weights_dir: str | Path | None = None) -> Path:
@@ -170,9 +194,11 @@ def locate_any(
         ValueError: a file in `weights_dir` has another SHA-256 than the known ones.
         OSError: no set is complete, and none can be fetched; says what to put where.
     """
-    folders = [cache_dir()]
-    if any(name.endswith(".onnx") for names in choices for name in names):
-        folders.append(_rtmlib_cache())
+    folders = []
+    with contextlib.suppress(FileNotFoundError):  # without a home there are no caches
+        folders.append(cache_dir())
+        if any(name.endswith(".onnx") for names in choices for name in names):
+            folders.append(_rtmlib_cache())
     if weights_dir is not None:
         folders.insert(0, Path(weights_dir))
         if not folders[0].is_dir():
@@ -183,18 +209,19 @@ def locate_any(
             found = [_find(name, searched, named=weights_dir is not None) for name in names]
             if all(found):
                 return [path for path in found if path]
-    failures = []
+    failures, cache = [], _writable_cache()
     for source in SOURCES:
         for names in choices:
             if set(names) <= set(source.members):
                 try:
-                    return _fetch(source, names)
+                    return _fetch(source, names, cache)
                 except (OSError, ValueError, subprocess.SubprocessError) as error:
                     failures.append(f"{source} ({_first_line(error)})")
+    places = " nor in ".join(map(str, folders)) or "a cache"
     sets = " or ".join(" and ".join(names) for names in choices)
     reason = f"tried {'; '.join(failures)}" if failures else "no download is known"
     raise FileNotFoundError(
-        f"The detector needs {sets}, which is neither in {' nor in '.join(map(str, folders))} nor "
+        f"The detector needs {sets}, which is neither in {places} nor "
         f"could be fetched: {reason}. Put the file there, or name its folder with "
         "--detector-weights."
     )
@@ -219,10 +246,8 @@ def _find(name: str, folders: list[Path], *, named: bool) -> Path | None:
     return None
 
 
-def _fetch(source: Source, names: Sequence[str]) -> list[Path]:
+def _fetch(source: Source, names: Sequence[str], cache: Path) -> list[Path]:
     """Downloads files into the cache, where each appears when it is complete and checked."""
-    cache = cache_dir()
-    cache.mkdir(parents=True, exist_ok=True)
     print(f"Fetching {' and '.join(names)}: {source}", file=sys.stderr, flush=True)
     with tempfile.TemporaryDirectory(prefix=".fetch_", dir=cache) as scratch:
         archive = {"url": _by_url, "pip": _by_pip, "npm": _by_npm}[source.kind](
@@ -268,9 +293,10 @@ def _by_npm(package: str, folder: Path) -> Path:
 
 
 def _run(command: list[str], folder: Path) -> None:
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=900)
+    done = subprocess.run(command, cwd=folder, capture_output=True, timeout=900)
     if done.returncode:
-        lines = done.stderr.strip().splitlines() or ["no reason given"]
+        reason = done.stderr.decode(errors="replace")
+        lines = reason.strip().splitlines() or ["no reason given"]
         raise OSError(f"{Path(command[0]).name} failed: {lines[-1]}")
 
 

@@ -4,6 +4,7 @@ Commands enable it; importing this package changes no setting of JAX.
 """
 
 import hashlib
+import math
 import os
 import pathlib
 import platform
@@ -11,6 +12,8 @@ import re
 import sys
 
 import jax
+
+from repose_jax.runtime import folders
 
 
 def keep_programs() -> None:
@@ -21,25 +24,25 @@ def keep_programs() -> None:
     The folder is in `repose_jax` of $XDG_CACHE_HOME or ~/.cache, one for each kind of processor, as
     a home may be shared by several. JAX's own settings have precedence: JAX_COMPILATION_CACHE_DIR
     is another folder, JAX_ENABLE_COMPILATION_CACHE=0 caches nothing. Where the folder is not
-    writable, a line says so and nothing is cached.
+    writable, a line says so: what it holds is used, and nothing is added.
     """
-    disabled = os.environ.get("JAX_ENABLE_COMPILATION_CACHE", "").lower() in ("0", "false", "no")
-    if disabled or "JAX_COMPILATION_CACHE_DIR" in os.environ:
+    own = jax.config.jax_compilation_cache_dir
+    if not jax.config.jax_enable_compilation_cache or "://" in (own or ""):
         return
-    cache = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
-    folder = cache / "repose_jax" / _processor()
     try:
+        folder = folders.expand(own) if own else folders.cache() / _processor()
         folder.mkdir(parents=True, exist_ok=True)
+        jax.config.update("jax_compilation_cache_dir", str(folder))
         if not os.access(folder, os.W_OK | os.X_OK):
+            jax.config.update("jax_persistent_cache_min_compile_time_secs", math.inf)
             raise PermissionError(f"{folder} is not writable")
-    except (OSError, RuntimeError) as error:  # the latter: no home
+    except OSError as error:
+        variable = "JAX_COMPILATION_CACHE_DIR" if own else "XDG_CACHE_HOME"
         print(
-            f"warning: compiled programs are not cached ({error}); set XDG_CACHE_HOME to a "
-            "writable folder.",
+            f"warning: compiled programs are not cached ({error}); set {variable} to a writable "
+            "folder.",
             file=sys.stderr,
         )
-        return
-    jax.config.update("jax_compilation_cache_dir", str(folder))
 
 
 def _processor() -> str:

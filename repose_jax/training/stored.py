@@ -7,6 +7,7 @@ import pathlib
 import jax
 import jax.numpy as jnp
 
+from repose_jax.runtime import folders
 from repose_jax.runtime.checkpoint import KINDS
 from repose_jax.runtime.names import closest
 from repose_jax.training import state
@@ -28,7 +29,7 @@ def find(source: str | os.PathLike[str] | None) -> pathlib.Path:
     """
     if source is None or source in shipped.SHIPPED:
         return shipped.find(None if source is None else str(source))
-    path = pathlib.Path(source).expanduser()
+    path = folders.expand(source)
     if path.is_dir():
         read_config(path)  # raises if it holds no run
     elif path.suffix != file.SUFFIX or not path.exists():

@@ -17,7 +17,7 @@ from repose_jax.config import Experiment
 from repose_jax.evaluation.evaluator import abstract_model
 from repose_jax.evaluation.predict import Variables
 from repose_jax.models.lifter import Lifter
-from repose_jax.runtime import devices
+from repose_jax.runtime import devices, folders
 from repose_jax.runtime.checkpoint import Checkpoints, check_path
 from repose_jax.training.setup import initial_state
 
@@ -56,7 +56,7 @@ def check_workdir(config: Experiment, workdir: pathlib.Path) -> pathlib.Path:
         NotADirectoryError: it is a file, or inside of one.
         PermissionError: it is not writable, or not to be made.
     """
-    workdir = workdir.expanduser()
+    workdir = folders.expand(workdir)
     check_path(workdir)
     existing = next(path for path in (workdir, *workdir.absolute().parents) if path.exists())
     if not existing.is_dir():
@@ -101,7 +101,7 @@ def read_config(workdir: pathlib.Path) -> Experiment:
         FileNotFoundError: there is no run.
         ValueError: its `config.json` is damaged.
     """
-    path = workdir.expanduser() / "config.json"
+    path = folders.expand(workdir) / "config.json"
     if not path.exists():
         raise FileNotFoundError(
             f"{workdir} holds no run (no config.json); give the workdir of a run, trained or "

@@ -1,0 +1,31 @@
+"""Folders of the user: the home that `~` stands for, and the cache."""
+
+import os
+import pathlib
+
+
+def expand(path: str | os.PathLike[str]) -> pathlib.Path:
+    """Returns a path with the home that a leading `~` stands for.
+
+    Raises:
+        FileNotFoundError: there is no such home, as in a container of a user without a name.
+    """
+    try:
+        return pathlib.Path(path).expanduser()
+    except RuntimeError as error:
+        raise FileNotFoundError(
+            f"{os.fspath(path)}: there is no home folder for {pathlib.Path(path).parts[0]}; "
+            "set HOME, or give the whole path."
+        ) from error
+
+
+def cache() -> pathlib.Path:
+    """Returns the folder of this package in $XDG_CACHE_HOME, or in ~/.cache.
+
+    Raises:
+        FileNotFoundError: neither is known.
+    """
+    try:
+        return expand(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "repose_jax"
+    except FileNotFoundError as error:
+        raise FileNotFoundError("there is no home folder") from error
