@@ -288,12 +288,13 @@ def _by_pip(requirement: str, folder: Path) -> Path:
 def _by_npm(package: str, folder: Path) -> Path:
     if (npm := shutil.which("npm")) is None:
         raise FileNotFoundError("npm is not installed")
-    _run([npm, "pack", "--silent", package], folder)
+    _run([npm, "pack", "--silent", package, f"--cache={folder / 'cache'}"], folder)
     return next(folder.glob("*.tgz"))
 
 
 def _run(command: list[str], folder: Path) -> None:
-    done = subprocess.run(command, cwd=folder, capture_output=True, timeout=900)
+    environment = {"HOME": str(folder), **os.environ}  # npm needs a home
+    done = subprocess.run(command, cwd=folder, capture_output=True, timeout=900, env=environment)
     if done.returncode:
         reason = done.stderr.decode(errors="replace")
         lines = reason.strip().splitlines() or ["no reason given"]

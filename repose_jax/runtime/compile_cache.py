@@ -29,18 +29,21 @@ def keep_programs() -> None:
     own = jax.config.jax_compilation_cache_dir
     if not jax.config.jax_enable_compilation_cache or "://" in (own or ""):
         return
+    problem = None
     try:
         folder = folders.expand(own) if own else folders.cache() / _processor()
         folder.mkdir(parents=True, exist_ok=True)
         jax.config.update("jax_compilation_cache_dir", str(folder))
         if not os.access(folder, os.W_OK | os.X_OK):
             jax.config.update("jax_persistent_cache_min_compile_time_secs", math.inf)
-            raise PermissionError(f"{folder} is not writable")
+            problem = f"{folder} is not writable"
     except OSError as error:
-        variable = "JAX_COMPILATION_CACHE_DIR" if own else "XDG_CACHE_HOME"
+        jax.config.update("jax_compilation_cache_dir", None)
+        problem = str(error)
+    if problem:
         print(
-            f"warning: compiled programs are not cached ({error}); set {variable} to a writable "
-            "folder.",
+            f"warning: compiled programs are not cached ({problem}); set "
+            f"{'JAX_COMPILATION_CACHE_DIR' if own else 'XDG_CACHE_HOME'} to a writable folder.",
             file=sys.stderr,
         )
 

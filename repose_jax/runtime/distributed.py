@@ -116,7 +116,7 @@ def join(found: Place) -> None:
                 cluster_detection_method="deactivate",
                 initialization_timeout=2 * TIMEOUT_S + 60,  # at which it aborts the process
             )
-        except (RuntimeError, ValueError) as error:
+        except Exception as error:
             failures.append(error)
 
     proxies = {key: os.environ.pop(key) for key in [*os.environ] if key.lower().endswith("_proxy")}
@@ -126,8 +126,10 @@ def join(found: Place) -> None:
     finally:
         os.environ.update(proxies)
     if failures:
-        reason = str(failures[0]).strip().splitlines()[0]
-        raise ConnectionError(f"The processes at {found.coordinator} do not join: {reason}")
+        reason = str(failures[0]).strip().partition("\n")[0]
+        raise ConnectionError(
+            f"The processes at {found.coordinator} do not join: {reason}"
+        ) from failures[0]
 
 
 def _wait(thread: threading.Thread, found: Place) -> None:

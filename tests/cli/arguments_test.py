@@ -1,6 +1,7 @@
 """The parser that all commands share."""
 
 import pathlib
+import pwd
 import subprocess
 import sys
 
@@ -70,6 +71,30 @@ def test_values_are_read_as_their_type():
     assert experiment.data.data_dir == "~/data"
     assert experiment.optim.lr == 1e-5
     assert experiment.train.epoch_steps == 5
+
+
+@pytest.mark.parametrize(
+    ("argv", "file", "workdir"),
+    [
+        (["~/a", "--workdir=~/b"], "/home/me/a", "/home/me/b"),
+        (["~", "--workdir", "~/b=c"], "/home/me", "/home/me/b=c"),
+        (["a/~", "--workdir=x=~/b"], "a/~", "x=~/b"),
+        (["~$a.mp4", "--workdir=~unknown.user/b"], "~$a.mp4", "~unknown.user/b"),
+    ],
+)
+def test_a_leading_tilde_is_the_home_in_every_path(argv, file, workdir, monkeypatch):
+    monkeypatch.setenv("HOME", "/home/me")
+    args = parse("--config=h36m", *argv)
+    assert (args.file, args.workdir) == (file, workdir)
+
+
+def test_a_configuration_and_a_file_of_flags_may_be_in_the_home(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "own.py").write_text(
+        "from configs import h36m\n\n\ndef get_config():\n    return h36m.get_config()\n"
+    )
+    (tmp_path / "flags").write_text("--config=~/own.py\n--workdir=~/x\n")
+    assert parse("--flagfile=~/flags").workdir == str(tmp_path / "x")
 
 
 def test_every_documented_value_can_be_set_for_every_file(tmp_path):
@@ -142,9 +167,12 @@ def test_arguments_are_read_from_a_file(tmp_path):
         (["--config=h36m", "a", "b"], "unrecognized arguments: b"),
         (["--config=h36m", "--work=x"], "There is no flag '--work'. Did you mean '--workdir'?"),
         (["--config=h36m", "--flagfile=absent"], "absent"),
+        (["--config=h36m", "--workdir=~/x"], "~/x: there is no home folder for ~"),
     ],
 )
-def test_a_wrong_command_line_ends_in_one_line(argv, message, capsys):
+def test_a_wrong_command_line_ends_in_one_line(argv, message, capsys, monkeypatch):
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr(pwd, "getpwuid", {}.__getitem__)  # a user without a name
     assert message in refusal(capsys, *argv)
 
 

@@ -113,6 +113,30 @@ def test_a_file_is_fetched_once(cache, server, no_proxy, monkeypatch):
     assert [path.name for path in cache.iterdir()] == ["a.tflite"]  # nothing is left over
 
 
+@pytest.mark.parametrize("reason", ["not writable", "a file", "no home"])
+def test_without_a_cache_the_files_are_fetched_for_this_once(
+    reason, cache, server, no_proxy, monkeypatch, capsys
+):
+    if reason == "not writable":
+        monkeypatch.setattr("os.access", lambda path, mode: not mode & os.W_OK)
+    elif reason == "a file":
+        cache.touch()
+    else:
+        for name in ("REPOSE_WEIGHTS", "XDG_CACHE_HOME", "HOME"):
+            monkeypatch.delenv(name, raising=False)
+        monkeypatch.setattr("pwd.getpwuid", {}.__getitem__)
+    url, files = server
+    files["/a"] = GOOD
+    sources = tuple(Source("url", f"{url}/{name}", {"a.tflite": ""}) for name in "ba")
+    monkeypatch.setattr(weights, "SOURCES", sources)
+    found = weights.locate("a.tflite")
+    assert found.read_bytes() == GOOD
+    assert found.parent != cache
+    warning, *fetching = capsys.readouterr().err.splitlines()
+    assert warning.startswith("warning: the detector's weights are not kept (")
+    assert all(line.startswith("Fetching") for line in fetching)
+
+
 def test_a_damaged_file_of_the_cache_is_fetched_again(cache, server, no_proxy, monkeypatch):
     url, files = server
     files["/a"] = GOOD

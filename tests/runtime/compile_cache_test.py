@@ -1,9 +1,15 @@
-"""Each test starts processes that compile a program with the cache."""
+"""Compiled programs are cached where that is possible, and work goes on where it is not."""
 
+import math
 import os
 import pathlib
 import subprocess
 import sys
+import types
+
+import pytest
+
+from repose_jax.runtime import compile_cache
 
 COMPILE = """
 import jax
@@ -42,11 +48,54 @@ def test_the_settings_of_jax_have_precedence(tmp_path: pathlib.Path):
     assert not (tmp_path / "a").exists()
 
 
-def test_a_folder_that_is_not_writable_is_a_warning(tmp_path: pathlib.Path):
-    file = tmp_path / "file"
-    file.touch()
-    hits, errors = run(COMPILE, XDG_CACHE_HOME=str(file))
-    assert int(hits) == 0
-    assert len(errors.splitlines()) == 1
-    assert errors.startswith("warning: compiled programs are not cached (")
-    assert "Not a directory" in errors
+@pytest.fixture
+def settings(monkeypatch, tmp_path) -> dict[str, object]:
+    """Settings of a JAX that runs no program, for a user with a home."""
+    values = {"jax_compilation_cache_dir": None, "jax_enable_compilation_cache": True}
+    config = types.SimpleNamespace(
+        **values, update=lambda name, value: values.update({name: value})
+    )
+    monkeypatch.setattr(compile_cache, "jax", types.SimpleNamespace(config=config))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    return values
+
+
+def warning(capsys) -> str:
+    error = capsys.readouterr().err
+    assert error.startswith("warning: compiled programs are not cached (")
+    assert error.count("\n") == 1
+    return error
+
+
+def test_the_cache_is_in_the_home(settings, tmp_path, capsys):
+    compile_cache.keep_programs()
+    assert str(settings["jax_compilation_cache_dir"]).startswith(f"{tmp_path}/.cache/repose_jax/")
+    assert capsys.readouterr().err == ""
+
+
+def test_a_folder_that_cannot_be_made_is_a_warning(settings, tmp_path, capsys):
+    (tmp_path / ".cache").touch()
+    compile_cache.keep_programs()
+    assert "set XDG_CACHE_HOME to a writable folder" in warning(capsys)
+    assert settings["jax_compilation_cache_dir"] is None
+    compile_cache.jax.config.jax_compilation_cache_dir = str(tmp_path / ".cache" / "own")
+    compile_cache.keep_programs()
+    assert "set JAX_COMPILATION_CACHE_DIR to a writable folder" in warning(capsys)
+    assert settings["jax_compilation_cache_dir"] is None
+
+
+def test_a_user_without_a_home_has_no_cache(settings, capsys, monkeypatch):
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr("pwd.getpwuid", {}.__getitem__)
+    compile_cache.keep_programs()
+    assert "(there is no home folder)" in warning(capsys)
+    assert settings["jax_compilation_cache_dir"] is None
+
+
+def test_a_folder_that_is_not_writable_is_only_read(settings, capsys, monkeypatch):
+    monkeypatch.setattr("os.access", lambda path, mode: not mode & os.W_OK)
+    compile_cache.keep_programs()
+    assert "is not writable" in warning(capsys)
+    assert settings["jax_compilation_cache_dir"]
+    assert settings["jax_persistent_cache_min_compile_time_secs"] == math.inf
