@@ -16,10 +16,17 @@ from repose_jax.weights import file
 
 @pytest.fixture(scope="module")
 def together(data_dir, tmp_path_factory):
-    """The workdir of the run of two processes, and what each of them printed."""
+    """The workdir of the run of two processes, and what each of them printed.
+
+    Their environment has a proxy that nobody runs: they are joined without it.
+    """
     workdir = tmp_path_factory.mktemp("together")
     started = processes.start_two(
-        f"--config.data.data_dir={data_dir}", f"--workdir={workdir}", "--config.eval.pictures=1"
+        f"--config.data.data_dir={data_dir}",
+        f"--workdir={workdir}",
+        "--config.eval.pictures=1",
+        http_proxy="http://127.0.0.1:9",
+        grpc_proxy="http://127.0.0.1:9",
     )
     finished = processes.finish(*started)
     assert [status for status, _ in finished] == [0, 0], finished
@@ -53,6 +60,14 @@ def test_the_first_process_alone_prints_and_writes(trained, together):
     assert results.keys() == {"all", "visibility", "action", "joint"}
     names = {path.name for path in (workdir / "pictures").iterdir()}
     assert names == {path.name for path in (trained.workdir / "pictures").iterdir()}
+
+
+def test_a_missing_variable_ends_in_one_line(monkeypatch, tmp_path):
+    monkeypatch.setenv("JAX_NUM_PROCESSES", "2")
+    status, printed = processes.run(f"--workdir={tmp_path}")
+    assert status == 2
+    assert "JAX_PROCESS_ID is not set, but JAX_NUM_PROCESSES" in printed
+    assert printed.count("\n") == 1
 
 
 @pytest.mark.slow

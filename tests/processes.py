@@ -62,7 +62,7 @@ def run(*flags: str, **options: str) -> tuple[int, str]:
     return status, printed
 
 
-def start_two(*flags: str) -> list[Started]:
+def start_two(*flags: str, **environment: str) -> list[Started]:
     """Starts two processes of one run, with one device each."""
     with socket.socket() as free:
         free.bind(("localhost", 0))
@@ -71,6 +71,7 @@ def start_two(*flags: str) -> list[Started]:
     return [
         start(
             *flags,
+            **environment,
             XLA_FLAGS=xla_flags,
             JAX_COORDINATOR_ADDRESS=address,
             JAX_NUM_PROCESSES="2",

@@ -5,6 +5,7 @@ repose complexity --config=h36m
 
 import argparse
 
+from repose_jax.cli import environment
 from repose_jax.cli.arguments import Parser
 
 HOW = """\
@@ -22,6 +23,7 @@ def add_arguments(parser: Parser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Runs the command."""
+    environment.start_jax()
     from repose_jax.evaluation.tables import Table, text
     from repose_jax.models import complexity
 

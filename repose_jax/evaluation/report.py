@@ -118,8 +118,8 @@ def conclude(
     step: int,
     checkpoint: str,
     baselines: Mapping[str, Mapping[str, float]],
-) -> list[pathlib.Path]:
-    """Writes the tables and the pictures, and then prints the tables; on the first process alone.
+) -> tuple[list[pathlib.Path], str]:
+    """Writes the tables and the pictures; on the first process alone.
 
     Args:
         config: the experiment.
@@ -132,10 +132,10 @@ def conclude(
         baselines: results to compare with, by name.
 
     Returns:
-        The files that were written.
+        The files that were written, and the tables to print when all is written.
     """
     if jax.process_index() > 0:
-        return []
+        return [], ""
     from repose_jax.evaluation import charts, pictures  # matplotlib is slow to import
 
     name = "trained" if step else "converted"
@@ -167,8 +167,15 @@ def conclude(
         folder / "errors.png",
         *pictures.draw_sequences(predictions, folder, config.eval.pictures),
     ]
-    print("\n" + table(compared, f"for comparison (protocol {config.eval.protocol})"))
-    print("\nMeans over joints and frames, each counted once:")
-    print("\n" + full_table(tally, evaluator.protocol))
-    print("\nWritten: " + ", ".join(str(path) for path in written))
-    return written
+    parts = (
+        table(compared, f"for comparison (protocol {config.eval.protocol})"),
+        "Means over joints and frames, each counted once:",
+        full_table(tally, evaluator.protocol),
+    )
+    return written, "\n\n".join(parts)
+
+
+def show(written: list[pathlib.Path], text: str) -> None:
+    """Prints tables and the files that were written; on the first process alone."""
+    if jax.process_index() == 0:
+        print(f"\n{text}\n\nWritten: {', '.join(map(str, written))}")

@@ -36,7 +36,7 @@ def evaluate_checkpoint(
     evaluator = load_evaluator(config, devices.data_mesh())
     predictions = evaluator.predict(evaluator.predictor(weights.graphdef, weights.variables))
     tally = evaluator.score(predictions)
-    report.conclude(
+    written, text = report.conclude(
         config,
         evaluator,
         predictions,
@@ -51,7 +51,8 @@ def evaluate_checkpoint(
         hypotheses.conclude(config, evaluator, found, workdir)
     if write_predictions and jax.process_index() == 0:
         predictions.write(workdir / "predictions.npz")
-        print(f"Written: {workdir / 'predictions.npz'}")
+        written.append(workdir / "predictions.npz")
+    report.show(written, text)
     return tally
 
 

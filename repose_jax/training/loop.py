@@ -119,7 +119,7 @@ def train_and_evaluate(
         if not evaluated:  # everything was trained before
             task.evaluate(train_state)
         predictions, tally = evaluated[-1]
-        pictures = report.conclude(
+        written, text = report.conclude(
             config,
             run.evaluator,
             predictions,
@@ -130,7 +130,8 @@ def train_and_evaluate(
             baselines=baselines,
         )
         if writer:
-            draw(workdir, writer, pictures, run.last_step)
+            written.append(draw(workdir, writer, written, run.last_step))
+        report.show(written, text)
     return tally
 
 
@@ -179,10 +180,10 @@ def train(
             signum = stop.agreed(calls)
             if not (ends or signum):
                 continue
-            # 6. Evaluate, save the latest state, save the best.
+            # 6. Evaluate, save the latest state, save the best, and print.
             log.look(pending, step)
             pending = None
-            saved = {"step": step, "epoch": epoch, **task.saved}
+            saved, line = {"step": step, "epoch": epoch, **task.saved}, ""
             if ends:
                 stop.saves_after = "evaluation"
                 numbers = task.evaluate(train_state)
@@ -190,13 +191,15 @@ def train(
                     raise FloatingPointError(_diverged(task.score, numbers, step, checkpoints))
                 if writer:
                     writer.write(step, "test", numbers)
-                progress.write(f"epoch {epoch}, step {step}: {task.describe(numbers)}")
+                line = f"epoch {epoch}, step {step}: {task.describe(numbers)}"
                 saved |= numbers
                 if numbers[task.score] < best[task.score]:
                     best = {"step": step, task.score: numbers[task.score]}
             checkpoints.save("latest", step, train_state, saved | {"best": best})
             if best["step"] == step:
                 checkpoints.save("best", step, train_state, saved)
+            if line:  # now that nothing is lost if the output is closed
+                progress.write(line)
             if signum := signum or stop.agreed(calls):
                 raise Interrupted(signum, _stopped(signum, step, last, checkpoints))
             log.restart(step)
@@ -305,8 +308,12 @@ def metric_writer(workdir: pathlib.Path, train_state: TrainState):
 
 def draw(
     workdir: pathlib.Path, writer: MetricWriter, pictures: list[pathlib.Path], step: int
-) -> None:
-    """Draws the training curves, and adds them and other pictures to TensorBoard."""
+) -> pathlib.Path:
+    """Draws the training curves, and adds them and other pictures to TensorBoard.
+
+    Returns:
+        The picture of the curves.
+    """
     from repose_jax.evaluation import charts  # matplotlib is slow to import
 
     curves = workdir / "pictures" / "curves.png"
@@ -315,7 +322,7 @@ def draw(
     for picture in (curves, *pictures):
         if picture.suffix == ".png":
             writer.add_image(f"pictures/{picture.stem}", picture, step)
-    print(f"Written: {curves}")
+    return curves
 
 
 def _task(

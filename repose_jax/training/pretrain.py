@@ -101,7 +101,7 @@ def pretrain(
         best_state = checkpoints.restore("best", train_state)
         _write_lifter(config, graphdef, best_state, workdir / "lifter")
         if writer:
-            loop.draw(workdir, writer, [], run.last_step)
+            print(f"Written: {loop.draw(workdir, writer, [], run.last_step)}")
         return (checkpoints.info("best") or {})["error"]
 
 

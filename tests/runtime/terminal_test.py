@@ -63,7 +63,7 @@ def test_a_closed_output_ends_the_program_quietly(body):
 COMMAND = """
 import sys, types
 from repose_jax import cli
-command = types.ModuleType("repose_jax.cli.shout")
+command = types.ModuleType(cli.__name__ + ".shout")
 command.add_arguments, command.run = (lambda parser: None), (lambda args: print("x"))
 sys.modules[command.__name__], cli.COMMANDS["shout"] = command, ""
 sys.exit(cli.main(["shout"]))

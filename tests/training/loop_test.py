@@ -1,4 +1,5 @@
 import functools
+import io
 import json
 import math
 import os
@@ -229,7 +230,8 @@ def test_a_run_prints_its_settings_and_labels_its_numbers(trained, copy, capsys)
         f"epoch 3, step 6: test MPJPE {last['mpjpe']:.2f} mm, PA-MPJPE {last['pa_mpjpe']:.2f} mm "
         "(protocol every_frame)"
     ) in lines
-    assert lines[-1] == f"Written: {trained.workdir / 'pictures' / 'curves.png'}"
+    assert lines[-1].startswith(f"Written: {trained.workdir / 'evaluation.json'}, ")
+    assert lines[-1].endswith(f", {trained.workdir / 'pictures' / 'curves.png'}")
     train.train_and_evaluate(trained.config, copy)
     assert capsys.readouterr().out.startswith("Resuming after step 6 (")
 
@@ -286,3 +288,27 @@ def test_a_signal_before_the_first_step_stops_the_run_at_once(data_dir, tmp_path
     with pytest.raises(Interrupted, match="Stopped by SIGINT"):
         train.train_and_evaluate(small_data.experiment(data_dir), tmp_path)
     assert not (tmp_path / "checkpoints" / "latest" / "0").exists()
+
+
+@pytest.mark.parametrize(
+    ("unread", "ends"), [("epoch 1", False), pytest.param("Written", True, marks=pytest.mark.slow)]
+)
+def test_what_was_computed_is_kept_though_nobody_reads_the_output(
+    unread, ends, data_dir, tmp_path, monkeypatch
+):
+    class Closed(io.StringIO):
+        """A pipe that was closed before a line."""
+
+        def write(self, text: str) -> int:
+            if unread in text:
+                raise BrokenPipeError
+            return super().write(text)
+
+    monkeypatch.setattr("sys.stdout", Closed())
+    config = small_data.experiment(data_dir, train={"epochs": 1})
+    with pytest.raises(BrokenPipeError):
+        train.train_and_evaluate(config, tmp_path)
+    assert records(tmp_path, "test")
+    for kind in ("latest", "best"):
+        assert len([*(tmp_path / "checkpoints" / kind).iterdir()]) == 1
+    assert (tmp_path / "pictures" / "curves.png").exists() == ends
