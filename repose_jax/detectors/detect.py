@@ -1,8 +1,6 @@
 """2D poses of all people in a video."""
 
 import array
-import queue
-import threading
 from collections.abc import Callable, Generator
 from contextlib import closing
 from pathlib import Path
@@ -12,6 +10,7 @@ import numpy as np
 from repose_jax.detectors.detector import Detector
 from repose_jax.detectors.video import Frame, Video, open_video
 from repose_jax.keypoints.detections import Detections
+from repose_jax.runtime.ahead import ahead
 
 _AHEAD = 4  # frames that are decoded before they are needed
 
@@ -90,34 +89,4 @@ def decoded_ahead(video: Video, apart_s: float = 0.0) -> Generator[tuple[float, 
 
     Frames that come less than `apart_s` after the last one are left out.
     """
-    # Of the thread: a frame, or an error, or None at the end.
-    decoded: queue.Queue[tuple[float, Frame] | Exception | None] = queue.Queue(_AHEAD)
-    stopped = threading.Event()
-
-    def put(item: tuple[float, Frame] | Exception | None) -> None:
-        while not stopped.is_set():
-            try:
-                return decoded.put(item, timeout=0.1)
-            except queue.Full:
-                continue
-
-    def decode() -> None:
-        try:
-            for item in video.frames(apart_s):
-                put(item)
-                if stopped.is_set():
-                    return
-            put(None)
-        except Exception as error:
-            put(error)
-
-    thread = threading.Thread(target=decode, name="decoding", daemon=True)
-    thread.start()
-    try:
-        while (item := decoded.get()) is not None:
-            if isinstance(item, Exception):
-                raise item
-            yield item
-    finally:
-        stopped.set()
-        thread.join()
+    return ahead(video.frames(apart_s), most=_AHEAD, name="decoding")

@@ -17,7 +17,8 @@ Network = Callable[[Float[np.ndarray, "h w 3"]], list[np.ndarray]]
 """From a normalised image to the outputs, each without the axis of the batch."""
 
 
-_Item, _Result = TypeVar("_Item"), TypeVar("_Result")
+_Item = TypeVar("_Item")
+_Result = TypeVar("_Result")
 
 
 class Copies:

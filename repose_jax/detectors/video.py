@@ -4,7 +4,7 @@ import functools
 import os
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -118,7 +118,7 @@ class Video:
     def __iter__(self) -> Iterator[tuple[float, Frame]]:
         return self.frames()
 
-    def frames(self, apart_s: float = 0.0) -> Iterator[tuple[float, Frame]]:
+    def frames(self, apart_s: float = 0.0) -> Generator[tuple[float, Frame], None, None]:
         """Iterates once over times, s, and frames.
 
         Args:

@@ -6,7 +6,7 @@ import functools
 import importlib.metadata
 import os
 import pathlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -81,7 +81,7 @@ def lift(
 
 def frames_of(
     path: pathlib.Path, options: Options, apart_s: float = 0.0
-) -> Iterator[tuple[float, np.ndarray]]:
+) -> Generator[tuple[float, np.ndarray], None, None]:
     """Iterates over the frames of a video at the times of its detections.
 
     Frames that come less than `apart_s` after the last one are left out.
@@ -194,7 +194,7 @@ def motion_of(
     model: Predictor,
     options: Options,
     *,
-    frames: Callable[[float], Iterator[tuple[float, np.ndarray]]] | None = None,
+    frames: Callable[[float], Generator[tuple[float, np.ndarray], None, None]] | None = None,
     progress: Stage | None = None,
 ) -> Motion:
     """Lifts the people of detections.

@@ -1,5 +1,6 @@
 """The files of a motion: one set for each person, and what shows all people."""
 
+import contextlib
 import functools
 import json
 import logging
@@ -198,8 +199,11 @@ def _write_summary(path: pathlib.Path, content: Mapping[str, Any]) -> None:
 
 
 def _write_preview(path: pathlib.Path, motion: Motion) -> None:
-    frames = None if motion.frames is None else motion.frames(preview.apart_s(motion))
-    preview.write(path, motion, frames)
+    if motion.frames is None:
+        preview.write(path, motion)
+        return
+    with contextlib.closing(motion.frames(preview.apart_s(motion))) as frames:
+        preview.write(path, motion, frames)
 
 
 def save(

@@ -3,7 +3,7 @@
 import dataclasses
 import os
 import pathlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from typing import Any
 
 import numpy as np
@@ -116,7 +116,7 @@ class Motion:
     assumptions: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     settings: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-    frames: Callable[[float], Iterator[tuple[float, np.ndarray]]] | None = None
+    frames: Callable[[float], Generator[tuple[float, np.ndarray], None, None]] | None = None
 
     @property
     def fps(self) -> float:

@@ -1,5 +1,6 @@
 """A video that shows the 2D joints on the frames beside the motion in 3D."""
 
+import contextlib
 import dataclasses
 import math
 import pathlib
@@ -15,12 +16,14 @@ from repose_jax.motion import drawing, palette
 from repose_jax.motion.drawing import Eye, Figure
 from repose_jax.motion.motion import Motion, Person
 from repose_jax.runtime import extras
+from repose_jax.runtime.ahead import ahead
 from repose_jax.runtime.whole_file import whole
 
 MAX_HEIGHT, MIN_HEIGHT = 960.0, 480.0  # px
 PIXELS = 810_000  # of a picture, about; drawing and encoding take time in proportion
 TURN_S, PITCH = 20.0, 0.2  # of the point of view; radians above the floor
 MOST_FPS = 30
+_AHEAD = 4  # pictures that are drawn before they are encoded
 _CLOCK = 90_000  # ticks/s: fine enough for every frame rate
 _BT601, _LIMITED = 6, 1  # of OpenCV's I420, in the numbers of ITU-T H.273 and of FFmpeg
 # 0.6 of the CPU time of the preset alone at CRF 20, and files of no larger size.
@@ -36,7 +39,7 @@ def write(
     """Writes a video in H.264: each frame with its 2D joints, beside it the 3D motion.
 
     The times of the frames are kept, also of a variable frame rate. Frames are read, drawn and
-    encoded one by one. The file appears when it is complete.
+    encoded one by one, in threads. The file appears when it is complete.
 
     Args:
         path: of the file, "preview.mp4" by custom.
@@ -57,8 +60,9 @@ def write(
         (time, cv2.cvtColor(picture, cv2.COLOR_RGB2YUV_I420))
         for time, picture in _pictures(cv2, motion, place, video_frames)
     )
-    with whole(path) as part:
-        _encode(part, pictures, place.size, motion.fps / _every(motion))
+    drawn = ahead(pictures, most=_AHEAD, name="drawing")
+    with contextlib.closing(drawn), whole(path) as part:
+        _encode(part, drawn, place.size, motion.fps / _every(motion))
 
 
 def apart_s(motion: Motion) -> float:

@@ -97,14 +97,19 @@ def test_a_path_without_suffix_is_a_folder(tmp_path, monkeypatch):
 
 def test_the_preview_is_drawn_on_the_frames_of_the_video_each_time(tmp_path, monkeypatch):
     drawn = []
-    monkeypatch.setattr(files.preview, "write", lambda path, motion, frames: drawn.append(frames))
-    motion = dataclasses.replace(MOTION, frames=lambda apart_s: iter([(0.0, np.zeros((4, 4, 3)))]))
+
+    def draw(path, motion, frames=None):
+        drawn.append(frames and len([*frames]))
+
+    def frames(apart_s):
+        yield 0.0, np.zeros((4, 4, 3))
+
+    monkeypatch.setattr(files.preview, "write", draw)
+    motion = dataclasses.replace(MOTION, frames=frames)
     motion.save(tmp_path / "walk.mp4")
     motion.save(tmp_path / "again.mp4")
     MOTION.save(tmp_path / "plain.mp4")
-    first, again, plain = drawn
-    assert len([*first]) == len([*again]) == 1
-    assert plain is None
+    assert drawn == [1, 1, None]
 
 
 def test_an_unknown_kind_is_refused_with_the_nearest():
