@@ -46,6 +46,7 @@ class Browser:
         for domain in ("Runtime", "Log", "Page"):
             self._call(f"{domain}.enable")
         self._call("Page.navigate", url=address)
+        self.wait("location.protocol !== 'about:' && document.readyState === 'complete'")
 
     def __enter__(self) -> "Browser":
         return self

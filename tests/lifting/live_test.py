@@ -201,12 +201,13 @@ def test_live_poses_are_near_those_of_offline_lifting():
     keypoints, confidence = person.keypoints_px[..., :2], person.keypoints_px[..., 2]
     shipped, size = rp.load(), truth.camera.image_size
     offline = shipped(keypoints, confidence, size, fps=30)
-    stream = rp.Live(shipped, size)
-    found = push_all(stream, keypoints, confidence, person.time_s)
+    found = push_all(
+        rp.Live(shipped, size), keypoints[::2], confidence[::2], person.time_s[::2].tolist()
+    )
     poses = [pose for pose in found if pose is not None and pose.time_s > 1.5]
     frames = [round(30 * pose.time_s) for pose in poses]
     joints = np.stack([pose.joints_mm for pose in poses])
-    assert len(joints) > 50
+    assert len(joints) > 25
 
     def apart(some, other):
         return np.linalg.norm(some - other, axis=-1).mean()

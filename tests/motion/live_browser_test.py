@@ -37,7 +37,6 @@ def test_the_pose_that_is_drawn_moves_with_the_messages_until_the_end(tmp_path):
     with LiveServer() as server:
         server.page = live_page.page("</script> camera", MOTION.camera, [("Detector", "none")])
         with Browser(tmp_path, server.address) as browser:
-            browser.wait("typeof EventSource === 'function' && document.readyState === 'complete'")
             assert browser.value(CONDITION) == "Waiting for the camera"
             shown = []
             for frame in (0, 39):
