@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from repose_jax.lifting import bones
 from repose_jax.lifting.bones import bone_lengths, with_constant_lengths, with_lengths
 from repose_jax.skeleton import HUMAN36M
 
@@ -72,3 +73,11 @@ def test_no_smaller_move_gives_the_lengths():
     given = bone_lengths(poses)
     move = np.linalg.norm(with_lengths(noisy, given) - noisy, axis=(1, 2))
     assert move < np.linalg.norm(poses - noisy, axis=(1, 2))
+
+
+def test_a_video_in_blocks_is_as_one_as_a_whole(monkeypatch):
+    _, noisy = motion(50, noise=20)
+    lengths = bone_lengths(noisy)
+    whole = with_lengths(noisy, lengths)
+    monkeypatch.setattr(bones, "BLOCK", 7)
+    np.testing.assert_array_equal(with_lengths(noisy, lengths), whole)
