@@ -20,7 +20,7 @@ from repose_jax.runtime.whole_file import whole
 
 class _Writer(Protocol):
     def __call__(
-        self, path: pathlib.Path, /, *, motion: Motion, person: Person, rig: Rig
+        self, path: pathlib.Path, /, *, motion: Motion, person: Person, rig: Any
     ) -> None: ...
 
 
@@ -36,6 +36,8 @@ OF_PERSON: Mapping[str, _Writer] = {
 """Kind of file to what writes it for one person."""
 NAMES = {"angles": "_angles.csv"}
 """Ends of the names of files whose kind is not their suffix."""
+RIGGED = ("bvh", "glb")
+"""Kinds that need a rig."""
 OF_ALL = {"html": "index.html", "mp4": "preview.mp4", "rrd": "motion.rrd"}
 """Kind of file to its name, of those that show all people."""
 EXTRAS = {"mp4": ("preview", ("av", "cv2")), "rrd": ("rerun", ("rerun",))}
@@ -102,17 +104,15 @@ def write(
         NotWritten: some files could not be written.
         OSError: the folder cannot be made.
     """
-    if rig not in RIGS:
-        raise ValueError(names.unknown("rig", rig, RIGS))
+    rigs = _rigs(motion, kinds, rig)
     folder.mkdir(parents=True, exist_ok=True)
     earlier = _listed(folder)
-    rigs = [fit(person, rig) for person in motion.people]
     planned: list[tuple[str, Callable[[pathlib.Path], None]]] = []
-    for person, skeleton in zip(motion.people, rigs, strict=True):
+    for person in motion.people:
+        of_one = {"motion": motion, "person": person, "rig": rigs.get(person.number)}
         for kind in (kind for kind in OF_PERSON if kind in kinds):
-            write_one = functools.partial(OF_PERSON[kind], motion=motion, person=person)
             name = f"person_{person.number}{NAMES.get(kind, f'.{kind}')}"
-            planned.append((name, functools.partial(write_one, rig=skeleton)))
+            planned.append((name, functools.partial(OF_PERSON[kind], **of_one)))
     offered = [name for name, _ in planned] + [OF_ALL[k] for k in ("mp4", "rrd") if k in kinds]
     shown = {
         "html": lambda path: page.write(path, motion, offered),
@@ -122,7 +122,7 @@ def write(
     planned += [(OF_ALL[kind], shown[kind]) for kind in OF_ALL if kind in kinds]
     written: list[str] = []
     problems: dict[str, Exception] = {}
-    content = summary(motion, rigs)
+    content = summary(motion, [*rigs.values()])
     planned.append((SUMMARY, lambda path: _write_summary(path, {**content, "files": written})))
     for done, (name, make) in enumerate(planned):
         if progress is not None:
@@ -215,18 +215,19 @@ def save(
     """Writes a motion to one file of the kind that its suffix names.
 
     Of a motion of several people, kinds of one person give a file for each, `NAME_1.bvh`, but for
-    .glb, which holds all. A path without suffix is a folder for all kinds that can be written.
+    .glb, which holds all. Angles are those of a name that ends with "_angles.csv". A path without
+    suffix is a folder for all kinds that can be written.
 
     Raises:
         ValueError: an unknown suffix or rig.
         ImportError: a kind whose extra is not installed.
     """
     path = pathlib.Path(path)
-    kind = path.suffix[1:].lower()
-    if not kind:
+    if not path.suffix:
         return write(path, motion, available(), rig=rig)
+    kind, end = _kind(path)
     check([kind])
-    rigs = [fit(person, rig) for person in motion.people]
+    rigs = _rigs(motion, [kind], rig)
     if kind == "html":
         page.write(path, motion)
     elif kind == "mp4":
@@ -234,16 +235,35 @@ def save(
     elif kind == "rrd":
         rerun.write(path, motion)
     elif kind == "glb":
-        glb.write(path, rigs)
+        glb.write(path, [*rigs.values()])
     else:
-        several = len(motion.people) > 1
         written = []
-        for person, skeleton in zip(motion.people, rigs, strict=True):
-            one = path.with_stem(f"{path.stem}_{person.number}") if several else path
-            OF_PERSON[kind](one, motion=motion, person=person, rig=skeleton)
+        for person in motion.people:
+            name = f"{path.name[: -len(end)]}_{person.number}{path.name[-len(end) :]}"
+            one = path.with_name(name) if len(motion.people) > 1 else path
+            OF_PERSON[kind](one, motion=motion, person=person, rig=rigs.get(person.number))
             written.append(one)
         return written
     return [path]
+
+
+def _kind(path: pathlib.Path) -> tuple[str, str]:
+    """Returns the kind of file that a name means, and the end of the name that shows it."""
+    name = path.name.lower()
+    for kind, end in NAMES.items():
+        if name.endswith(end):
+            return kind, end
+        if name.endswith(f".{kind}"):
+            raise ValueError(f"{path}: the name of a file of {kind} ends with {end}.")
+    return path.suffix[1:].lower(), path.suffix
+
+
+def _rigs(motion: Motion, kinds: Sequence[str], rig: str) -> dict[int, Rig]:
+    """Returns a rig for the number of each person, if a kind needs them."""
+    if rig not in RIGS:
+        raise ValueError(names.unknown("rig", rig, RIGS))
+    needed = any(kind in RIGGED for kind in kinds)
+    return {person.number: fit(person, rig) for person in motion.people} if needed else {}
 
 
 def summary(motion: Motion, rigs: Sequence[Rig] = ()) -> dict[str, Any]:

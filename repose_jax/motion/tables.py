@@ -23,6 +23,8 @@ UNITS = {
     "keypoints_px": "x and y in px, confidence of the detector; NaN and 0 where not detected",
 }
 """Units and axes of the arrays of a person."""
+BLOCK = 4096
+"""Frames that are text in memory at a time: as Python's numbers they take 20 times the space."""
 
 
 def arrays(motion: Motion, person: Person) -> dict[str, np.ndarray]:
@@ -53,13 +55,20 @@ def write_npz(path: pathlib.Path, motion: Motion, person: Person) -> None:
 
 def write_json(path: pathlib.Path, motion: Motion, person: Person) -> None:
     """Writes the arrays of a person as lists, with their units; null where not finite."""
-    rounded = {
-        name: _listed(values, digits=6 if name in ("time_s", "world_rotation") else 2)
-        for name, values in arrays(motion, person).items()
-    }
-    content = {"name": motion.name, "person": person.number, "units": UNITS, **rounded}
-    with whole(path) as part:
-        part.write_text(json.dumps(content, allow_nan=False), encoding="utf-8")
+    head = {"name": motion.name, "person": person.number, "units": UNITS}
+    with whole(path) as part, part.open("w", encoding="utf-8") as file:
+        file.write(json.dumps(head, allow_nan=False)[:-1])
+        for name, values in arrays(motion, person).items():
+            digits = 6 if name in ("time_s", "world_rotation") else 2
+            file.write(f", {json.dumps(name)}: ")
+            if not values.shape:
+                file.write(json.dumps(_listed(values, digits), allow_nan=False))
+                continue
+            for start in range(0, len(values), BLOCK):
+                listed = json.dumps(_listed(values[start : start + BLOCK], digits), allow_nan=False)
+                file.write((", " if start else "[") + listed[1:-1])
+            file.write("]")
+        file.write("}")
 
 
 def write_csv(path: pathlib.Path, person: Person) -> None:
@@ -71,19 +80,23 @@ def write_csv(path: pathlib.Path, person: Person) -> None:
     with whole(path) as part, part.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(header)
-        status = np.array(STATUS)[person.status]
-        for frame, time, joints, confidence, state in zip(
-            person.frame.tolist(),
-            person.time_s.tolist(),
-            person.joints_mm.round(2).tolist(),
-            person.confidence.round(3).tolist(),
-            status.tolist(),
-            strict=True,
-        ):
-            row: list[Any] = [frame, f"{time:.6f}"]
-            for position, share, name in zip(joints, confidence, state, strict=True):
-                row += [*(f"{value:.2f}" for value in position), f"{share:.3f}", name]
-            writer.writerow(row)
+        for start in range(0, len(person.frame), BLOCK):
+            _write_rows(writer, person, slice(start, start + BLOCK))
+
+
+def _write_rows(writer: Any, person: Person, rows: slice) -> None:
+    for frame, time, joints, confidence, state in zip(
+        person.frame[rows].tolist(),
+        person.time_s[rows].tolist(),
+        person.joints_mm[rows].round(2).tolist(),
+        person.confidence[rows].round(3).tolist(),
+        np.array(STATUS)[person.status[rows]].tolist(),
+        strict=True,
+    ):
+        row: list[Any] = [frame, f"{time:.6f}"]
+        for position, share, name in zip(joints, confidence, state, strict=True):
+            row += [*(f"{value:.2f}" for value in position), f"{share:.3f}", name]
+        writer.writerow(row)
 
 
 def write_angles(path: pathlib.Path, person: Person) -> None:

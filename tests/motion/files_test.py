@@ -69,11 +69,27 @@ def test_a_summary_cannot_remove_files_elsewhere(tmp_path):
 
 @pytest.mark.parametrize("kind", files.OF_PERSON)
 def test_a_kind_of_one_person_gives_a_file_for_each_but_glb(tmp_path, kind):
-    if kind == "angles":
-        pytest.skip("its suffix is that of a table")
-    MOTION.save(tmp_path / f"walk.{kind}")
-    expected = {"walk.glb"} if kind == "glb" else {f"walk_1.{kind}", f"walk_2.{kind}"}
+    end = files.NAMES.get(kind, f".{kind}")
+    MOTION.save(tmp_path / f"walk{end}")
+    expected = {"walk.glb"} if kind == "glb" else {f"walk_1{end}", f"walk_2{end}"}
     assert names(tmp_path) == expected
+
+
+def test_angles_have_the_name_of_a_table(tmp_path):
+    small_motion(people=1, frames=12).save(tmp_path / "walk_angles.csv")
+    assert "left_knee_flexion_deg" in (tmp_path / "walk_angles.csv").read_text()
+    with pytest.raises(ValueError, match=r"ends with _angles\.csv"):
+        MOTION.save(tmp_path / "walk.angles")
+
+
+def test_a_rig_is_fitted_for_animations_alone(tmp_path, monkeypatch):
+    fitted = []
+    fit = files.fit
+    monkeypatch.setattr(files, "fit", lambda person, rig: fitted.append(1) or fit(person, rig))
+    files.write(tmp_path, MOTION, ("npz", "csv"))
+    assert not fitted
+    files.write(tmp_path, MOTION, ("bvh", "glb"))
+    assert len(fitted) == 2
 
 
 def test_one_person_has_the_name_that_was_asked_for(tmp_path):

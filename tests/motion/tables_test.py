@@ -34,6 +34,16 @@ def test_json_has_the_same_with_null_for_what_was_not_detected(tmp_path):
     np.testing.assert_array_equal(np.isnan(keypoints), np.isnan(PERSON.keypoints_px))
 
 
+def test_long_motions_are_written_in_blocks_to_the_same_bytes(tmp_path, monkeypatch):
+    for name, block in (("whole", 1000), ("blocks", 7)):
+        monkeypatch.setattr(tables, "BLOCK", block)
+        tables.write_json(tmp_path / f"{name}.json", MOTION, PERSON)
+        tables.write_csv(tmp_path / f"{name}.csv", PERSON)
+    for kind in ("json", "csv"):
+        blocks = (tmp_path / f"blocks.{kind}").read_bytes()
+        assert blocks == (tmp_path / f"whole.{kind}").read_bytes()
+
+
 def test_csv_has_a_row_for_each_frame(tmp_path):
     tables.write_csv(tmp_path / "person.csv", PERSON)
     with (tmp_path / "person.csv").open(newline="") as file:
