@@ -1,8 +1,10 @@
 """Predictions of overlapping clips, blended, so that nothing jumps where a clip ends."""
 
+import dataclasses
+
 import numpy as np
 from jax.sharding import Mesh
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from repose_jax.data import clips as clips_lib
 from repose_jax.evaluation import predict
@@ -15,7 +17,7 @@ def predict_blended(
 
     The weight of a clip rises linearly from its first frame to its middle and falls to its last, so
     that of clips that overlap one is faded into the next. A clip in which no joint has confidence
-    has no weight.
+    has no weight, and is not predicted.
 
     Args:
         predictor: normalised inputs to poses in the units of the model.
@@ -29,12 +31,13 @@ def predict_blended(
     frame = np.arange(clips.frames)
     ramp = np.minimum(frame + 1, clips.frames - frame)
     seen = np.asarray((clips.sequences.confidence > 0).any(-1))
+    clips = _with_some(clips, seen)
     total = np.zeros(clips.joints.shape, np.float64)
     weights = np.zeros(len(total))
     batches = clips_lib.eval_batches(clips, batch_size)
     for index, new, poses in predict.predict_batches(predictor, clips, batches, mesh=mesh):
         rows = clips_lib.rows(clips, index)
-        counts = new.any(1) & seen[rows].any(1)  # a batch is padded with clips without new frames
+        counts = new.any(1)  # a batch is padded with clips without new frames
         length = np.where(counts, clips.windows.length[index], 0)
         weight = ramp * (frame < length[:, None])
         np.add.at(total, rows, weight[..., None, None] * poses)
@@ -43,6 +46,15 @@ def predict_blended(
     total[covered] /= weights[covered, None, None]
     total[~covered] = np.nan
     return total.astype(np.float32)
+
+
+def _with_some(clips: clips_lib.Clips, seen: Bool[np.ndarray, " n"]) -> clips_lib.Clips:
+    """Returns the clips that have a frame with confidence."""
+    before = np.concatenate([[0], np.cumsum(seen)])
+    windows = clips.windows
+    some = before[windows.start + windows.length] > before[windows.start]
+    columns = {name: values[some] for name, values in vars(windows).items()}
+    return dataclasses.replace(clips, windows=dataclasses.replace(windows, **columns))
 
 
 def interpolate(poses: Float[np.ndarray, "t j 3"]) -> Float[np.ndarray, "t j 3"]:

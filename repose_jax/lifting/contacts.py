@@ -7,7 +7,7 @@ from jaxtyping import Bool, Float
 from scipy.linalg import solveh_banded
 from scipy.ndimage import percentile_filter
 
-from repose_jax.lifting.penalties import smoothness
+from repose_jax.lifting.penalties import SHORTEST, smoothness
 from repose_jax.lifting.scale import ANKLES
 from repose_jax.lifting.smooth import segments
 
@@ -83,7 +83,7 @@ def find_contacts(
     """
     height = joints_mm[:, ANKLES, 1].astype(np.float64)
     if len(time_s) > 1:
-        reach = round(_AROUND_S / float(np.median(np.diff(time_s))))
+        reach = min(round(_AROUND_S / float(np.median(np.diff(time_s)))), len(time_s))
         lowest = percentile_filter(height.min(axis=1), 10, size=2 * reach + 1, mode="nearest")
     else:
         lowest = height.min(axis=1)
@@ -165,7 +165,7 @@ def _correction(ankles: np.ndarray, touching: np.ndarray, time: np.ndarray) -> n
     frames = len(time)
     if not (touching[1:] & touching[:-1]).any():
         return np.zeros((frames, 3))
-    step = np.diff(time)
+    step = np.maximum(np.diff(time), SHORTEST)
     bands = smoothness(time, acceleration=_BEND)
     target = np.zeros((frames, 3))
     bands[0] += np.append(step, step[-1]) / _NEAR**2

@@ -87,7 +87,7 @@ def frames_of(
     Frames that come less than `apart_s` after the last one are left out.
     """
     with (
-        video.open_video(path, fps=_float(options.fps)) as opened,
+        video.open_video(path, fps=options.fps) as opened,
         contextlib.closing(detect.decoded_ahead(opened, apart_s * options.slow_motion)) as frames,
     ):
         for time_s, frame in frames:
@@ -112,7 +112,7 @@ def _of_arrays(values: np.ndarray, confidence: ArrayLike | None, options: Option
         values[..., :2],
         sure,
         format=order,
-        fps=_float(options.fps),
+        fps=options.fps,
         image_size=options.image_size,
     )
 
@@ -156,7 +156,7 @@ def detections_of(
         progress=report,
         stopped=stopped,
         slow_motion=options.slow_motion,
-        fps=_float(options.fps),
+        fps=options.fps,
     )
     return [_with_ignored(found, options, ("format", "joints", "image_size"), "a video")]
 
@@ -166,7 +166,7 @@ def _read(path: pathlib.Path, options: Options) -> list[Detections]:
     found = keypoint_files.read(
         path,
         format=options.format,
-        fps=_float(options.fps),
+        fps=options.fps,
         image_size=options.image_size,
         joints=options.joints,
     )
@@ -298,10 +298,6 @@ def _check_inside(detections: Detections, size: tuple[int, int]) -> None:
         )
 
 
-def _float(value: int | float | None) -> float | None:
-    return None if value is None else float(value)
-
-
 def _chosen(detections: Detections, options: Options) -> list[tuple[int, Track]]:
     """Returns the tracks to lift with their numbers."""
     found = tracks.track(detections, min_length_s=float(options.min_length))
@@ -337,7 +333,8 @@ def _lifted(
 ) -> tuple[Person, list[str]]:
     """Returns a person whose joints in the world are still to be computed, and warnings."""
     keypoints = undistorted(track.keypoints, camera)
-    seen, sure, times = resample.to_uniform(keypoints, track.confidence, track.time_s)
+    clock = resample.without_long_gaps(track.time_s)
+    seen, sure, times = resample.to_uniform(keypoints, track.confidence, clock)
     fps = float(1 / np.diff(times).mean()) if len(times) > 1 else None
     raw = model(
         seen,
@@ -352,7 +349,7 @@ def _lifted(
     if options.smooth:
         parts = smooth.segments(np.any(sure > 0, axis=-1))
         filtered, problem = smooth.butterworth(raw, times, float(options.smooth), segments=parts)
-    raw, filtered = (resample.back(values, times, track.time_s) for values in (raw, filtered))
+    raw, filtered = (resample.back(values, times, clock) for values in (raw, filtered))
     joints = with_constant_lengths(filtered.astype(np.float32))
     if options.height is not None:
         scaled = scale.scale_to_height(joints, 1000 * options.height)

@@ -3,6 +3,10 @@
 import numpy as np
 from jaxtyping import Float
 
+SHORTEST = 5e-4
+"""Least step between frames that counts, s: at shorter ones, of stamps that are nearly equal or in
+another unit, the penalties would drown all else."""
+
 
 def smoothness(
     time_s: Float[np.ndarray, " t"],
@@ -23,7 +27,7 @@ def smoothness(
         Diagonals 0, 1, 2 of the symmetric matrix, as `scipy.linalg.solveh_banded` has lower ones.
     """
     bands = np.zeros((3, len(time_s)))
-    step = np.diff(time_s)
+    step = np.maximum(np.diff(time_s), SHORTEST)
     if speed is not None and len(step) > 0:
         _add(bands, np.stack([-1 / step, 1 / step]), step / speed**2)
     if len(step) > 1:

@@ -8,17 +8,19 @@ TOLERANCE = 0.1
 """Deviation of time stamps from uniform ones that is left as it is, in frames."""
 BRIDGE = 3.0
 """Longest gap between frames that joints are interpolated over, in frames."""
+LONGEST = 300
+"""Longest gap in time that is resampled, in frames: clips are shorter, so that what is on one side
+of a longer one has no influence on the other."""
 
 
 def to_uniform(
     keypoints: Float[np.ndarray, "t j 2"],
     confidence: Float[np.ndarray, "t j"],
     time_s: Float[np.ndarray, " t"],
-    fps: int | float | None = None,
 ) -> tuple[Float[np.ndarray, "u j 2"], Float[np.ndarray, "u j"], Float[np.ndarray, " u"]]:
-    """Resamples 2D joints to a uniform frame rate.
+    """Resamples 2D joints to a uniform frame rate: the usual one, of the steps near the median.
 
-    The first and the last frame stay where they are, so that the rate is that of `fps` but for a
+    The first and the last frame stay where they are, so that the rate is the usual one but for a
     rounding. A joint is interpolated between two frames in which it was seen, with the lower
     confidence of both; where only the nearer of the two has it, it is used as it is, if it is at
     most half a frame away. Time stamps that are uniform but for `TOLERANCE` are left as they are.
@@ -26,8 +28,7 @@ def to_uniform(
     Args:
         keypoints: px; any value where the confidence is 0.
         confidence: 0 where missing.
-        time_s: of each frame, increasing.
-        fps: frames per second; None for the usual rate, of the steps near the median.
+        time_s: of each frame, increasing; see `without_long_gaps`.
 
     Returns:
         Joints, NaN where missing; confidence; and times.
@@ -40,13 +41,27 @@ def to_uniform(
         raise ValueError("The times of the frames do not increase.")
     if len(time_s) < 2:
         return keypoints, confidence, time_s
-    period = _usual(step) if fps is None else 1 / fps
+    period = _usual(step)
     count = max(round((time_s[-1] - time_s[0]) / period), 1) + 1
     uniform = np.linspace(time_s[0], time_s[-1], count)
     if count == len(time_s) and np.abs(uniform - time_s).max() <= TOLERANCE * period:
         return keypoints, confidence, time_s
 
+    # Of two frames the uniform step may be up to half as long again.
+    period = max(period, float(uniform[1] - uniform[0]))
     return *at(uniform, keypoints, confidence, time_s, period), uniform
+
+
+def without_long_gaps(time_s: Float[np.ndarray, " t"]) -> Float[np.ndarray, " t"]:
+    """Returns times in which no step is longer than `LONGEST` usual ones; others stay as they are.
+
+    So a gap of an hour, in which there are no frames, costs no more than one of seconds.
+    """
+    step = np.diff(time_s)
+    if not len(step) or step.max() <= LONGEST * _usual(step):
+        return time_s
+    step = np.minimum(step, LONGEST * _usual(step))
+    return np.concatenate([time_s[:1], time_s[0] + np.cumsum(step)])
 
 
 def at(
@@ -84,10 +99,14 @@ def at(
 
 
 def _usual(step: np.ndarray) -> float:
-    """Returns the mean of the steps near the median: those of stamps in whole ms differ by 1 ms."""
+    """Returns the mean of the steps near the median: those of stamps in whole ms differ by 1 ms.
+
+    Where a tenth of the steps are ten times as long, most stamps are nearly those of the frame
+    before, and a tenth of a long step is returned.
+    """
     median = np.median(step)
     near = step[np.abs(step - median) <= 0.1 * median]
-    return float(near.mean() if len(near) else median)
+    return max(float(near.mean() if len(near) else median), float(np.percentile(step, 90)) / 10)
 
 
 def back(

@@ -37,7 +37,7 @@ def without_outliers(track: Track) -> tuple[Track, int]:
     if not np.isfinite(heights).any():
         return track, 0
     # Of the whole track: in one frame the outlier itself would enlarge it.
-    height = float(np.nanmedian(heights))
+    height = max(float(np.nanmedian(heights)), 1.0)  # that of a point is 0
     removed = 0
     for joint in range(keypoints.shape[1]):
         rows = np.flatnonzero(np.isfinite(keypoints[:, joint, 0]) & (confidence[:, joint] > 0))

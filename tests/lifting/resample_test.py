@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from repose_jax.lifting.resample import back, to_uniform
+from repose_jax.lifting.resample import LONGEST, back, to_uniform, without_long_gaps
 
 
 def moving(time):
@@ -47,13 +47,6 @@ def test_there_and_back():
     np.testing.assert_allclose(back(moving(uniform), uniform, time), moving(time), atol=1e-3)
 
 
-def test_another_rate():
-    time = np.arange(240) / 240
-    keypoints, _, uniform = to_uniform(moving(time), np.ones((240, 17)), time, fps=30)
-    assert len(uniform) == 31
-    np.testing.assert_allclose(keypoints, moving(uniform), atol=0.01)
-
-
 def test_missing_joints_stay_missing_and_have_no_influence():
     time = variable()
     keypoints, sure = moving(time), np.full((90, 17), 0.8)
@@ -79,6 +72,33 @@ def test_a_long_gap_in_time_is_missing_and_not_interpolated():
     assert len(uniform) == 120
     gap = (uniform > 29.6 / 30) & (uniform < 89.4 / 30)
     np.testing.assert_array_equal((confidence == 0).all(axis=1), gap)
+
+
+def test_a_gap_of_a_day_costs_no_more_than_one_of_seconds():
+    time = np.concatenate([np.arange(30), 24 * 3600 * 30 + np.arange(30)]) / 30
+    clock = without_long_gaps(time)
+    np.testing.assert_array_equal(clock[:30], time[:30])
+    np.testing.assert_allclose(np.diff(clock)[30:], 1 / 30)
+    keypoints, confidence, uniform = to_uniform(moving(time), np.ones((60, 17)), clock)
+    assert len(uniform) == 60 + LONGEST - 1
+    assert np.count_nonzero(confidence.all(axis=1)) == 60
+    np.testing.assert_allclose(back(np.nan_to_num(keypoints), uniform, clock)[40], moving(time)[40])
+    assert without_long_gaps(time[:30]) is not clock
+    np.testing.assert_array_equal(without_long_gaps(time[:30]), time[:30])
+
+
+def test_stamps_of_frames_that_were_doubled_do_not_set_the_rate():
+    time = (np.arange(60)[:, None] / 30 + [0, 1e-7]).ravel()
+    _, _, uniform = to_uniform(moving(time), np.ones((120, 17)), without_long_gaps(time))
+    assert len(uniform) < 10 * len(time)
+
+
+def test_a_joint_seen_once_in_two_frames_of_a_slow_start_is_kept():
+    time = np.array([0, 0.1, 0.13, 0.16])
+    sure = np.zeros((4, 17))
+    sure[1] = 1
+    _, confidence, _ = to_uniform(moving(time), sure, time)
+    assert confidence.any()
 
 
 @pytest.mark.parametrize("frames", [1, 2, 3])
