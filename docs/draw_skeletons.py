@@ -1,4 +1,4 @@
-"""Writes docs/skeletons.md and its pictures from the tables in repose_jax/skeleton.py.
+"""Writes docs/skeletons.md and its pictures from the tables in repose_jax/skeleton/.
 
 Run `python docs/draw_skeletons.py` after changing those tables.
 """
@@ -53,7 +53,7 @@ INTRODUCTION = """\
 # Joint orders and the maps between them
 
 Written by `python docs/draw_skeletons.py` from the tables in
-[`repose_jax/skeleton.py`](../repose_jax/skeleton.py); do not edit.
+[`repose_jax/skeleton/`](../repose_jax/skeleton/); do not edit.
 
 The person in the pictures faces you: **blue is the person's left side**, orange the right.
 Joints are numbered from 0. A parent of – starts a tree; in the formats of 2D detectors the tree

@@ -12,8 +12,11 @@ from repose_jax.runtime.names import counted
 ASSUMED_FPS = 30.0
 FARTHEST = 100_000
 """Coordinates beyond are mistakes, px."""
-# Frames may be this many times as many as those with people, and a hundred more.
-_SPARSE = 20
+LEAST = 1e-6
+"""Confidence below which a joint is missing: it would weigh nothing, and be 0 where it is halved or
+stored in fewer digits."""
+# Frames may be this many times as many as those with people, and two hours more.
+_SPARSE, _TWO_HOURS = 20, 216_000
 _DAY = 86_400.0  # s
 
 
@@ -121,7 +124,7 @@ def _confidence(poses: Poses, said: list[str], wrong: list[str]) -> Float[np.nda
         )
     if low:
         wrong.append(f"{low} of {values.size} confidences below 0 taken as 0.")
-    return np.clip(values, 0, 1)
+    return np.where(values < LEAST, 0, np.minimum(values, 1))
 
 
 def _pixels(
@@ -205,7 +208,7 @@ def _times(
             said.append(f"The file has no frame rate; {rate:g} frames/s were assumed (--fps).")
     step = int(np.gcd.reduce(np.diff(numbers))) if len(numbers) > 1 else 1
     every = (numbers[-1] - numbers[0]) // step + 1
-    if every > _SPARSE * len(numbers) + 100:
+    if every > _SPARSE * len(numbers) + _TWO_HOURS:
         wrong.append(
             f"The numbers of {len(numbers)} images ({numbers[0]} to {numbers[-1]}) are far apart; "
             "each was taken as the frame after the one before."

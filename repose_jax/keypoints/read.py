@@ -20,6 +20,7 @@ from repose_jax.keypoints.detections import Detections
 from repose_jax.keypoints.finish import finish
 from repose_jax.keypoints.formats import FORMATS, Joints, find_format, joints_of
 from repose_jax.keypoints.geometry import estimate_image_size
+from repose_jax.keypoints.images import apart
 from repose_jax.keypoints.kinds import FAMILIES, TRC, Kind, parse
 from repose_jax.keypoints.readers.poses import LARGEST, Poses, natural, split_number
 from repose_jax.runtime.names import counted
@@ -47,6 +48,27 @@ class _Options:
 
     def finish(self, poses: Poses) -> Detections:
         return finish(poses, fps=self.fps, image_size=self.image_size, order=self.order)
+
+    def finish_each(self, poses: Poses) -> list[Detections]:
+        """Returns the videos and the unrelated images in poses; those without joints are left out.
+
+        The order of the joints is that of all together.
+        """
+        parts = apart(poses)
+        if len(parts) == 1:
+            return [self.finish(parts[0])]
+        orders = poses.orders
+        if self.order is None and len(orders) > 1:
+            orders = (self.finish(dataclasses.replace(poses, images={}, sizes={})).format,)
+        found, problems = [], []
+        for part in parts:
+            try:
+                found.append(self.finish(dataclasses.replace(part, orders=orders)))
+            except ValueError as error:
+                problems.append(error)
+        if not found:
+            raise problems[0]
+        return found
 
 
 def read(
@@ -210,10 +232,8 @@ def _videos(path: pathlib.Path, kind: Kind, content: Any, options: _Options) -> 
     with _bounded():
         found = kind.read(content, joints)
     found = found if isinstance(found, list) else [found]
-    return [
-        options.finish(poses if poses.name else dataclasses.replace(poses, name=path.stem))
-        for poses in found
-    ]
+    named = [p if p.name else dataclasses.replace(p, name=path.stem) for p in found]
+    return [detections for poses in named for detections in options.finish_each(poses)]
 
 
 @contextlib.contextmanager
@@ -322,7 +342,8 @@ def _video_of(group: list[_File], folder: pathlib.Path, options: _Options) -> li
     with _bounded():
         poses = first.kind.read_frames(frames)
     name = _name(first.path, folder) if len(group) > 1 else first.path.stem
-    return [options.finish(dataclasses.replace(poses, name=name))]
+    images = {number: file for number, file, _ in frames}
+    return options.finish_each(dataclasses.replace(poses, name=name, images=images))
 
 
 def _name(path: pathlib.Path, folder: pathlib.Path) -> str:

@@ -4,6 +4,8 @@ import numpy as np
 from jaxtyping import Float
 from scipy.interpolate import CubicSpline
 
+from repose_jax.motion.motion import usual_step
+
 TOLERANCE = 0.1
 """Deviation of time stamps from uniform ones that is left as it is, in frames."""
 BRIDGE = 3.0
@@ -41,7 +43,7 @@ def to_uniform(
         raise ValueError("The times of the frames do not increase.")
     if len(time_s) < 2:
         return keypoints, confidence, time_s
-    period = _usual(step)
+    period = usual_step(time_s)
     count = max(round((time_s[-1] - time_s[0]) / period), 1) + 1
     uniform = np.linspace(time_s[0], time_s[-1], count)
     if count == len(time_s) and np.abs(uniform - time_s).max() <= TOLERANCE * period:
@@ -58,9 +60,10 @@ def without_long_gaps(time_s: Float[np.ndarray, " t"]) -> Float[np.ndarray, " t"
     So a gap of an hour, in which there are no frames, costs no more than one of seconds.
     """
     step = np.diff(time_s)
-    if not len(step) or step.max() <= LONGEST * _usual(step):
+    longest = LONGEST * usual_step(time_s)
+    if not (step > longest).any():
         return time_s
-    step = np.minimum(step, LONGEST * _usual(step))
+    step = np.minimum(step, longest)
     return np.concatenate([time_s[:1], time_s[0] + np.cumsum(step)])
 
 
@@ -96,17 +99,6 @@ def at(
     found = np.where(alone[..., None], keypoints[near], found)
     sure = np.where(both, np.minimum(confidence[before], confidence[after]), 0)
     return found, np.where(alone, confidence[near], sure)
-
-
-def _usual(step: np.ndarray) -> float:
-    """Returns the mean of the steps near the median: those of stamps in whole ms differ by 1 ms.
-
-    Where a tenth of the steps are ten times as long, most stamps are nearly those of the frame
-    before, and a tenth of a long step is returned.
-    """
-    median = np.median(step)
-    near = step[np.abs(step - median) <= 0.1 * median]
-    return max(float(near.mean() if len(near) else median), float(np.percentile(step, 90)) / 10)
 
 
 def back(

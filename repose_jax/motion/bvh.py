@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy.spatial.transform import Rotation
 
+from repose_jax.motion.motion import usual_step
 from repose_jax.motion.rig import Rig, resample
 from repose_jax.motion.rotations import euler
 from repose_jax.runtime.whole_file import whole
@@ -16,6 +17,8 @@ AWAY = 0.6
 """Sine of the middle angle up to which Euler angles change hardly faster than the rotation."""
 REGULAR = 0.1
 """Frames are regular if none is further than this share of a step from its regular time."""
+SPARSE = 20
+"""Times as many frames as there are, and 10,000, are the most that irregular ones may become."""
 
 
 def write(path: str | os.PathLike[str], rig: Rig, *, fps: float | None = None):
@@ -30,7 +33,8 @@ def write(path: str | os.PathLike[str], rig: Rig, *, fps: float | None = None):
         fps: frame rate of the file; that of the rig if None.
 
     Raises:
-        ValueError: `fps` is not a positive number.
+        ValueError: `fps` is not a positive number, or the frames are so far apart that the file
+            would consist of what is between them.
     """
     rig, step = _regular(rig, fps)
     rotations = [Rotation.from_quat(rig.rotations[:, j]) for j in range(len(rig.names))]
@@ -93,8 +97,13 @@ def _regular(rig: Rig, fps: float | None) -> tuple[Rig, float]:
         return rig, 1 / (fps or 30.0)
     mean = time[-1] / steps
     regular = np.abs(time - mean * np.arange(steps + 1)).max() < REGULAR * mean
-    step = 1 / fps if fps else mean if regular else float(np.median(np.diff(time)))
+    step = 1 / fps if fps else mean if regular else usual_step(time)
     if regular and abs(step - mean) * steps < REGULAR * mean:
         return rig, step
     count = int(time[-1] / step + 1e-6) + 1
+    if count > SPARSE * len(time) + 10_000:
+        raise ValueError(
+            f"A BVH file has one frame rate: for {len(time)} frames over {time[-1]:.6g} s it would "
+            f"need {count:,}; write .glb, which has the times of the frames."
+        )
     return resample(rig, np.minimum(rig.time_s[0] + step * np.arange(count), rig.time_s[-1])), step

@@ -15,6 +15,21 @@ STATUS = ("seen", "filled", "missing")
 that its position is the model's guess or an interpolation."""
 
 
+def usual_step(time_s: Float[np.ndarray, " t"]) -> float:
+    """Returns the usual time between frames, s: the mean of the steps near the median.
+
+    Those of stamps in whole ms differ by 1 ms. Where a tenth of the steps are ten times as long,
+    most stamps are nearly those of the frame before: then it is a tenth of a long step. Of one
+    frame it is 1/30.
+    """
+    step = np.diff(time_s)
+    if not len(step):
+        return 1 / 30
+    median = np.median(step)
+    near = step[np.abs(step - median) <= 0.1 * median]
+    return max(float(near.mean() if len(near) else median), float(np.percentile(step, 90)) / 10)
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class Person:
     """A person's motion in the frames from first to last sight; all positions are finite.
@@ -120,8 +135,8 @@ class Motion:
 
     @property
     def fps(self) -> float:
-        """The usual frame rate: of the median step between frames; 30 for one frame."""
-        return float(1 / np.median(np.diff(self.time_s))) if len(self.time_s) > 1 else 30.0
+        """The usual frame rate; 30 for one frame."""
+        return 1 / usual_step(self.time_s)
 
     def save(self, path: str | os.PathLike[str], **options: Any) -> list[pathlib.Path]:
         """Writes the motion to a file of the kind that its suffix names; see `files.save`."""

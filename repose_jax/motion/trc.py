@@ -5,7 +5,7 @@ import pathlib
 
 import numpy as np
 
-from repose_jax.motion.motion import MISSING, Person
+from repose_jax.motion.motion import MISSING, Person, usual_step
 from repose_jax.runtime.whole_file import whole
 from repose_jax.skeleton import HUMAN36M
 
@@ -37,7 +37,7 @@ def write(path: str | os.PathLike[str], person: Person):
         person: the person.
     """
     count, time = len(person.frame), person.time_s
-    rate = round(float(1 / np.median(np.diff(time))), 3) if count > 1 else 30.0
+    rate = round(1 / usual_step(time), 3)
     first = int(person.frame[0]) + 1
     markers = [MARKERS[joint] for joint in HUMAN36M.joints]
     axes = "\t".join(f"X{i}\tY{i}\tZ{i}" for i in range(1, len(markers) + 1))

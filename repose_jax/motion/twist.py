@@ -104,7 +104,8 @@ def _smooth(target, time_s) -> Float[np.ndarray, " t"]:
     """Returns the angles of complex numbers, smoothed with their lengths as weights, unwrapped."""
     if len(target) == 1:
         return np.angle(target)
-    link = (TIME_CONSTANT_S / np.diff(time_s)) ** 2
+    # Stamps that are nearly equal would leave nothing but the link.
+    link = (TIME_CONSTANT_S / np.maximum(np.diff(time_s), 5e-4)) ** 2
 
     def solve(weight, value):
         bands = np.zeros((2, len(value)))

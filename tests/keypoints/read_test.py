@@ -189,16 +189,6 @@ def test_the_third_number_of_coco_is_a_visibility(tmp_path):
     assert any("COCO's visibility" in said for said in detections.assumptions)
 
 
-def test_images_with_numbers_far_apart_are_frames_in_order(tmp_path):
-    entries = [
-        {"image_id": 100 * t * t + t, "keypoints": small.flat("coco17", t), "score": 0.5}
-        for t in range(8)
-    ]
-    detections = only(write_json(tmp_path / "results.json", entries))
-    np.testing.assert_array_equal(detections.frame, np.arange(8))
-    assert any("far apart" in warning for warning in detections.warnings)
-
-
 def test_coco_annotations(tmp_path):
     content = {
         "images": [

@@ -91,3 +91,11 @@ def test_the_start_of_the_person_in_the_video_does_not_matter(tmp_path):
     fitted = rig.fit(WALKER)
     late = dataclasses.replace(fitted, time_s=fitted.time_s + 100)
     np.testing.assert_array_equal(written(tmp_path, fitted).motion, written(tmp_path, late).motion)
+
+
+def test_a_gap_of_a_day_is_not_filled_with_frames(tmp_path):
+    fitted = rig.fit(WALKER)
+    times = fitted.time_s + np.where(np.arange(len(fitted.time_s)) < 20, 0, 86_400)
+    with pytest.raises(ValueError, match=r"one frame rate.*write \.glb"):
+        bvh.write(tmp_path / "person.bvh", dataclasses.replace(fitted, time_s=times))
+    assert not [*tmp_path.iterdir()]

@@ -54,20 +54,21 @@ def read(entries: Sequence[Any]) -> Poses:
         if isinstance(image, bool) or not isinstance(image, str | int):
             raise ValueError(f"image_id of entry {place} is neither a text nor a whole number.")
         labels.append(f"entry {place} (image {image!r})")
-    frame, warnings = numbered([entry["image_id"] for entry in entries])
+    images = [entry["image_id"] for entry in entries]
+    frame = numbered(images)
     keypoints, confidence = triples([e["keypoints"] for e in entries], "keypoints", labels)
     return Poses(
         keypoints=keypoints,
         confidence=confidence,
         orders=detected(keypoints.shape[1]),
         frame=frame,
-        frames=_frames([entry["image_id"] for entry in entries], frame),
+        frames=_frames(images, frame),
         score=np.array([single(entry.get("score")) for entry in entries], float),
         identity=np.array(
             [person_number(e.get("idx", e.get("track_id", -1))) for e in entries], int
         ),
         visibility=bool(np.isin(confidence, (0, 1, 2)).all() and (confidence == 2).any()),
-        warnings=warnings,
+        images=dict(zip(frame.tolist(), images, strict=True)),
     )
 
 
@@ -90,13 +91,14 @@ def read_by_image(content: Mapping[str, Any]) -> Poses:
         ValueError: a field is missing or malformed.
     """
     if not all(isinstance(value, list) for value in content.values()):
-        frame, warnings = numbered([*content])
+        frame = numbered([*content])
         frames = [
             (int(number), f"image {name!r}", value)
             for number, (name, value) in zip(frame, content.items(), strict=True)
         ]
         poses = openpose.read(sorted(frames, key=lambda frame: frame[0]))
-        return dataclasses.replace(poses, listed=False, warnings=warnings)
+        images = dict(zip(frame.tolist(), content, strict=True))
+        return dataclasses.replace(poses, listed=False, images=images)
     return read(
         [{**person, "image_id": image} for image, people in content.items() for person in people]
     )

@@ -37,10 +37,9 @@ def read(content: Mapping[str, Any]) -> Poses:
     }
     names = {key: str(image.get("file_name", key)) for key, image in images.items()}
     named = [names.get(person["image_id"], str(person["image_id"])) for _, person in people]
-    every, warnings = numbered([*named, *names.values()])
-    sizes = {size_of(image.get("width"), image.get("height")) for image in images.values()}
-    if len(sizes) > 1:
-        warnings = (*warnings, "The images have different sizes; none was taken from the file.")
+    every = numbered([*named, *names.values()])
+    listed = every[len(named) :].tolist()
+    sizes = [size_of(image.get("width"), image.get("height")) for image in images.values()]
     return Poses(
         keypoints=keypoints,
         confidence=confidence,
@@ -48,9 +47,9 @@ def read(content: Mapping[str, Any]) -> Poses:
         frame=every[: len(named)],
         frames=np.unique(every),
         identity=np.array([person_number(person.get("track_id", -1)) for _, person in people], int),
-        image_size=sizes.pop() if len(sizes) == 1 else None,
+        images=dict(zip(every.tolist(), [*named, *names.values()], strict=True)),
+        sizes=dict(zip(listed, sizes, strict=True)),
         visibility=bool(np.isin(confidence, (0, 1, 2)).all()),
-        warnings=warnings,
     )
 
 

@@ -33,6 +33,8 @@ class Poses:
         time_s: `[t]` times of `frames`, s.
         fps: frames per second.
         image_size: width and height, px.
+        images: names of the images that the frames are, by number of the frame; empty if unknown.
+        sizes: width and height of these images, px, where they are known.
         name: of the video.
         visibility: whether `confidence` is COCO's visibility, 0 to 2.
         normalised: whether coordinates are parts of the image's size; None if not known.
@@ -50,6 +52,8 @@ class Poses:
     time_s: Float[np.ndarray, " t"] | None = None
     fps: float | None = None
     image_size: tuple[int, int] | None = None
+    images: Mapping[int, str | int] = dataclasses.field(default_factory=dict)
+    sizes: Mapping[int, tuple[int, int] | None] = dataclasses.field(default_factory=dict)
     name: str = ""
     visibility: bool = False
     normalised: bool | None = None
@@ -120,8 +124,8 @@ def triples(
     return points[..., :2].copy(), points[..., 2].copy()
 
 
-def numbered(names: Sequence[str | int]) -> tuple[Int[np.ndarray, " n"], tuple[str, ...]]:
-    """Returns the numbers of frames in the names of images, and warnings.
+def numbered(names: Sequence[str | int]) -> Int[np.ndarray, " n"]:
+    """Returns the numbers of frames in the names of images.
 
     Where names that are alike but for their number are not, the frames are numbered in natural
     order, "10.jpg" after "2.jpg".
@@ -133,12 +137,9 @@ def numbered(names: Sequence[str | int]) -> tuple[Int[np.ndarray, " n"], tuple[s
     ):
         of = {name: number for name, (_, number, _) in zip(unique, parts, strict=True)}
         if len(set(of.values())) == len(of):
-            return np.array([of[name] for name in names], int), ()
+            return np.array([of[name] for name in names], int)
     of = {name: number for number, name in enumerate(unique)}
-    return np.array([of[name] for name in names], int), (
-        f"The names of {len(unique)} images have no common numbering; they were taken as frames in "
-        "natural order.",
-    )
+    return np.array([of[name] for name in names], int)
 
 
 def split_number(name: str | int) -> tuple[str, int | None, str]:
