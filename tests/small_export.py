@@ -26,6 +26,7 @@ SIZES = {
     "kept_coefficients": 3,
     "filter_widths": (3, 3),
 }
+DROPPED = {"semgcn": ("neck",)}
 OTHER = {"mhformer": {"depth": 2}, "stcformer": {"width": 16}}
 
 
@@ -46,7 +47,10 @@ def contents(
     sizes = {key: value for key, value in SIZES.items() if key in known} | OTHER.get(name, {})
     config = Experiment(
         model={"name": name, **sizes, **(model or {})},
-        data=DataConfig(**{"frames": FRAMES, "stride": FRAMES} | (data or {})),
+        data=DataConfig(
+            **{"frames": FRAMES, "stride": FRAMES, "dropped_joints": DROPPED.get(name, ())}
+            | (data or {})
+        ),
         eval=EvalConfig(**(evaluation or {})),
     )
     create = functools.partial(models.create, **config.model_fields)
