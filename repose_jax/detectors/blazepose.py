@@ -6,7 +6,6 @@ are found in overlapping tiles of the frame, a few times per second.
 """
 
 import dataclasses
-import functools
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -289,7 +288,7 @@ def create(
     # Every core: decoding beside it needs a part of one, and a second thread costs 6 % of CPU time.
     threads = min(default_threads() + 1, MOST_THREADS)
     networks = [
-        Copies(functools.partial(litert.load, content, str(path), sizes=sizes), threads)
+        Copies(litert.loader(content, str(path), sizes), threads)
         for content, path, sizes in zip(
             contents, paths * (2 // len(paths)), (None, _OUTPUTS), strict=True
         )

@@ -52,29 +52,41 @@ class Copies:
         return results
 
 
-def load(content: bytes, name: str, threads: int, sizes: Sequence[int] | None = None) -> Network:
-    """Loads a model of one image.
+def loader(
+    content: bytes, name: str, sizes: Sequence[int] | None = None
+) -> Callable[[int], Network]:
+    """Returns what loads a model of one image for a number of threads.
 
     Args:
         content: of the file.
         name: of the file, for messages.
-        threads: of the model.
         sizes: numbers of values of the outputs that are needed, so that others are not computed;
             None for all outputs.
 
     Raises:
         ImportError: LiteRT is missing.
-        ValueError: the content is no such model.
+        ValueError: the content is no such model; what is returned raises it, too.
     """
+    if sizes is not None:
+        try:
+            content = with_outputs(content, sizes)
+        except ValueError as error:
+            raise _not_loaded(name, error) from error
+    return functools.partial(_load, content, name)
+
+
+def _not_loaded(name: str, error: Exception) -> ValueError:
+    return ValueError(f"{name}: not a model that LiteRT can load ({error}).")
+
+
+def _load(content: bytes, name: str, threads: int) -> Network:
     interpreter_lib = extras.require("ai_edge_litert.interpreter", "video", "BlazePose")
     try:
         with _quiet():
-            if sizes is not None:
-                content = with_outputs(content, sizes)
             interpreter = interpreter_lib.Interpreter(model_content=content, num_threads=threads)
             interpreter.allocate_tensors()
     except (ValueError, RuntimeError) as error:
-        raise ValueError(f"{name}: not a model that LiteRT can load ({error}).") from error
+        raise _not_loaded(name, error) from error
     port = interpreter.get_input_details()[0]["index"]
     outputs = [output["index"] for output in interpreter.get_output_details()]
 

@@ -51,7 +51,7 @@ def operators(content: bytes) -> int:
 
 
 def test_a_model_maps_an_image_to_its_outputs():
-    outputs = litert.load(doubling_model(), "doubling", threads=1)(IMAGE)
+    outputs = litert.loader(doubling_model(), "doubling")(1)(IMAGE)
     assert [output.shape for output in outputs] == [(4, 8, 3), (4, 16, 3), (4, 32, 3)]
     for output in outputs:
         np.testing.assert_array_equal(output[:, 4:8], IMAGE)
@@ -61,7 +61,7 @@ def test_a_model_maps_an_image_to_its_outputs():
 def test_outputs_that_are_not_needed_are_not_computed(sizes, left):
     content = litert.with_outputs(doubling_model(), sizes)
     assert operators(content) == left
-    outputs = litert.load(doubling_model(), "doubling", threads=1, sizes=sizes)(IMAGE)
+    outputs = litert.loader(doubling_model(), "doubling", sizes)(1)(IMAGE)
     assert [output.size for output in outputs] == list(sizes)
     for output in outputs:
         np.testing.assert_array_equal(output, np.tile(IMAGE, (1, output.shape[1] // 4, 1)))
@@ -76,7 +76,7 @@ def test_a_model_without_one_of_the_outputs_stays_as_it_is():
 @pytest.mark.parametrize("content", [b"", b"no model", bytes(1000), doubling_model()[:200]])
 def test_what_is_no_model_is_one_clear_error(content, sizes):
     with pytest.raises(ValueError, match="not a model that LiteRT can load"):
-        litert.load(content, "broken.tflite", threads=1, sizes=sizes)
+        litert.loader(content, "broken.tflite", sizes)(1)
 
 
 def test_copies_share_the_threads_and_are_loaded_once():
