@@ -65,7 +65,10 @@ class Graph:
     def add(self, op: str, *inputs: Value, outputs: int = 1, **attributes: Any) -> list[str]:
         """Adds a node; returns the names of its outputs."""
         names = [f"{op.lower()}_{len(self.nodes)}{'_' * number}" for number in range(outputs)]
-        node = self.onnx.helper.make_node(op, [*map(self.name, inputs)], names, **attributes)
+        named = str(len(self.nodes))  # onnxruntime before 1.22 needs different names
+        node = self.onnx.helper.make_node(
+            op, [*map(self.name, inputs)], names, name=named, **attributes
+        )
         self.nodes.append(node)
         return names
 
