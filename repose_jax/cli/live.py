@@ -149,10 +149,10 @@ def _end(source: Any, camera: bool) -> str:
     Raises:
         OSError: it is a camera, which should not.
     """
-    why = " ".join(source.warnings)
     if camera:
-        raise OSError(why or f"{source.name}: no more frames came; is it still connected?")
-    return why or f"{source.name}: the video has ended."
+        why = (f"{source.name}: no more frames came; is it still connected?", *source.warnings)
+        raise OSError(" ".join(why))
+    return " ".join((f"{source.name}: the video has ended.", *source.warnings))
 
 
 def _summary(session: Any, read: int) -> str:
