@@ -125,7 +125,8 @@ class GraphConvolution(nnx.Module):
         edge = np.where(connected, connected.cumsum().reshape(connected.shape) - 1, 0)
         weights = jax.nn.softmax(jnp.where(connected, self.edges[...][edge], -jnp.inf), axis=-1)
         weights = weights.astype(self.dtype)
-        own, others = jnp.diagonal(weights), jnp.where(np.eye(len(edge), dtype=bool), 0, weights)
+        itself = np.eye(len(edge), dtype=bool)
+        own, others = jnp.sum(weights, -1, where=itself), jnp.where(itself, 0, weights)
         both = kernels.linear(
             x, jnp.concatenate(list(self.kernel[...]), -1), None, dtype=self.dtype
         )
