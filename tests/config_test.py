@@ -169,10 +169,11 @@ def test_a_key_of_an_earlier_version_is_read_from_a_run_and_else_refused(section
         ("data.inputs", ["2d"], '"detected" or "ground_truth"'),
         ("data.root_relative", [1, "yes"], "True or False"),
         ("data.depth_reference", ["camera"], '"frame" or "first_frame"'),
-        ("data.unit", ["feet"], '"metres" or "millimetres"'),
+        ("data.unit", ["feet"], '"metres", "millimetres" or "1024mm"'),
         ("data.flip_share", [-0.1, 1.1, math.nan], "a number from 0 to 1"),
         ("data.normalise", ["box"], '"image" or "person"'),
         ("data.known", [["pitch"], "fps", [3]], 'a list of some of "fps", "focal", "up"'),
+        ("data.dropped_joints", ["neck", [3]], 'a list of names of joints, such as ("neck",)'),
         ("simulation.rates", [[60, 15], [30], [0, 60]], "two numbers above 0, the smaller first"),
         ("simulation.errors", [-1.0], "a number of at least 0"),
         *[
