@@ -15,6 +15,7 @@ from absl import logging
 import repose_jax
 from repose_jax.cli import arguments
 from repose_jax.runtime import terminal
+from repose_jax.runtime.names import readable
 from repose_jax.runtime.signals import Interrupted, stop_signals
 
 COMMANDS = {
@@ -96,6 +97,6 @@ def _run(name: str, argv: Sequence[str]) -> int:
         raise  # to `terminal.run`
     except (ImportError, ValueError, OSError, FloatingPointError) as error:
         logging.debug("", exc_info=True)
-        print(f"{parser.prog}: error: {error}", file=sys.stderr)
+        print(f"{parser.prog}: error: {readable(str(error))}", file=sys.stderr)
         return 2
     return 0

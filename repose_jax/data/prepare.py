@@ -119,8 +119,35 @@ def builder(
     logging.set_verbosity(logging.ERROR)  # TFDS warns of every config that is not its default
     try:
         return builder_class(data_dir=data_dir, **options)
+    except (ValueError, OSError, ImportError) as error:
+        if isinstance(error, json.JSONDecodeError | UnicodeDecodeError):
+            raise _damaged_before(name, data_dir, error) from None
+        raise
+    except Exception as error:  # of any kind: TFDS's parsers raise their own
+        raise _damaged_before(name, data_dir, error) from None
     finally:
         logging.set_verbosity(verbosity)
+
+
+def _damaged_before(name: str, data_dir: pathlib.Path | None, error: Exception) -> ValueError:
+    """Returns the error for what an earlier preparation left, which TFDS reads first."""
+    from tensorflow_datasets.core import constants
+
+    folder = pathlib.Path(data_dir or constants.DATA_DIR) / name
+    return ValueError(
+        f"{folder} has a damaged dataset ({_line(error)}). Remove it and prepare it again."
+    )
+
+
+def damaged(path: pathlib.Path, error: Exception) -> ValueError:
+    """Returns the error for a file or the folder of a prepared dataset, in one line."""
+    return ValueError(
+        f"{path} is damaged ({_line(error)}). Prepare the dataset again with --overwrite."
+    )
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())[:200] or type(error).__name__
 
 
 def split_source(name: str, split: str) -> str | None:
@@ -179,7 +206,12 @@ def _check_same_source(folder: pathlib.Path, source: dict[str, int]) -> None:
     path = folder / SOURCE
     if not source or not path.exists():  # of an earlier version, or downloaded
         return
-    prepared: dict[str, int] = json.loads(path.read_text("utf-8"))
+    try:
+        prepared: dict[str, int] = json.loads(path.read_text("utf-8"))
+        if not isinstance(prepared, dict) or {*map(type, prepared.values())} - {int}:
+            raise ValueError("it is no list of files and sizes")
+    except (ValueError, RecursionError) as error:
+        raise damaged(path, error) from None
     differing = [
         f"{name}: {_size(prepared.get(name))} then, {_size(source.get(name))} now"
         for name in sorted(prepared.keys() | source.keys())
@@ -281,11 +313,13 @@ def summary(builder: Any) -> str:
     spec = f"{builder.name}/{builder.builder_config.name}"
     lines = [f"{'split':<8}{'sequences':>10}{'frames':>12}{'minutes':>10}   in a config"]
     for split in sorted(builder.info.splits, reverse=True):
-        records = builder.as_data_source(split=split)
-        lengths = [
-            (len(record["joints" if "joints" in record else "joints_3d"]), float(record["fps"]))
-            for record in records
-        ]
+        try:
+            lengths = [
+                (len(record["joints" if "joints" in record else "joints_3d"]), float(record["fps"]))
+                for record in builder.as_data_source(split=split)
+            ]
+        except Exception as error:  # of any kind, as in `builder`
+            raise damaged(pathlib.Path(builder.data_path), error) from None
         frames = sum(length for length, _ in lengths)
         minutes = sum(length / fps for length, fps in lengths) / 60
         time = "-" if math.isnan(minutes) else f"{minutes:,.1f}"

@@ -3,12 +3,16 @@
 import json
 import pathlib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
+
+import numpy as np
 
 from repose_jax.data import prepare
 from repose_jax.runtime import names
 
+LARGEST = 1e7
+"""Bound of coordinates in records, px or mm."""
 _FEATURES = frozenset(
     f"tensorflow_datasets.core.features.{name}"
     for name in (
@@ -77,9 +81,14 @@ def _builder(folder: pathlib.Path) -> Any:
 
     _check_features(folder / "features.json")
     try:
-        return tfds.builder_from_directory(folder)
+        builder = tfds.builder_from_directory(folder)
+        if not builder.info.splits or not isinstance(
+            builder.info.features, tfds.features.FeaturesDict
+        ):
+            raise ValueError("it has no splits, or no features by name")
+        return builder
     except Exception as error:  # of any kind: its parsers raise their own
-        raise _damaged(folder, error) from None
+        raise prepare.damaged(folder, error) from None
 
 
 def _check_features(path: pathlib.Path) -> None:
@@ -87,7 +96,7 @@ def _check_features(path: pathlib.Path) -> None:
     try:
         content = json.loads(path.read_text("utf-8"))
     except (ValueError, RecursionError, OSError) as error:
-        raise _damaged(path, error) from None
+        raise prepare.damaged(path, error) from None
     waiting, found = [content], set()
     while waiting:
         node = waiting.pop()
@@ -110,14 +119,20 @@ def _check_features(path: pathlib.Path) -> None:
 
 def _read(builder: Any, split: str, folder: pathlib.Path) -> Iterator[Any]:
     try:
-        yield from builder.as_data_source(split)
+        for record in builder.as_data_source(split):
+            _check_values(record)
+            yield record
     except Exception as error:  # of any kind, as above
-        raise _damaged(folder, error) from None
+        raise prepare.damaged(folder, error) from None
 
 
-def _damaged(path: pathlib.Path, error: Exception) -> ValueError:
-    problem = " ".join(str(error).split())[:200] or type(error).__name__
-    return ValueError(f"{path} is damaged ({problem}). Prepare the dataset again with --overwrite.")
+def _check_values(record: Mapping[str, Any]) -> None:
+    """Refuses numbers that no preparation writes; records have no checksums."""
+    for key in ("joints", "keypoints_2d", "confidence", "joints_3d"):
+        if key in record and not (np.abs(record[key]) < LARGEST).all():
+            raise ValueError(f"{key} of {record['name']!r} has values that are no joints")
+    if not (np.isnan(record["fps"]) or 0 < record["fps"] <= 1000):
+        raise ValueError(f"fps of {record['name']!r} is {record['fps']}")
 
 
 def _folder(root: pathlib.Path, path: str) -> pathlib.Path:

@@ -1,12 +1,13 @@
 """Finished runs beside each other: mean and spread over seeds, and paired differences."""
 
 import collections
+import contextlib
 import dataclasses
 import glob
 import json
 import math
 import pathlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,7 @@ DEFAULT = ("mpjpe", "pa_mpjpe", "ra_mpjpe", "mpjve", "spatial_depth_order", "tem
 # Settings that no result depends on, in the form of `settings`.
 _WITHOUT_EFFECT = ("train.seed", "train.log_every", "data.data_dir", "eval.batch_size")
 _WITHOUT_EFFECT += ("eval.pictures",)
+_LARGEST = 1e100  # of the values in a file, whose squares are finite
 
 
 @dataclasses.dataclass(frozen=True)
@@ -116,13 +118,10 @@ def read(workdir: pathlib.Path) -> Run:
             raise FileNotFoundError(
                 f"{workdir} has no {name}: finish its training, or evaluate it with `repose eval`."
             )
-    try:
-        evaluation = json.loads((workdir / "evaluation.json").read_text("utf-8"))
-        written = json.loads((workdir / "config.json").read_text("utf-8"))["config"]
-        experiment = config.from_run(written).to_dict()
-        evaluation["results"]["all"]["all"]
-    except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"{workdir} is not readable as a run: {error!r}") from error
+    with _content(workdir / "evaluation.json") as evaluation:
+        _check(evaluation)
+    with _content(workdir / "config.json") as written:
+        experiment = config.from_run(written["config"]).to_dict()
     checkpoint = {"checkpoint": evaluation.get("checkpoint", "latest")}
     step, saved = evaluation.get("step"), saved_step(workdir)
     if checkpoint["checkpoint"] == "latest" and step is not None and step < (saved or 0):
@@ -131,6 +130,26 @@ def read(workdir: pathlib.Path) -> Run:
             "training, or evaluate it with `repose eval --checkpoint=latest`."
         )
     return Run(workdir, settings(experiment) | checkpoint, experiment["train"]["seed"], evaluation)
+
+
+@contextlib.contextmanager
+def _content(path: pathlib.Path) -> Iterator[Any]:
+    """Yields the values of a JSON file, and names it in errors about them."""
+    try:
+        yield json.loads(path.read_text("utf-8"))
+    except (LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
+        raise ValueError(f"{path} is not readable as a run's: {error!r}") from error
+
+
+def _check(evaluation: Mapping[str, Any]) -> None:
+    """Raises an error unless the values that are compared are finite numbers or null."""
+    results = evaluation["results"]
+    rows = [results["all"]["all"], *results.get("visibility", {}).values()]
+    values = [*(evaluation.get("summary") or {}).items(), *(v for row in rows for v in row.items())]
+    for name, value in (*values, ("step", evaluation.get("step"))):
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        if value is not None and not (number and abs(value) < _LARGEST):
+            raise ValueError(f"{name} is {value!r}"[:200])
 
 
 def group(runs: Sequence[Run]) -> dict[str, list[Run]]:

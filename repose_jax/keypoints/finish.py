@@ -1,5 +1,7 @@
 """From poses as a file holds them to `Detections`: pixels, confidences, the 17 joints, times."""
 
+import dataclasses
+
 import numpy as np
 from jaxtyping import Float, Int
 
@@ -45,6 +47,8 @@ def finish(
     said: list[str] = []
     wrong: list[str] = [*poses.warnings]
     confidence = _confidence(poses, said, wrong)
+    points, confidence = _near(poses.keypoints, confidence, wrong)  # before squares overflow
+    poses = dataclasses.replace(poses, keypoints=points)
     order = _order(poses, confidence, order, said)
     keypoints, confidence = to_human36m(poses.keypoints, confidence, order)
     size = image_size or poses.image_size
@@ -150,8 +154,8 @@ def _pixels(
 
 
 def _near(
-    keypoints: Float[np.ndarray, "n 17 2"], confidence: Float[np.ndarray, "n 17"], wrong: list[str]
-) -> tuple[Float[np.ndarray, "n 17 2"], Float[np.ndarray, "n 17"]]:
+    keypoints: Float[np.ndarray, "n k 2"], confidence: Float[np.ndarray, "n k"], wrong: list[str]
+) -> tuple[Float[np.ndarray, "n k 2"], Float[np.ndarray, "n k"]]:
     """Returns the joints without those that no image can have."""
     far = (confidence > 0) & ~(np.abs(keypoints) <= FARTHEST).all(-1)
     if far.any():

@@ -17,6 +17,8 @@ from repose_jax.motion.motion import Camera
 
 FIELDS_OF_VIEW = (1.0, 170.0)
 """Least and greatest field of view of the longer side, degrees; others are taken for mistakes."""
+MOST_DISTORTION = 1000.0
+"""Coefficients of distortion beyond are taken for mistakes."""
 CROP = 0.01
 """How much of a side the image of a file and that of the video may differ by: encoders pad to
 multiples of 16 px, and players cut that off again."""
@@ -154,7 +156,7 @@ def _read(path: pathlib.Path) -> list[_Calibration]:
         raise FileNotFoundError(f"There is no camera file {path}.")
     try:
         tables = tomllib.loads(path.read_text("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{path} is no TOML file: {error}.") from error
     cameras = [
         _calibration(f"{path}, [{key}]", str(table.get("name", key)), table)
@@ -172,7 +174,7 @@ def _calibration(place: str, name: str, table: dict[str, Any]) -> _Calibration:
     def numbers(key: str, *shapes: tuple[int, ...]) -> np.ndarray:
         try:
             value = np.array(table[key], float)
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise ValueError(f"{place}: {key} is missing, or no list of numbers.") from error
         if value.shape not in shapes or not np.isfinite(value).all():
             raise ValueError(f"{place}: {key} has the shape {value.shape}; expected {shapes[0]}.")
@@ -181,6 +183,8 @@ def _calibration(place: str, name: str, table: dict[str, Any]) -> _Calibration:
     matrix, size = numbers("matrix", (3, 3)), numbers("size", (2,))
     if (size <= 0).any():
         raise ValueError(f"{place}: an image of {size[0]:g}x{size[1]:g} px is impossible.")
+    if (matrix[:2, 2] < -size).any() or (matrix[:2, 2] > 2 * size).any():
+        raise ValueError(f"{place}: the centre is far outside of the image.")
     if table.get("fisheye"):
         raise ValueError(f"{place} has a fisheye lens; undistort the video first.")
     across, down = matrix[0, 0], matrix[1, 1]
@@ -194,6 +198,8 @@ def _calibration(place: str, name: str, table: dict[str, Any]) -> _Calibration:
     distortion = None
     if "distortions" in table:
         found = numbers("distortions", (4,), (5,))
+        if (np.abs(found) > MOST_DISTORTION).any():
+            raise ValueError(f"{place}: distortions beyond {MOST_DISTORTION:g} are no lens's.")
         distortion = np.pad(found, (0, 5 - len(found)))
     pose = [numbers(key, (3,)) for key in ("rotation", "translation") if key in table]
     # Zeros are a calibration of the lens alone. The world's z points up.

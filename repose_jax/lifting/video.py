@@ -11,6 +11,8 @@ from repose_jax.data.sequences import Sequences
 from repose_jax.skeleton import HUMAN36M
 
 Number = int | float
+FARTHEST = 1_000_000
+"""Coordinates beyond are mistakes, px; a joint that is missing may be anything."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -191,6 +193,8 @@ def _filled(
     """Interpolates missing joints in time; one that is always missing is where the others are."""
     if not known.any():
         raise ValueError("keypoints_2d: all joints are missing in all frames.")
+    if np.abs(keypoints[known]).max() > FARTHEST:
+        raise ValueError(f"keypoints_2d: a joint is further than {FARTHEST:,} px from the image.")
     if np.abs(keypoints[known]).max() <= 2:
         raise ValueError(
             "keypoints_2d: all joints are within 2 px of the upper left corner; expected px, not "

@@ -9,7 +9,8 @@ frames. Nothing to count gives 0. Masked elements may hold anything, NaN include
 true everywhere is the same as none.
 
 Gradients are finite everywhere. Where a norm, an angle or a scale has no derivative (zero error,
-zero-length or parallel bones, an all-zero pose) the gradient through it is 0.
+zero-length or parallel bones, an all-zero pose) the gradient through it is 0. So it is where it
+would overflow: for lengths below 1e-15, and poses a million times smaller than the target's.
 
 A new loss is one function with the decorator `loss`, here or anywhere else (`docs/extending.md`).
 """
@@ -52,6 +53,10 @@ JOINT_WEIGHTS = tuple(
     for joint in HUMAN36M.joints
 )
 """Weight of each joint in MixSTE's losses: the further out on a limb the more."""
+
+
+_SMALLEST = 1e-30  # squares of lengths below count as 0: divided by, they would overflow
+_SMALLEST_SCALED = 1e-18  # the same of whole poses, whose square is divided by twice
 
 
 class Loss:
@@ -269,12 +274,15 @@ def optimal_scale(
 ) -> Float[Array, "*b t 1 1"]:
     """The factor for each frame that brings the prediction closest to the target.
 
-    Least squares about the origin, so poses should be root-relative: <x, y> / <x, x>. It is 0 for
-    a frame predicted as all zeros.
+    Least squares about the origin, so poses should be root-relative: <x, y> / <x, x>. Its
+    derivative grows with the factor: it is 0 for a frame predicted as zeros, or a million times
+    smaller than the target.
     """
     product = jnp.sum(prediction * target, axis=(-2, -1), keepdims=True)
     square = jnp.sum(prediction**2, axis=(-2, -1), keepdims=True)
-    return product / jnp.where(square > 0, square, 1)
+    smallest = _SMALLEST_SCALED + 1e-12 * jnp.sum(target**2, axis=(-2, -1), keepdims=True)
+    zero = square < smallest  # not of NaN, which has to show
+    return jnp.where(zero, 0, product / jnp.where(zero, 1, square))
 
 
 def apply_mask(
@@ -296,9 +304,12 @@ def apply_mask(
 
 
 def _norm(vectors):
-    """Euclidean length over the last axis, with gradient 0 at 0 instead of NaN."""
+    """Euclidean length over the last axis, with gradient 0 at 0 instead of NaN.
+
+    Lengths whose squares lose their digits count as 0.
+    """
     square = jnp.sum(vectors**2, axis=-1)
-    zero = square == 0  # not of NaN, which has to show
+    zero = square < _SMALLEST  # not of NaN, which has to show
     return jnp.where(zero, 0, jnp.sqrt(jnp.where(zero, 1, square)))
 
 
@@ -326,7 +337,8 @@ def _angles(poses):
     """
     limbs = _limbs(poses)
     length = _norm(limbs)[..., None]
-    directions = limbs / jnp.where(length > 0, length, 1)
+    short = length == 0  # not of NaN, which has to show
+    directions = jnp.where(short, 0, limbs / jnp.where(short, 1, length))
     first, second = (directions[..., bones, :] for bones in np.array(ANGLES).T)
     sine, cosine = _norm(jnp.cross(first, second)), jnp.sum(first * second, axis=-1)
     undefined = (sine == 0) & (cosine == 0)

@@ -1,7 +1,10 @@
-"""Words of messages: the nearest known name, numbers of things."""
+"""Words of messages: the nearest known name, numbers of things, what files hold."""
 
 import difflib
 from collections.abc import Iterable
+
+MOST = 4000
+"""Characters of a message that are shown."""
 
 
 def closest(name: str, known: Iterable[str]) -> str | None:
@@ -26,3 +29,11 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> str:
 def counted(number: int, singular: str, plural: str | None = None) -> str:
     """Returns a number with its noun: "1 frame", "2 frames"."""
     return f"{number} {singular if number == 1 else plural or singular + 's'}"
+
+
+def readable(message: str) -> str:
+    """Returns a message for a terminal: without control characters of files, and not too long."""
+    half = MOST // 2
+    if len(message) > MOST:
+        message = f"{message[:half]} [...] {message[-half:]}"
+    return "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in message)

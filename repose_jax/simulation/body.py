@@ -101,7 +101,7 @@ def randomise(key: PRNGKeyArray, points: Points) -> Points:
     low, high = STATURE
     wanted = jax.random.uniform(key_stature, (count, 1), minval=low, maxval=high) - ANKLE_HEIGHT
     standing = (lengths * factors)[:, _STATURE_BONES].sum(-1, keepdims=True)
-    return scale_bones(points, factors * wanted / standing, lengths)
+    return scale_bones(points, factors * wanted / jnp.maximum(standing, 1e-6), lengths)
 
 
 def scale_bones(
@@ -109,7 +109,7 @@ def scale_bones(
 ) -> Points:
     """Scales bones by the factor of the landmark that each ends at; see `randomise`."""
     legs = jnp.array(_LEGS)
-    leg = (factors * lengths)[:, legs].sum(-1) / lengths[:, legs].sum(-1)
+    leg = (factors * lengths)[:, legs].sum(-1) / jnp.maximum(lengths[:, legs].sum(-1), 1e-6)
     floor = points[:, :, ANKLES, 1].min((1, 2))
     pivot = jnp.stack([points[:, 0, 0, 0], floor, points[:, 0, 0, 2]], -1)[:, None]
     bones = _bones(points) * factors[:, None, :, None]

@@ -104,7 +104,7 @@ def read(path: pathlib.Path) -> Settings:
     """
     try:
         content = tomllib.loads(text.read(path))
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{path}: not a TOML file ({error})") from None
     try:
         _known(content, ("splits", "files", "skeletons"), "")
@@ -153,7 +153,7 @@ _TEXT = ("a text", lambda v: isinstance(v, str))
 _VALUES: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "fps": _POSITIVE,
     "metres_per_unit": _POSITIVE,
-    "up": ('"y" or "z"', lambda v: v in UP_AXES),
+    "up": ('"y" or "z"', lambda v: isinstance(v, str) and v in UP_AXES),
     "skeleton": _TEXT,
     "subject": _TEXT,
     "action": _TEXT,
@@ -162,7 +162,8 @@ _VALUES: dict[str, tuple[str, Callable[[Any], bool]]] = {
 
 
 def _number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return number and abs(value) < 1e300  # whole numbers of TOML may be beyond all floats
 
 
 def _rule(where: str, value: Any, skeletons: Mapping[str, JointMap]) -> Rule:

@@ -95,11 +95,16 @@ def motion_of(take: Take, fps: float) -> dict[str, Any]:
     }
 
 
-def _check(take: Take, name: str) -> None:
+def _read(each: Take | TakeFile) -> Take:
+    """Returns a take within the limits; an error begins with the name of its file."""
     try:
+        take = each.read() if isinstance(each, TakeFile) else each
         limits.check_take(take)
     except ValueError as error:
-        raise ValueError(f"{name}: {error}") from None
+        if each.name in str(error) or not isinstance(each, TakeFile):
+            raise
+        raise ValueError(f"{each.name}: {error}") from None
+    return take
 
 
 class MocapBuilder(RecordBuilder):
@@ -154,11 +159,15 @@ class MocapBuilder(RecordBuilder):
         allowed = max(1, int(_BAD * len(takes))) if isinstance(takes, list) else 0
         warned: dict[str, list[str]] = {}
         bad: list[str] = []
+        files: dict[str, str] = {}  # by the take's name
         try:
             for each in takes:
                 try:
-                    take = each.read() if isinstance(each, TakeFile) else each
-                    _check(take, each.name)
+                    take = _read(each)
+                    if (other := files.setdefault(take.name, each.name)) != each.name:
+                        raise ValueError(
+                            f"{each.name}: a second take named {take.name!r}; the first is {other}"
+                        )
                 except ValueError as error:
                     if not self._skip_bad:
                         raise
