@@ -21,6 +21,7 @@ from repose_jax.runtime.folders import cache as user_cache
 from repose_jax.runtime.folders import expand
 
 DAMAGED = (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, NotImplementedError)
+DAMAGED += (UnicodeDecodeError,)  # of names in archives
 """Errors of Python when it reads an archive whose bytes have changed or are missing."""
 _BLOCK = 1 << 20
 _PATIENCE_S = 30.0  # without a byte of a download

@@ -3,7 +3,6 @@
 import dataclasses
 import json
 import pathlib
-import zipfile
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -175,9 +174,8 @@ def _described(content: Any) -> str:
 
 def _npz(path: pathlib.Path) -> Any:
     try:
-        with zipfile.ZipFile(path) as archive:
-            members = archive.namelist()
-    except (zipfile.BadZipFile, NotImplementedError):
+        members = safe_pickle.names_in(path)
+    except ValueError:
         raise ValueError("it is a damaged archive, perhaps cut short.") from None
     if not members or not all(name.endswith(".npy") for name in members):
         raise ValueError("it is a zip archive of something else than arrays of NumPy.")
@@ -189,8 +187,11 @@ def _npz(path: pathlib.Path) -> Any:
 
 def _npy(path: pathlib.Path) -> Any:
     try:
-        return {"data": np.load(path, allow_pickle=False)}
-    except (ValueError, EOFError):
+        array = safe_pickle.load_npy(path)
+    except ValueError:
+        array = None
+    if not isinstance(array, np.ndarray) or array.dtype.hasobject:
         raise ValueError(
             "it is a damaged array of NumPy, or one of Python objects; save numbers only."
-        ) from None
+        )
+    return {"data": array}

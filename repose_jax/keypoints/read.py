@@ -116,7 +116,7 @@ def read(
         kind, content = parse(path)
         return _videos(path, kind, content, options)
     except ValueError as error:
-        raise ValueError(f"{path}: {error}") from error
+        raise ValueError(f"{path}: {_line(error)}") from error
 
 
 def from_arrays(
@@ -173,6 +173,11 @@ def from_arrays(
         return options.finish(poses)
     except ValueError as error:
         raise ValueError(f"{name}: {error}") from error
+
+
+def _line(error: Exception) -> str:
+    """Returns a message in one line: names in files may have several."""
+    return " ".join(str(error).splitlines())
 
 
 def _options(format, fps, image_size, joints) -> _Options:
@@ -277,7 +282,7 @@ def _folder(folder: pathlib.Path, options: _Options) -> list[Detections]:
             kind, content = parse(path)
             _check_family(kind, options)
         except (ValueError, OSError) as error:
-            skipped.append(f"{path.relative_to(folder)}: {error}")
+            skipped.append(f"{path.relative_to(folder)}: {_line(error)}")
             continue
         groups.setdefault(_group(path, kind), []).append(_File(path, kind, content))
     found: list[Detections] = []
@@ -285,7 +290,7 @@ def _folder(folder: pathlib.Path, options: _Options) -> list[Detections]:
         try:
             found += _video_of(group, folder, options)
         except ValueError as error:
-            skipped.append(f"{group[0].path.relative_to(folder)}: {error}")
+            skipped.append(f"{group[0].path.relative_to(folder)}: {_line(error)}")
     if not found and not skipped:
         raise ValueError(
             f"{folder}: none of its {len(files)} files is a keypoint file ({', '.join(_SUFFIXES)})."

@@ -1,12 +1,13 @@
 """The 2D joints of a video in a file of our own, so that lifting anew needs no detection."""
 
 import pathlib
-import zipfile
 from typing import Any
 
 import numpy as np
 
 from repose_jax.keypoints.detections import Detections
+from repose_jax.keypoints.finish import FARTHEST
+from repose_jax.keypoints.readers.poses import size_of
 from repose_jax.runtime import safe_pickle
 from repose_jax.runtime.whole_file import whole
 from repose_jax.skeleton import HUMAN36M
@@ -24,9 +25,8 @@ def find(path: pathlib.Path) -> pathlib.Path | None:
     """Returns the file that `write` wrote: the path itself, or that in a folder; else None."""
     path = path / NAME if path.is_dir() else path
     try:
-        with zipfile.ZipFile(path) as archive:
-            return path if f"{VERSION}.npy" in archive.namelist() else None
-    except (OSError, zipfile.BadZipFile, NotImplementedError):
+        return path if f"{VERSION}.npy" in safe_pickle.names_in(path) else None
+    except (OSError, ValueError):
         return None
 
 
@@ -51,10 +51,10 @@ def read(path: pathlib.Path) -> Detections:
     missing = {*_ARRAYS, *_TEXTS, *_LISTS} - {*file}
     if missing:
         raise ValueError(f"{path}: damaged: {min(missing)} is missing.")
-    values: dict[str, Any] = {name: file[name] for name in _ARRAYS}
-    values |= {name: str(file[name]) for name in _TEXTS}
-    values |= {name: tuple(file[name].tolist()) for name in _LISTS}
-    size = file["image_size"].tolist() if "image_size" in file else None
+    values: dict[str, Any] = {name: np.asarray(file[name]) for name in _ARRAYS}
+    if any(array.dtype.kind not in "fiu" for array in values.values()):
+        raise ValueError(f"{path}: damaged: its arrays are not all of numbers.")
+    lists = {name: tuple(map(str, np.ravel(file[name]))) for name in _LISTS}
     rows, frames = values["frame"].size, values["time_s"].size
     shapes = dict.fromkeys(_ARRAYS, (rows,)) | {
         "keypoints": (rows, HUMAN36M.size, 2),
@@ -65,4 +65,18 @@ def read(path: pathlib.Path) -> Detections:
         (values["frame"] >= 0) & (values["frame"] < frames)
     ):
         raise ValueError(f"{path}: damaged: its arrays do not fit each other.")
-    return Detections(**values, image_size=size and (size[0], size[1]))
+    confidence, places = values["confidence"], values["keypoints"]
+    found = places[confidence > 0]
+    plausible = (
+        ((confidence >= 0) & (confidence <= 1)).all()
+        and (np.abs(found) <= FARTHEST).all()
+        and np.isfinite(values["time_s"]).all()
+        and (np.diff(values["time_s"]) > 0).all()
+        and (np.diff(values["frame"]) >= 0).all()
+    )
+    size = np.ravel(file.get("image_size", ()))
+    known = size_of(*size.tolist()) if len(size) == 2 else None
+    if not plausible or (len(size) and known is None):
+        raise ValueError(f"{path}: damaged: it has values that no detections have.")
+    texts = {name: str(file[name]) for name in _TEXTS}
+    return Detections(**values, **texts, **lists, image_size=known)

@@ -73,6 +73,30 @@ def load_npz(path: str | os.PathLike[str]) -> dict[str, Any]:
         return content
 
 
+def names_in(path: str | os.PathLike[str]) -> list[str]:
+    """Returns the names of the files in a NumPy archive, or in any zip.
+
+    Raises:
+        OSError: If the file cannot be opened.
+        ValueError: If it is damaged or no such archive; names it.
+    """
+    path = pathlib.Path(path)
+    with path.open("rb") as file, _errors_name(path, "zip archive"), zipfile.ZipFile(file) as found:
+        return found.namelist()
+
+
+def load_npy(path: str | os.PathLike[str]) -> Any:
+    """Reads an array of NumPy (.npy), or what `load` reads in the place of its objects.
+
+    Raises:
+        OSError: If the file cannot be opened.
+        ValueError: As for `load`.
+    """
+    path = pathlib.Path(path)
+    with path.open("rb") as file, _errors_name(path, "NumPy array"):
+        return _npy(file, os.fstat(file.fileno()).st_size)
+
+
 @contextlib.contextmanager
 def _errors_name(path: pathlib.Path, kind: str) -> Iterator[None]:
     """Converts any error of reading to one that names the file and what to do."""

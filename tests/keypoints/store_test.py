@@ -91,3 +91,31 @@ def test_a_forced_format_is_refused_as_the_order_of_the_joints_is_known(tmp_path
     for options in ({"format": "openpose"}, {"format": "coco17"}):
         with pytest.raises(ValueError, match=r"keypoints\.npz: the format and the joints .* known"):
             read(tmp_path, **options)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("time_s", lambda times: times[::-1]),
+        ("time_s", lambda times: times * np.nan),
+        ("keypoints", lambda points: points + 1e9),
+        ("confidence", lambda values: values - 5),
+        ("frame", lambda frames: frames.astype(str)),
+        ("image_size", lambda size: np.array([0, -1])),
+    ],
+)
+def test_impossible_values_are_refused_by_name(tmp_path, name, value):
+    path = tmp_path / store.NAME
+    store.write(path, FOUND)
+    content = dict(np.load(path))
+    np.savez(path, **content | {name: value(content[name])})
+    with pytest.raises(ValueError, match=f"{store.NAME}: damaged"):
+        store.read(path)
+
+
+def test_a_damaged_archive_is_not_taken_for_a_result(tmp_path):
+    path = tmp_path / store.NAME
+    np.savez(path, é=np.ones(3))
+    content = path.read_bytes()
+    path.write_bytes(content.replace("é".encode(), b"\xff\xff"))
+    assert store.find(path) is None

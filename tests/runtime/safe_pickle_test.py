@@ -245,3 +245,19 @@ def test_wrong_lengths_allocate_no_memory(tmp_path):
             [sys.executable, "-c", code, path], capture_output=True, text=True, check=True
         )
         assert result.stdout.strip() == "None" or "it ends within a value" in result.stdout
+
+
+@pytest.mark.parametrize("header", [b"{'descr': '<f8', 'shape': (", b"", b"(" * 5000, b"9" * 6000])
+def test_damaged_headers_of_arrays_are_refused_by_name(tmp_path, header):
+    path = tmp_path / "a.npy"
+    path.write_bytes(b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header)
+    with pytest.raises(ValueError, match="a.npy: not a NumPy array, or damaged"):
+        safe_pickle.load_npy(path)
+
+
+def test_an_array_larger_than_its_file_takes_no_memory(tmp_path):
+    np.save(tmp_path / "a.npy", np.zeros((3, 2)))
+    content = (tmp_path / "a.npy").read_bytes()
+    (tmp_path / "a.npy").write_bytes(content.replace(b"(3, 2)", b"(3333333333, 2)"))
+    with pytest.raises(ValueError, match="a.npy"):
+        safe_pickle.load_npy(tmp_path / "a.npy")

@@ -6,6 +6,7 @@ import lzma
 import os
 import pathlib
 import re
+import struct
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable
@@ -41,7 +42,7 @@ class TextFile:
 def _in_archive(path: pathlib.Path, pattern: re.Pattern[str]) -> list[TextFile]:
     try:
         archive = zipfile.ZipFile(path)
-    except zipfile.BadZipFile as error:
+    except (zipfile.BadZipFile, NotImplementedError, ValueError, struct.error) as error:
         raise ValueError(
             f"{path}: not a zip archive, or damaged ({error}); download it again"
         ) from None
