@@ -20,6 +20,7 @@ stored in fewer digits."""
 # Frames may be this many times as many as those with people, and two hours more.
 _SPARSE, _TWO_HOURS = 20, 216_000
 _DAY = 86_400.0  # s
+_SLOWEST, _FASTEST = 0.1, 1000.0  # frames per second that a file may say
 
 
 def finish(
@@ -199,14 +200,16 @@ def _times(
     numbers, first = np.unique(np.concatenate([poses.frames, poses.frame]), return_index=True)
     if poses.time_s is not None and fps is None:
         times = np.append(poses.time_s, np.full(len(poses.frame), np.nan))[first]
-        if np.isfinite(times).all() and (np.diff(times) > 0).all():
+        if _may_be_of_a_video(times):
             if np.abs(times).max() > _DAY:
                 said.append("The times of the frames are of a clock; the first is taken as 0.")
                 times = times - times[0]
             return np.searchsorted(numbers, poses.frame), times
-        wrong.append("The times of the frames do not increase and were ignored.")
+        wrong.append(
+            "The times of the frames do not increase, or not as a video's, and were ignored."
+        )
     rate = fps or poses.fps
-    if rate is None or not 0 < rate < np.inf:
+    if rate is None or (fps is None and not _SLOWEST <= rate <= _FASTEST):
         rate = ASSUMED_FPS
         if len(numbers) > 1:
             said.append(f"The file has no frame rate; {rate:g} frames/s were assumed (--fps).")
@@ -228,3 +231,11 @@ def _times(
             "people."
         )
     return (poses.frame - numbers[0]) // step, np.arange(every) * (step / rate)
+
+
+def _may_be_of_a_video(times: Float[np.ndarray, " t"]) -> bool:
+    """Returns whether times increase, usually by the step of some frame rate."""
+    steps = np.diff(times)
+    if not np.isfinite(times).all() or not (steps > 0).all():
+        return False
+    return not len(steps) or bool(1 / _FASTEST <= np.median(steps) * (1 + 1e-6) <= 1 / _SLOWEST)

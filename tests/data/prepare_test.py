@@ -58,6 +58,26 @@ def test_a_prepared_data_set_needs_its_source_no_more(tmp_path, archive):
     assert prepare.prepare("bandai_namco", data_dir=tmp_path / "data") == folder
 
 
+@pytest.mark.parametrize("text", ["", "[]", '{"a": "b"}', "[" * 100_000])
+def test_a_damaged_list_of_the_source_is_named(tmp_path, archive, text):
+    folder = prepare.prepare("bandai_namco", source=archive, data_dir=tmp_path / "data", views=0)
+    (folder / prepare.SOURCE).write_text(text)
+    with pytest.raises(ValueError, match=f"{prepare.SOURCE} is damaged"):
+        prepare.prepare("bandai_namco", source=archive, data_dir=tmp_path / "data", views=0)
+
+
+def test_damaged_records_and_damaged_information_are_one_line(tmp_path, archive):
+    folder = prepare.prepare("bandai_namco", source=archive, data_dir=tmp_path / "data", views=0)
+    builder = prepare.builder("bandai_namco", archive, tmp_path / "data", views=0)
+    for path in folder.glob("*.array_record*"):
+        path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(ValueError, match="1.1.0 is damaged"):
+        prepare.summary(builder)
+    (folder / "dataset_info.json").write_text('{"description": 3}')
+    with pytest.raises(ValueError, match="bandai_namco has a damaged dataset .*Remove it"):
+        prepare.builder("bandai_namco", archive, tmp_path / "data", views=0)
+
+
 def test_each_rate_number_of_views_and_seed_has_a_folder_of_its_own(tmp_path, archive):
     folder = prepare.prepare(
         "bandai_namco", source=archive, data_dir=tmp_path / "data", fps=15, views=2, seed=7
@@ -95,7 +115,7 @@ def test_bvh_files_of_any_kind_are_prepared_under_the_name_of_their_settings(tmp
         ["test", "1", "59", "0.0", "bvh_motion/two_dances_60fps_motion:test"],
     ]
     assert cli.main([*argv, *sources, "--label=more"]) == 2
-    assert "two records are named '1'" in capsys.readouterr().err
+    assert "a second take named '1'" in capsys.readouterr().err
     (tmp_path / "b/1.bvh").rename(tmp_path / "b/3.bvh")
     assert cli.main([*argv, *sources, "--label=more"]) == 0
     assert "bvh_motion/more_60fps_motion:train" in capsys.readouterr().out

@@ -201,5 +201,7 @@ def test_incomparable_runs_are_refused_in_one_line(runs, tmp_path, capsys):
     assert "same configuration and train.seed, 0" in refusal(capsys, base, twin)
     assert "Did you mean 'mpjpe'" in refusal(capsys, base, "--metrics", "mpjpee")
     assert "no results for occluded joints" in refusal(capsys, base, "--visibility", "occluded")
-    (base / "0" / "evaluation.json").write_text("{}")
-    assert "not readable as a run" in refusal(capsys, base)
+    path = base / "0" / "evaluation.json"
+    for text in ("{}", "[" * 100_000, '{"results": {"all": {"all": {"mpjpe": 1e999}}}}'):
+        path.write_text(text)
+        assert f"{path} is not readable as a run" in refusal(capsys, base)

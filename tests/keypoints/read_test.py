@@ -494,7 +494,7 @@ def test_numbers_of_any_width_and_byte_order_are_read(tmp_path, kind):
     np.testing.assert_allclose(found, small.wanted("coco17"), atol=1)
 
 
-@pytest.mark.parametrize("fps", [0, -1, np.nan, np.inf])
+@pytest.mark.parametrize("fps", [0, -1, np.nan, np.inf, 1e-4, 1e9])
 def test_an_impossible_rate_in_a_file_counts_as_none(tmp_path, fps):
     np.savez(tmp_path / "clip.npz", keypoints=small.points("coco17"), fps=fps)
     found = only(tmp_path / "clip.npz", format="coco17")
@@ -517,7 +517,25 @@ def test_times_that_do_not_increase_are_ignored_and_that_is_said(tmp_path):
     (tmp_path / "clip.csv").write_text("\n".join(lines))
     found = only(tmp_path / "clip.csv")
     np.testing.assert_allclose(np.diff(found.time_s), 1 / 30)
-    assert "The times of the frames do not increase and were ignored." in found.warnings
+    assert any("The times of the frames do not increase, or" in text for text in found.warnings)
+
+
+@pytest.mark.parametrize("step", [1e-9, 1e6])
+def test_times_that_no_video_has_are_ignored(tmp_path, step):
+    times = step * np.arange(6)
+    np.savez(tmp_path / "clip.npz", keypoints=small.points("coco17"), time_s=times)
+    found = only(tmp_path / "clip.npz", format="coco17")
+    np.testing.assert_allclose(np.diff(found.time_s), 1 / 30)
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_coordinate_of_any_size_is_a_missing_joint(tmp_path):
+    points = small.points("coco17")
+    points[2, 9] = 1e308
+    np.savez(tmp_path / "clip.npz", keypoints=points)
+    found = only(tmp_path / "clip.npz", format="coco17")
+    assert found.confidence[2].min() == 0
+    assert any("100,000 px" in text for text in found.warnings)
 
 
 def test_odd_names_of_files_are_no_obstacle(tmp_path):

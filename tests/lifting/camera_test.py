@@ -124,6 +124,11 @@ def test_contradicting_and_impossible_values_are_refused(given, problem):
         (table(focal=26.0), r"\[cam_01\]: a focal length of 26 px is impossible"),
         (table(more="fisheye = true"), "fisheye lens"),
         (table().replace("[0.0, 1500.0", "[0.0, 1600.0"), "pixels are not square"),
+        ("a = " + "[" * 100_000, "no TOML file"),
+        ("a = " + "9" * 5000, "no TOML file"),
+        (table().replace("950.0", "9" * 400), "matrix is missing, or no list of numbers"),
+        (table().replace("950.0", "1e300"), "the centre is far outside of the image"),
+        (table().replace("0.02", "1e200"), "no lens's"),
     ],
 )
 def test_a_damaged_file_is_named_with_its_problem(tmp_path, text, problem):

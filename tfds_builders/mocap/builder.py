@@ -164,10 +164,12 @@ class MocapBuilder(RecordBuilder):
             for each in takes:
                 try:
                     take = _read(each)
-                    if (other := files.setdefault(take.name, each.name)) != each.name:
+                    if isinstance(each, TakeFile) and take.name in files:
                         raise ValueError(
-                            f"{each.name}: a second take named {take.name!r}; the first is {other}"
+                            f"{each.name}: a second take named {take.name!r}; the first is "
+                            f"{files[take.name]}"
                         )
+                    files[take.name] = each.name
                 except ValueError as error:
                     if not self._skip_bad:
                         raise

@@ -60,6 +60,10 @@ def test_own_skeletons_are_tried_before_the_known_ones(tmp_path):
     ("text", "message"),
     [
         ("fps = ", "not a TOML file"),
+        ("a = " + "[" * 100_000, "not a TOML file"),
+        ("a = " + "9" * 5000, "not a TOML file"),
+        ('[[files]]\nmatch = "*"\nup = ["y"]', 'files 1: up must be "y" or "z"'),
+        ('[[files]]\nmatch = "*"\nfps = 1' + "0" * 400, "files 1: fps must be a positive number"),
         ("fps = 60", "no key 'fps'; there are splits, files, skeletons"),
         ("splits = 3", "splits: expected a table, found 3"),
         ("[splits]\ntest = 3", r"splits.test: expected a pattern such as 'walks/\*' or a list"),
