@@ -97,6 +97,17 @@ def _run(name: str, argv: Sequence[str]) -> int:
         raise  # to `terminal.run`
     except (ImportError, ValueError, OSError, FloatingPointError) as error:
         logging.debug("", exc_info=True)
-        print(f"{parser.prog}: error: {readable(str(error))}", file=sys.stderr)
+        print(f"{parser.prog}: error: {readable(_message(error))}", file=sys.stderr)
         return 2
     return 0
+
+
+def _message(error: Exception) -> str:
+    """Returns the message of an error; for names that are not text also what to do."""
+    if not isinstance(error, UnicodeEncodeError):
+        return str(error)
+    name = error.object[max(error.start - 60, 0) : error.end + 20]
+    return (
+        f"a name has characters that are no text in the encoding of this system, "
+        f"{sys.getfilesystemencoding()}: {name!r}; rename it, or set LC_ALL=C.UTF-8."
+    )

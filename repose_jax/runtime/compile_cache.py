@@ -10,6 +10,7 @@ import pathlib
 import platform
 import re
 import sys
+from typing import Any
 
 import jax
 
@@ -26,19 +27,20 @@ def keep_programs() -> None:
     is another folder, JAX_ENABLE_COMPILATION_CACHE=0 caches nothing. Where the folder is not
     writable, a line says so: what it holds is used, and nothing is added.
     """
-    own = jax.config.jax_compilation_cache_dir
-    if not jax.config.jax_enable_compilation_cache or "://" in (own or ""):
+    settings: Any = jax.config
+    own = settings.jax_compilation_cache_dir
+    if not settings.jax_enable_compilation_cache or "://" in (own or ""):
         return
     problem = None
     try:
         folder = folders.expand(own) if own else folders.cache() / _processor()
         folder.mkdir(parents=True, exist_ok=True)
-        jax.config.update("jax_compilation_cache_dir", str(folder))
+        settings.update("jax_compilation_cache_dir", str(folder))
         if not os.access(folder, os.W_OK | os.X_OK):
-            jax.config.update("jax_persistent_cache_min_compile_time_secs", math.inf)
+            settings.update("jax_persistent_cache_min_compile_time_secs", math.inf)
             problem = f"{folder} is not writable"
     except OSError as error:
-        jax.config.update("jax_compilation_cache_dir", None)
+        settings.update("jax_compilation_cache_dir", None)
         problem = str(error)
     if problem:
         print(

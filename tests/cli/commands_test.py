@@ -113,6 +113,16 @@ def test_a_terminal_without_a_character_shows_its_code(tmp_path):
     assert "\\u03bb" in result.stderr
 
 
+def test_a_name_that_is_no_text_is_shown(tmp_path, capsys):
+    source = os.fsdecode(os.fsencode(tmp_path) + b"/\xe4")
+    status = cli.main(["prepare", "synthetic_motion", f"--data_dir={source}"])
+    error = capsys.readouterr().err
+    assert status == 2
+    assert "a name has characters that are no text" in error
+    assert "set LC_ALL=C.UTF-8" in error
+    assert error.count("\n") == 1
+
+
 @pytest.mark.parametrize(("flags", "command"), [([], "train"), (["--mode=eval"], "eval")])
 def test_main_py_is_train_or_eval(flags, command, monkeypatch):
     called = []
