@@ -276,6 +276,17 @@ def _split(graph: Graph, eqn: Equation, values: Sequence[Value]) -> list[Value]:
     return [Tensor(n, var.aval.shape) for n, var in zip(names, eqn.outvars, strict=True)]
 
 
+def _unstack(graph: Graph, eqn: Equation, values: Sequence[Value]) -> list[Value]:
+    count, axis = len(eqn.outvars), eqn.params["axis"]
+    sizes, shape = graph.integers([1] * count), list(values[0].shape)
+    names = graph.add("Split", values[0], sizes, outputs=count, axis=axis)
+    shape[axis] = 1
+    return [
+        graph.reshape(Tensor(name, tuple(shape)), var.aval.shape)
+        for name, var in zip(names, eqn.outvars, strict=True)
+    ]
+
+
 def _dot_general(graph: Graph, eqn: Equation, values: Sequence[Value]) -> Value:
     """A product of matrices: of any stack of them by one matrix, or of a stack by a stack."""
     ((over_a, over_b), (batch_a, batch_b)) = eqn.params["dimension_numbers"]
@@ -358,6 +369,7 @@ WHOLE: dict[str, Handler | Multiple] = {
     "pad": _pad,
     "concatenate": _concatenate,
     "stack": _stack,
+    "unstack": _unstack,
     "split": _split,
     "dot_general": _dot_general,
     "conv_general_dilated": _convolution,

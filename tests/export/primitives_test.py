@@ -55,6 +55,7 @@ def run(function, x=X):
         lambda x: jnp.isfinite(jnp.log(x)).astype(jnp.float32),
         lambda x: jnp.take_along_axis(x, jnp.argmax(x, axis=-1, keepdims=True), axis=-1),
         lambda x: jnp.stack([x, 2 * x], axis=2).reshape(2 * x.shape[0], 4, 5),
+        lambda x: jnp.stack(jnp.unstack(x, axis=1)[::-1], axis=-1),
         lambda x: jax.nn.softmax(x, axis=1) * jax.scipy.special.erfc(x),
         lambda x: jnp.cumsum(x, axis=2, dtype=jnp.float32),
     ],
