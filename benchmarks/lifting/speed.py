@@ -149,7 +149,10 @@ def write_video(source: pathlib.Path, path: pathlib.Path, frames: int, people: i
 
 
 def command(*arguments: str, cores: str | None = None) -> dict[str, float]:
-    """Runs `repose lift` and returns its wall and CPU time, s, and peak memory, MB.
+    """Runs `repose lift`; returns its wall and CPU time, s, peak memory, MB, and the load.
+
+    The load is the mean number of running processes of the machine, with its own, in the minute
+    before the end: wall time is that of an idle machine if it is not above the number of cores.
 
     Args:
         arguments: of the command.
@@ -170,6 +173,7 @@ def command(*arguments: str, cores: str | None = None) -> dict[str, float]:
         "wall s": time.monotonic() - start,
         "CPU s": used.ru_utime + used.ru_stime,
         "peak MB": used.ru_maxrss / 1024,
+        "load": os.getloadavg()[0],
     }
 
 
