@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import json
 import os
 import pathlib
 import subprocess
@@ -24,6 +25,13 @@ from repose_jax.motion import files
 from repose_jax.tracking import gaps, outliers, sides, tracks
 
 REPEATS = 3
+_MEASURE = """
+import json, resource, subprocess, sys, time
+start = time.monotonic()
+status = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL).returncode
+wall, used = time.monotonic() - start, resource.getrusage(resource.RUSAGE_CHILDREN)
+print(json.dumps([status, wall, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024]))
+"""
 LONG = 108_000
 """Frames of an hour at 30 frames/s."""
 
@@ -47,15 +55,15 @@ def stages(video: pathlib.Path, model: Predictor, frames: int) -> dict[str, floa
         return result
 
     with open_video(video) as opened:
-        images = [frame for _, frame in opened]
+        images = list(opened)
     note("decode", len(images), lambda: _decode(video))
     many: tuple[Literal["all", "one"], ...] = ("all", "one")
     for people in many:
 
         def run(people: Literal["all", "one"] = people) -> None:
             detector = create.create("blazepose", people=people)
-            for image in images:
-                detector.detect(image)
+            for time_s, image in images:
+                detector.detect(image, time_s)
 
         note(f"detect, people={people}", len(images), run)
     detections = repeated(detect.detect(video, create.create("blazepose")), frames)
@@ -163,18 +171,14 @@ def command(*arguments: str, cores: str | None = None) -> dict[str, float]:
     """
     words = [sys.executable, "-m", "repose_jax", "lift", *arguments]
     words = words if cores is None else ["taskset", "-c", cores, *words]
-    start = time.monotonic()
-    with subprocess.Popen(words, stdout=subprocess.DEVNULL) as process:
-        _, status, used = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise RuntimeError(f"{' '.join(words)} ended with status {process.returncode}.")
-    return {
-        "wall s": time.monotonic() - start,
-        "CPU s": used.ru_utime + used.ru_stime,
-        "peak MB": used.ru_maxrss / 1024,
-        "load": os.getloadavg()[0],
-    }
+    # A program's peak begins with the memory of the one that starts it, so a small one does.
+    small = subprocess.run(
+        [sys.executable, "-c", _MEASURE, *words], stdout=subprocess.PIPE, check=True
+    )
+    status, wall, used, peak = json.loads(small.stdout)
+    if status:
+        raise RuntimeError(f"{' '.join(words)} ended with status {status}.")
+    return {"wall s": wall, "CPU s": used, "peak MB": peak, "load": os.getloadavg()[0]}
 
 
 def commands(video: pathlib.Path, frames: int, long: int) -> Iterator[tuple[str, dict[str, float]]]:
