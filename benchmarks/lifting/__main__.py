@@ -2,6 +2,7 @@
 
     python -m benchmarks.lifting accuracy --folder=DIR --split=cmu_mocap/30fps:test --data_dir=DIR
     python -m benchmarks.lifting speed --folder=DIR
+    python -m benchmarks.lifting memory --folder=DIR --long=108000 --people=2 --no-network
     python -m benchmarks.lifting all --folder=DIR --json=benchmarks/results/lifting.json
 
 `--folder` is the recording of `benchmarks.accuracy.recording`, with its videos in
@@ -17,14 +18,17 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import repose_jax
 from benchmarks import runs
-from benchmarks.lifting import accuracy, speed
+from benchmarks.accuracy import recording
+from benchmarks.lifting import accuracy, memory, speed
 from repose_jax.cli import arguments
 from repose_jax.cli.environment import start_jax
 from repose_jax.evaluation import tables
+from repose_jax.lifting import lift
+from repose_jax.lifting.options import Options
 from repose_jax.lifting.predictor import Predictor
 from repose_jax.runtime import terminal
 
-TESTS = ("accuracy", "speed", "all")
+TESTS = ("accuracy", "speed", "memory", "all")
 Rows = Mapping[str, Mapping[str, float]]
 
 
@@ -44,6 +48,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--every", type=int, default=3, help="of how many views one is lifted")
     parser.add_argument("--frames", type=int, default=600, help="of videos and stages")
     parser.add_argument("--long", type=int, default=speed.LONG, help="frames of a long input")
+    parser.add_argument("--people", type=int, default=2, help="of the input whose memory is taken")
+    parser.add_argument("--no-network", action="store_true", help="memory of all but the network")
     parser.add_argument("--weights", help="name, file or workdir (default: shipped)")
     parser.add_argument("--json", type=pathlib.Path, help="file of the results")
     args = arguments.parse(parser, list(sys.argv[1:] if argv is None else argv))
@@ -63,14 +69,16 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def measure(args: argparse.Namespace, model: Predictor) -> Iterator[tuple[str, Rows]]:
     """Yields the title and the rows of each table."""
-    if args.test != "speed":
+    if args.test in ("accuracy", "all"):
         yield from accuracy.of_recording(args.folder, model)
         if args.split:
             views = [*accuracy.lifted(args.split, args.data_dir, model, args.every)]
             title = f"{args.split}, {len(views)} views"
             yield title, _means([accuracy.of_filter(view) for view in views])
             yield f"seams, {title}", _means([accuracy.of_seams(view) for view in views])
-    if args.test != "accuracy":
+    if args.test == "memory":
+        yield "memory", _memory(args, model)
+    if args.test in ("speed", "all"):
         video = min((args.folder / "videos").glob("*.mp4"), default=None)
         if video is None:
             raise FileNotFoundError(f"{args.folder / 'videos'} has no video.")
@@ -81,6 +89,16 @@ def measure(args: argparse.Namespace, model: Predictor) -> Iterator[tuple[str, R
             rows[f"{name}, {row['frames']:.0f} frames"] = row
             print(name, row, flush=True)
         yield "commands", rows
+
+
+def _memory(args: argparse.Namespace, model: Predictor) -> Rows:
+    view = recording.read(args.folder)[0]
+    _, path = [*accuracy.inputs(args.folder, view)][-1]
+    options = Options(fps=view.fps, image_size=view.image_size)
+    (found,) = lift.detections_of(path, options)
+    person = memory.largest(found)
+    network = not args.no_network
+    return dict(memory.measure(person, model, args.long, args.people, network=network))
 
 
 def _means(each: Sequence[Rows]) -> Rows:
