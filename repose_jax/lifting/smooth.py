@@ -10,6 +10,7 @@ from scipy import signal
 # A filter of order 2 that is applied twice is 3 dB down at this share of its cutoff.
 _TWICE = (math.sqrt(2) - 1) ** 0.25
 _SHORTEST = 4  # frames
+_LEAST = 1e-5  # cutoff over half the frame rate, below which the filter has no digits left
 
 
 def butterworth(
@@ -51,6 +52,10 @@ def butterworth(
         )
     # Divided as the bilinear transform warps frequencies.
     once = 2 / math.pi * math.atan(math.tan(math.pi * cutoff_hz * step) / _TWICE)
+    if once < _LEAST:
+        return positions, (
+            f"Not smoothed: a cutoff of {cutoff_hz:g} Hz is too low for {1 / step:.6g} frames/s."
+        )
     sections = signal.butter(2, once, output="sos")
     padding = math.ceil(4 / once)
     smoothed, short = positions.copy(), False

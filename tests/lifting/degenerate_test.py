@@ -77,6 +77,12 @@ def test_every_number_is_one(given, tmp_path):
         assert "nan" not in (tmp_path / name).read_text().lower()
 
 
+def test_a_cutoff_that_is_too_low_for_the_frame_rate_is_said():
+    given = detections(time_s=times(1e-6))
+    found = motion_of(given, PREDICTOR, Options(smooth=0.01))
+    assert any("too low" in warning for warning in found.warnings)
+
+
 def test_a_gap_of_a_day_is_lifted_as_one_of_seconds():
     gap = FRAMES / 30 + np.where(FRAMES < 20, 0, 86_400)
     (person,) = motion_of(detections(time_s=gap), PREDICTOR, Options()).people
