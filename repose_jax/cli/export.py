@@ -120,6 +120,7 @@ def _check(args: argparse.Namespace) -> dict[str, str]:
 
 def _load(source: str, checkpoint: str | None) -> "Contents":
     """Loads a model; of a run the notes are its step and its checkpoint."""
+    from repose_jax.evaluation import hypotheses
     from repose_jax.training import stored
     from repose_jax.training.workdir import load_weights, read_config
     from repose_jax.weights.file import Contents
@@ -129,7 +130,7 @@ def _load(source: str, checkpoint: str | None) -> "Contents":
         return stored.load(path, checkpoint)
     config, kind = read_config(path), checkpoint or "best"
     found = load_weights(config, path, kind)
-    notes = {"step": found.step, "checkpoint": kind}
+    notes = {"step": found.step, "checkpoint": kind, **hypotheses.notes(path)}
     return Contents(config, found.graphdef, found.variables, notes)
 
 

@@ -61,6 +61,12 @@ def add_arguments(parser: Parser) -> None:
     model.add_argument(
         "--flip", action="store_true", help="also lift the mirrored video: twice the time"
     )
+    model.add_argument(
+        "--hypotheses",
+        type=int,
+        metavar="N",
+        help="of a run of d3dp: the mean of so many, and how far they spread",
+    )
     source = parser.add_argument_group("input")
     source.add_argument("--format", help="of keypoints, such as coco17 (default: recognised)")
     source.add_argument(
@@ -335,7 +341,7 @@ def _names(text: str) -> tuple[str, ...]:
 
 _LISTED = 12
 _NOT_LIVE = (
-    *("inputs", "files", "rig", "flip", "format", "joints", "fps", "image_size", "slow_motion"),
-    *("person", "largest", "min_length", "max_gap", "smooth", "lock_feet"),
+    *("inputs", "files", "rig", "flip", "hypotheses", "format", "joints", "fps", "image_size"),
+    *("slow_motion", "person", "largest", "min_length", "max_gap", "smooth", "lock_feet"),
 )
 _TAKEN: set[pathlib.Path] = set()

@@ -76,6 +76,22 @@ def spread(hypotheses: Float[Array, "b h t j 3"]) -> Float[Array, "b t j"]:
     return jnp.sqrt(hypotheses.var(axis=1).sum(-1))
 
 
+def notes(workdir: pathlib.Path) -> dict[str, float]:
+    """Returns the `spread_factor` of a run's model, if its evaluation has found one.
+
+    Raises:
+        ValueError: its `hypotheses.json` is damaged.
+    """
+    path = workdir / FILE
+    if not path.exists():
+        return {}
+    try:
+        factor = float(json.loads(path.read_text(encoding="utf-8"))["spread_factor"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{path} is damaged: {error}. `repose eval` writes it anew.") from error
+    return {"spread_factor": factor}
+
+
 @dataclasses.dataclass(frozen=True)
 class Results:
     """What the hypotheses of a test set are worth.

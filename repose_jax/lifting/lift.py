@@ -16,7 +16,16 @@ from repose_jax.detectors import create, detect, video
 from repose_jax.keypoints import read as keypoint_files
 from repose_jax.keypoints import store
 from repose_jax.keypoints.detections import Detections
-from repose_jax.lifting import contacts, predictor, resample, scale, smooth, trajectory, world
+from repose_jax.lifting import (
+    contacts,
+    hypotheses,
+    predictor,
+    resample,
+    scale,
+    smooth,
+    trajectory,
+    world,
+)
 from repose_jax.lifting.bones import with_constant_lengths
 from repose_jax.lifting.camera import camera as make_camera
 from repose_jax.lifting.camera import undistorted
@@ -218,6 +227,8 @@ def motion_of(
             "The model was trained on 2.5D labels and predicts px; lifting people into a world "
             "needs one in mm, such as the shipped weights."
         )
+    if options.hypotheses:
+        hypotheses.check(model)
     assumptions, warnings = [*detections.assumptions], [*detections.warnings]
     size = detections.image_size or options.image_size
     if size is None:
@@ -267,7 +278,7 @@ def motion_of(
         world=place,
         name=detections.name,
         format=detections.format,
-        assumptions=(*assumptions, *_assumed(camera, place.source, options)),
+        assumptions=(*assumptions, *_assumed(camera, place.source, model, options)),
         warnings=tuple(warnings),
         settings=_settings(options),
         frames=frames,
@@ -336,15 +347,23 @@ def _lifted(
     clock = resample.without_long_gaps(track.time_s)
     seen, sure, times = resample.to_uniform(keypoints, track.confidence, clock)
     fps = float(1 / np.diff(times).mean()) if len(times) > 1 else None
-    raw = model(
-        seen,
-        sure,
-        camera.image_size,
-        fps=fps,
-        focal_length=None if camera.source.startswith("assumed") else camera.focal_px,
-        constant_bones=False,
-        flip=options.flip,
-    ).astype(np.float64)
+    spread = None
+    if options.hypotheses:
+        raw, spread = hypotheses.lift(
+            model, seen, sure, camera.image_size, count=options.hypotheses, flip=options.flip
+        )
+        spread = np.maximum(resample.back(spread, times, track.time_s), 0)
+    else:
+        raw = model(
+            seen,
+            sure,
+            camera.image_size,
+            fps=fps,
+            focal_length=None if camera.source.startswith("assumed") else camera.focal_px,
+            constant_bones=False,
+            flip=options.flip,
+        )
+    raw = raw.astype(np.float64)
     filtered, problem = raw, None
     if options.smooth:
         parts = smooth.segments(np.any(sure > 0, axis=-1))
@@ -353,7 +372,9 @@ def _lifted(
     joints = with_constant_lengths(filtered.astype(np.float32))
     if options.height is not None:
         scaled = scale.scale_to_height(joints, 1000 * options.height)
-        raw *= 1000 * options.height / scale.height_of(joints)
+        factor = 1000 * options.height / scale.height_of(joints)
+        raw *= factor
+        spread = None if spread is None else spread * factor
         joints = scaled
     root = trajectory.root_trajectory(joints, keypoints, track.confidence, camera, track.time_s)
     person = Person(
@@ -367,6 +388,7 @@ def _lifted(
         confidence=track.confidence.astype(np.float32),
         status=track.status,
         keypoints_px=track.detected.astype(np.float32),
+        spread_mm=None if spread is None else spread.astype(np.float32),
     )
     return person, [] if problem is None else [problem]
 
@@ -394,8 +416,8 @@ def _with_locked_feet(person: Person, camera: Camera, place: world.World) -> tup
     )
 
 
-def _assumed(camera: Camera, vertical: str, options: Options) -> list[str]:
-    """Returns sentences on the camera, the size of people and the vertical."""
+def _assumed(camera: Camera, vertical: str, model: Predictor, options: Options) -> list[str]:
+    """Returns sentences on the camera, the size of people, the vertical and the spread."""
     height = (
         "as the model predicts it, that of a usual adult (give it with --height); all distances "
         "are proportional to it"
@@ -407,6 +429,7 @@ def _assumed(camera: Camera, vertical: str, options: Options) -> list[str]:
         "proportional to it.",
         f"Height of people: {height}.",
         f"Vertical: {vertical}.",
+        *([hypotheses.describe(model, options.hypotheses)] if options.hypotheses else []),
     ]
 
 

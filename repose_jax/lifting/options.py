@@ -32,6 +32,8 @@ class Options:
         max_gap: missing joints and frames are filled over gaps of at most so long, s.
         smooth: cutoff of the low-pass filter of the 3D joints, Hz; 0 for none.
         flip: average with the prediction of the mirrored video, which takes twice the time.
+        hypotheses: of a model that makes several (`d3dp`), how many to take the mean of; 0 for its
+            single prediction.
         height: standing height of every person, m; None for the size that the model predicts.
         focal: focal length, px.
         fov: field of view of the longer side of the image, degrees.
@@ -59,6 +61,7 @@ class Options:
     max_gap: int | float = 0.5
     smooth: int | float = 6
     flip: bool = False
+    hypotheses: int = 0
     height: int | float | None = None
     focal: int | float | None = None
     fov: int | float | None = None
@@ -67,6 +70,8 @@ class Options:
     lock_feet: bool = False
 
     def __post_init__(self):
+        if self.hypotheses == 1:
+            raise ValueError("hypotheses is 1; give 2 or more, which have a spread, or 0.")
         for name, least, most, unit in _RANGES:
             value = getattr(self, name)
             if value is not None and not (least <= value <= most and math.isfinite(value)):
@@ -91,5 +96,6 @@ _RANGES = (
     ("min_length", 0, math.inf, " s"),
     ("max_gap", 0, 60, " s"),
     ("smooth", 0, 1000, " Hz (0 for none)"),
+    ("hypotheses", 0, 1000, ""),
     ("height", *(mm / 1000 for mm in STATURES), " m"),
 )

@@ -137,24 +137,28 @@ class Predictor:
 
     def _lift(self, part: Video, flip: bool) -> Float[np.ndarray, "t 17 3"]:
         """Predicts a video; NaN where a model in the person's frame has seen nothing."""
-        config = self.config
-        frames, overlapping = config.test_frames, self._in_person_frame
-        clips = clips_lib.cut(
-            part.sequences(),
-            # The caller decides what is known of the camera.
-            dataclasses.replace(config.data, partial_clips="cover", inputs="detected", known=KNOWN),
-            frames=frames,
-            stride=max(frames - -(-frames // 4), 1) if overlapping else frames,
-            context=self._context,
-        )
+        config, overlapping = self.config, self._in_person_frame
+        clips = self.clips(part)
         run = predict.model_predictor(
             self.graphdef, self.variables, flip=flip, window=centre_window(config)
         )
-        size = _batch_size(len(clips), config.eval.batch_size)
+        size = batch_size(len(clips), config.eval.batch_size)
         predict_frames = blend.predict_blended if overlapping else predict.predict_frames
         poses = predict_frames(run, clips, batch_size=size, mesh=devices.data_mesh())
         zero_root = protocols.get(config.eval.protocol).zero_root and clips.root_relative
         return predict.root_relative_mm(poses, clips, zero_root=zero_root)
+
+    def clips(self, part: Video) -> clips_lib.Clips:
+        """Cuts a video into clips, which overlap by a quarter in the frame of the person."""
+        data, frames = self.config.data, self.config.test_frames
+        return clips_lib.cut(
+            part.sequences(),
+            # The caller decides what is known of the camera.
+            dataclasses.replace(data, partial_clips="cover", inputs="detected", known=KNOWN),
+            frames=frames,
+            stride=max(frames - -(-frames // 4), 1) if self._in_person_frame else frames,
+            context=self._context,
+        )
 
     def _mm_per_px(self, mm_per_px: int | float | ArrayLike | None) -> np.ndarray | None:
         """Returns the argument as an array; raises if the model needs it or has no use for it."""
@@ -184,7 +188,7 @@ def load(source: str | os.PathLike[str] | None = None, checkpoint: str | None = 
     return Predictor(*stored.load(source, checkpoint))
 
 
-def _batch_size(clips: int, most: int) -> int:
+def batch_size(clips: int, most: int) -> int:
     """Returns a batch size that the devices can split; one of few, as each is compiled.
 
     A CPU gains nothing from more than 8 clips, and computes the padding of the last batch as well.

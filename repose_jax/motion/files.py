@@ -284,7 +284,7 @@ def summary(motion: Motion, rigs: Sequence[Rig] = ()) -> dict[str, Any]:
         "duration_s": round(float(motion.time_s[-1] - motion.time_s[0]), 6),
         "fps": round(motion.fps, 6),
         "variable_frame_rate": bool(len(steps) and np.ptp(steps) > 0.1 * np.median(steps)),
-        "units": tables.UNITS,
+        "units": {k: v for person in motion.people for k, v in tables.units(person).items()},
         "camera": {
             "focal_px": round(float(motion.camera.focal_px), 3),
             "centre_px": np.round(motion.camera.centre_px, 3).tolist(),

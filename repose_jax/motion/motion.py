@@ -48,6 +48,8 @@ class Person:
         status: `[t, 17]` `SEEN`, `FILLED` or `MISSING`.
         keypoints_px: `[t, 17, 3]` x and y in px, and the detector's own confidence; NaN and 0 where
             nothing was detected.
+        spread_mm: `[t, 17]` root mean square distance of the hypotheses of a joint from their mean,
+            `raw_camera_mm`; None of a model that made one.
     """
 
     number: int
@@ -60,6 +62,7 @@ class Person:
     confidence: Float[np.ndarray, "t 17"]
     status: UInt8[np.ndarray, "t 17"]
     keypoints_px: Float[np.ndarray, "t 17 3"]
+    spread_mm: Float[np.ndarray, "t 17"] | None = None
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -25,6 +25,13 @@ UNITS = {
 """Units and axes of the arrays of a person."""
 BLOCK = 4096
 """Frames that are text in memory at a time: as Python's numbers they take 20 times the space."""
+SPREAD = {"spread_mm": "mm, root mean square distance of the hypotheses from raw_camera_mm"}
+"""The same of the array that people with hypotheses have, too."""
+
+
+def units(person: Person) -> dict[str, str]:
+    """Returns units and axes of the arrays that a person has."""
+    return UNITS if person.spread_mm is None else UNITS | SPREAD
 
 
 def arrays(motion: Motion, person: Person) -> dict[str, np.ndarray]:
@@ -34,7 +41,7 @@ def arrays(motion: Motion, person: Person) -> dict[str, np.ndarray]:
     camera and the world.
     """
     return {
-        **{name: getattr(person, name) for name in ("frame", *UNITS)},
+        **{name: getattr(person, name) for name in ("frame", *units(person))},
         "joint_names": np.array(HUMAN36M.joints),
         "bones": np.array(HUMAN36M.bones),
         "fps": np.array(motion.fps),
@@ -55,7 +62,7 @@ def write_npz(path: pathlib.Path, motion: Motion, person: Person) -> None:
 
 def write_json(path: pathlib.Path, motion: Motion, person: Person) -> None:
     """Writes the arrays of a person as lists, with their units; null where not finite."""
-    head = {"name": motion.name, "person": person.number, "units": UNITS}
+    head = {"name": motion.name, "person": person.number, "units": units(person)}
     with whole(path) as part, part.open("w", encoding="utf-8") as file:
         file.write(json.dumps(head, allow_nan=False)[:-1])
         for name, values in arrays(motion, person).items():

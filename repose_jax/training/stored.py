@@ -7,6 +7,7 @@ import pathlib
 import jax
 import jax.numpy as jnp
 
+from repose_jax.evaluation.hypotheses import notes
 from repose_jax.runtime import folders
 from repose_jax.runtime.checkpoint import KINDS
 from repose_jax.runtime.names import closest
@@ -61,7 +62,7 @@ def load(source: str | os.PathLike[str] | None, checkpoint: str | None = None) -
     if path.is_dir():
         config = read_config(path)
         weights = load_weights(config, path, checkpoint or "best")
-        return file.Contents(config, weights.graphdef, weights.variables, {})
+        return file.Contents(config, weights.graphdef, weights.variables, notes(path))
     if checkpoint is not None:
         raise ValueError(f"checkpoint is {checkpoint!r}, but {path} holds one model; leave it out.")
     return file.read(path)

@@ -1,0 +1,104 @@
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+from flax import nnx
+
+from repose_jax import models
+from repose_jax.config import DataConfig, EvalConfig, Experiment
+from repose_jax.lifting import hypotheses
+from repose_jax.lifting.lift import motion_of
+from repose_jax.lifting.options import Options
+from repose_jax.lifting.predictor import Predictor
+from repose_jax.motion import files, tables
+from tests.lifting.lift_test import CAMERA, TRUTH, detections, exact_keypoints
+
+SIZES = {"frames": 9, "width": 8, "depth": 1, "heads": 2}
+PERSON = TRUTH.people[0]
+SIZE = TRUTH.camera.image_size
+
+
+def made(name: str = "d3dp", notes=None, **data) -> Predictor:
+    config = Experiment(
+        model={"name": name, **SIZES},
+        data=DataConfig(frames=9, stride=9, **data),
+        eval=EvalConfig(sampling_steps=2),
+    )
+    graphdef, variables = nnx.split(models.create(**config.model_fields))
+    return Predictor(config, graphdef, (variables,), notes or {})
+
+
+MODEL = made()
+
+
+def lift(model: Predictor = MODEL, frames: int = 21, **options):
+    seen = exact_keypoints(PERSON)[:frames]
+    return hypotheses.lift(model, seen, None, SIZE, count=3, flip=False, **options)
+
+
+@pytest.fixture(scope="module")
+def lifted():
+    return lift()
+
+
+def test_a_video_has_a_mean_and_a_spread_of_every_joint(lifted):
+    mean, spread = lifted
+    assert mean.shape == (21, 17, 3)
+    assert spread.shape == (21, 17)
+    assert (mean[:, 0] == 0).all()
+    assert (spread[:, 0] == 0).all()
+    assert (spread[:, 1:] > 0).all()
+    assert 1 < spread.mean() < 1000  # mm
+
+
+def test_a_seed_gives_the_same_and_another_one_others(lifted):
+    for again, first in zip(lift(), lifted, strict=True):
+        np.testing.assert_array_equal(again, first)
+    assert np.abs(lift(seed=1)[0] - lifted[0]).max() > 0.1
+
+
+def test_clips_beside_a_clip_have_no_influence_on_it(lifted):
+    # Nine frames are in a batch of one clip, 21 in one of four.
+    for short, whole in zip(lift(frames=9), lifted, strict=True):
+        np.testing.assert_allclose(short, whole[:9], rtol=1e-3, atol=1e-2)
+
+
+def test_the_factor_of_the_evaluation_calibrates_the_spread(lifted):
+    calibrated = dataclasses.replace(MODEL, notes={"spread_factor": 1.5})
+    np.testing.assert_allclose(lift(calibrated)[1], 1.5 * lifted[1], rtol=1e-5)
+    assert "not calibrated" in hypotheses.describe(MODEL, 3)
+    assert "of 3 hypotheses, multiplied by 1.50, so that 1.24" in hypotheses.describe(calibrated, 3)
+
+
+def test_people_of_a_video_have_their_spread_in_all_files(tmp_path):
+    motion = motion_of(detections(), MODEL, Options(**CAMERA, hypotheses=3))
+    assert any(line.startswith("Spread: of 3 hypotheses") for line in motion.assumptions)
+    tall = motion_of(detections(), MODEL, Options(**CAMERA, hypotheses=3, height=2.0))
+    for person, other in zip(motion.people, tall.people, strict=True):
+        assert person.spread_mm.shape == person.confidence.shape
+        scale = other.raw_camera_mm[:, 1:].std() / person.raw_camera_mm[:, 1:].std()
+        np.testing.assert_allclose(other.spread_mm, scale * person.spread_mm, rtol=1e-2)
+    files.write(tmp_path, motion, ("npz", "json"))
+    with np.load(tmp_path / "person_1.npz") as found:
+        np.testing.assert_array_equal(found["spread_mm"], motion.people[0].spread_mm)
+    read = json.loads((tmp_path / "person_1.json").read_text())
+    assert np.array(read["spread_mm"]).shape == motion.people[0].confidence.shape
+    for name in (read, json.loads((tmp_path / files.SUMMARY).read_text())):
+        assert name["units"]["spread_mm"] == tables.SPREAD["spread_mm"]
+
+
+def test_people_without_hypotheses_have_no_spread():
+    (person, *_) = motion_of(detections(), MODEL, Options(**CAMERA)).people
+    assert person.spread_mm is None
+    assert "spread_mm" not in tables.arrays(TRUTH, person)
+
+
+def test_a_model_of_one_prediction_is_refused_before_anything_is_lifted():
+    with pytest.raises(ValueError, match="the model 'mixste' makes one prediction; give the"):
+        motion_of(detections(), made("mixste"), Options(**CAMERA, hypotheses=3))
+    with pytest.raises(ValueError, match="inputs in the frame of the image"):
+        hypotheses.check(made(normalise="person"))
+    for count, message in ((1, "is 1; give 2 or more"), (-1, "should be 0 to")):
+        with pytest.raises(ValueError, match=message):
+            Options(hypotheses=count)
