@@ -1,11 +1,14 @@
-"""D3DP on Human3.6M (Shan et al., ICCV 2023): 243 frames, 34.8 million parameters, diffusion.
+r"""D3DP on Human3.6M (Shan et al., ICCV 2023): 243 frames, 34.8 million parameters, diffusion.
 
     repose prepare human36m --source=data --config=camera_cpn_ft_h36m_dbb
     repose train --config=d3dp --workdir=runs/d3dp
 
 CPN keypoints, joints in camera space in metres, every frame evaluated. A training clip is denoised
-from a random step of the diffusion; the authors' loss: MPJPE. While it trains a clip is lifted in
-one pass without noise.
+from a random step of the diffusion; the authors' loss: MPJPE. While it trains a test clip is lifted
+in one pass; of many hypotheses:
+
+    repose eval --config=d3dp --workdir=runs/d3dp \
+        --config.eval.hypotheses=20 --config.eval.sampling_steps=10
 
 The paper's result, MPJPE in mm (the paper's, not ours; every frame, every video; 20 hypotheses, 10
 steps): 39.5, with the hypothesis of each joint chosen by its reprojection with the true root and

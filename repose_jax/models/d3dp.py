@@ -3,7 +3,8 @@
 It predicts a pose from its 2D joints and a noisy pose of some step of the diffusion, which enters
 as an embedding that is added to every token before the first block. From noise it makes as many
 hypotheses of a pose as are asked for (`D3dp.sample`). Called like other lifters it makes one
-prediction: that of the last step for a noisy pose of 0, the mean of the noise.
+prediction in one pass: that of the last step from noise which is always the same. (From the mean of
+the noise, 0, which it has never seen, a small trained model had an error 60 % larger.)
 """
 
 import dataclasses
@@ -54,9 +55,12 @@ class D3dp(Mixste):
     def __call__(
         self, x: Float[Array, "b t j cin"], key: PRNGKeyArray | None = None
     ) -> Float[Array, "b t j cout"]:
-        """Lifts clips without noise, in one pass; see `Lifter`."""
+        """Lifts clips in one pass, all from the same noise; see `Lifter`."""
         step = jnp.full(x.shape[:1], diffusion.STEPS - 1)
-        return self.denoise(x, jnp.zeros((x.shape[0], 1, *x.shape[1:-1], 3)), step, key)[:, 0]
+        noise = np.random.default_rng(0).standard_normal((*x.shape[1:-1], 3))
+        noise = diffusion.clamp(jnp.asarray(noise, jnp.float32))
+        noisy = jnp.broadcast_to(noise, (x.shape[0], 1, *noise.shape))
+        return self.denoise(x, noisy, step, key)[:, 0]
 
     def denoise(
         self,

@@ -60,10 +60,11 @@ def test_reproduces_every_step_of_the_authors_sampling(golden):
     assert (np.abs(found) == np.float32(1.1)).mean() > 0.01  # the clamp is tested
 
 
-def test_a_call_is_the_denoiser_of_the_last_step_without_noise(golden):
+def test_a_call_is_the_first_step_of_the_sampling_from_noise_that_all_clips_share(golden):
     stored, model = golden
-    noisy, last = np.zeros((2, 1, 27, 17, 3), np.float32), np.full(2, 999)
-    wanted = denoise(model, stored["x2d"], noisy, last)
+    noise = np.random.default_rng(0).standard_normal((27, 17, 3)).astype(np.float32)
+    noisy = np.broadcast_to(noise.clip(-1.1, 1.1), (2, 1, 27, 17, 3))
+    wanted = denoise(model, stored["x2d"], noisy, np.full(2, 999))
     found = nnx.jit(lambda model, x: model(x))(model, stored["x2d"])
     np.testing.assert_allclose(found, wanted[:, 0], atol=1e-6)
 
