@@ -26,6 +26,7 @@ from repose_jax.evaluation.tally import Tally
 from repose_jax.models.d3dp import D3dp, clip_noise
 from repose_jax.runtime import devices
 from repose_jax.runtime.progress import track
+from repose_jax.runtime.whole_file import whole
 from repose_jax.skeleton import HUMAN36M
 
 FILE = "hypotheses.json"
@@ -298,7 +299,8 @@ def conclude(
         "results": {aggregation.WAYS[way]: row for way, row in summaries.items()},
     }
     content = {k: None if isinstance(v, float) and math.isnan(v) else v for k, v in content.items()}
-    (directory / FILE).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    with whole(directory / FILE) as part:
+        part.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
     print("\n" + tables.text(table(config, summaries)))
     print(
         f"\nA sphere for {LEVEL:.0%} of the joints around the mean holds {results.coverage:.1%}; "
