@@ -27,7 +27,8 @@ def sweep(
     """Trains every setting with several seeds; what is finished in `out` is not trained again.
 
     All settings are checked before the first one is trained. A wrong one, and a finished run of
-    another configuration in `out`, end the program with one line and status 2.
+    another configuration in `out`, end the program with one line and status 2; so does a run that
+    fails or diverges.
 
     Args:
         settings: name to (config with variants, overrides).
@@ -48,7 +49,9 @@ def sweep(
     unfinished = [workdir for workdir, flags in jobs.items() if not _is_finished(workdir, flags)]
     for workdir in unfinished:
         command = [sys.executable, "-m", "repose_jax", "train", f"--workdir={workdir}"]
-        subprocess.run([*command, "--config.eval.pictures=0", *jobs[workdir]], check=True)
+        ended = subprocess.run([*command, "--config.eval.pictures=0", *jobs[workdir]])
+        if ended.returncode:  # it has printed why: a run that diverged has no place in a table
+            sys.exit(ended.returncode)
     found = [compare.read(workdir) for workdir in jobs]
     return {name: found[i :: len(settings)] for i, name in enumerate(settings)}
 

@@ -4,6 +4,7 @@ repose eval --config=quickstart --workdir=runs/quickstart
 """
 
 import argparse
+import pathlib
 
 from repose_jax.cli import environment, train
 from repose_jax.cli.arguments import Parser
@@ -14,7 +15,12 @@ def add_arguments(parser: Parser) -> None:
     train.add_run(parser)
     parser.add_checkpoint()
     parser.add_argument(
-        "--predictions", action="store_true", help="write WORKDIR/predictions.npz, the poses, too"
+        "--out",
+        type=pathlib.Path,
+        help="folder of the results (WORKDIR; if that is not writable they are printed alone)",
+    )
+    parser.add_argument(
+        "--predictions", action="store_true", help="write predictions.npz, the poses, too"
     )
 
 
@@ -24,5 +30,9 @@ def run(args: argparse.Namespace) -> None:
     from repose_jax.training.evaluate_checkpoint import evaluate_checkpoint
 
     evaluate_checkpoint(
-        args.experiment, args.workdir, args.checkpoint, write_predictions=args.predictions
+        args.experiment,
+        args.workdir,
+        args.checkpoint,
+        out=args.out,
+        write_predictions=args.predictions,
     )

@@ -111,7 +111,8 @@ def read(workdir: pathlib.Path) -> Run:
 
     Raises:
         FileNotFoundError: it has no configuration or was not evaluated.
-        ValueError: a file that is not of a run, or a run that was trained on since.
+        ValueError: a file that is not of a run, an error that is not finite, or a run that was
+            trained on since.
     """
     for name in ("config.json", "evaluation.json"):
         if not (workdir / name).exists():
@@ -122,6 +123,12 @@ def read(workdir: pathlib.Path) -> Run:
         _check(evaluation)
     with _content(workdir / "config.json") as written:
         experiment = config.from_run(written["config"]).to_dict()
+    scores = evaluation.get("summary") or evaluation["results"]["all"]["all"]
+    if scores.get("mpjpe") is None:
+        raise ValueError(
+            f"{workdir / 'evaluation.json'}: the mpjpe is not finite; the run has diverged. Leave "
+            "it out, or evaluate its best checkpoint with `repose eval`."
+        )
     checkpoint = {"checkpoint": evaluation.get("checkpoint", "latest")}
     step, saved = evaluation.get("step"), saved_step(workdir)
     if checkpoint["checkpoint"] == "latest" and step is not None and step < (saved or 0):

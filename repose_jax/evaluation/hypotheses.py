@@ -279,9 +279,12 @@ def _of_errors(errors, counts):
 
 
 def conclude(
-    config: Experiment, evaluator: Evaluator, results: Results, directory: pathlib.Path
+    config: Experiment, evaluator: Evaluator, results: Results, directory: pathlib.Path | None
 ) -> None:
-    """Prints the results of the ways and writes `hypotheses.json`; on the first process alone."""
+    """Prints the results of the ways and writes `hypotheses.json`; on the first process alone.
+
+    Without a directory nothing is written.
+    """
     if jax.process_index() > 0:
         return
     summaries = {way: evaluator.protocol.summary(tally) for way, tally in results.tallies.items()}
@@ -299,17 +302,21 @@ def conclude(
         "results": {aggregation.WAYS[way]: row for way, row in summaries.items()},
     }
     content = {k: None if isinstance(v, float) and math.isnan(v) else v for k, v in content.items()}
-    with whole(directory / FILE) as part:
-        part.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-    print("\n" + tables.text(table(config, summaries)))
-    print(
-        f"\nA sphere for {LEVEL:.0%} of the joints around the mean holds {results.coverage:.1%}; "
-        f"with the spread times {results.spread_factor:.2f}, found on every second sequence, "
-        f"{results.coverage_calibrated:.1%} of the others."
-    )
-    for way, tally in results.tallies.items():
-        print(f"\n{aggregation.WAYS[way]}\n\n{tables.text(evaluator.protocol.table(tally))}")
-    print(f"\nWritten: {directory / FILE}")
+    try:
+        if directory:
+            with whole(directory / FILE) as part:
+                part.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    finally:
+        print("\n" + tables.text(table(config, summaries)))
+        print(
+            f"\nA sphere for {LEVEL:.0%} of the joints around the mean holds "
+            f"{results.coverage:.1%}; with the spread times {results.spread_factor:.2f}, found on "
+            f"every second sequence, {results.coverage_calibrated:.1%} of the others."
+        )
+        for way, tally in results.tallies.items():
+            print(f"\n{aggregation.WAYS[way]}\n\n{tables.text(evaluator.protocol.table(tally))}")
+    if directory:
+        print(f"\nWritten: {directory / FILE}")
 
 
 def table(config: Experiment, summaries: dict[str, dict[str, float]]) -> tables.Table:

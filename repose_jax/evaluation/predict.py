@@ -188,6 +188,7 @@ def predict_sequences(
 
     Raises:
         ValueError: no frame counts.
+        FloatingPointError: a prediction of a frame that counts is not finite.
     """
     valid = clips_lib.covered(clips) & clips.sequences.valid & np.isfinite(clips.mm_per_unit)
     if not valid.any():
@@ -199,4 +200,11 @@ def predict_sequences(
     poses = root_relative_mm(frames, clips, zero_root=zero_root)
     if scale is not None:
         poses *= np.repeat(scale, clips.sequences.lengths)[:, None, None].astype(np.float32)
+    bad = valid & ~np.isfinite(poses).all(axis=(1, 2))
+    if bad.any():
+        sequence = np.searchsorted(clips.sequences.offsets, bad.argmax(), side="right") - 1
+        raise FloatingPointError(
+            f"The predictions of {bad.sum():,} of {valid.sum():,} frames are NaN or infinite, "
+            f"first in {clips.sequences.names[sequence]}."
+        )
     return Predictions(clips, poses, root_relative_mm(clips.joints, clips), valid)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import pathlib
+from typing import BinaryIO
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -25,7 +26,7 @@ class Predictions:
     truth: Float[np.ndarray, "n j 3"]
     valid: Bool[np.ndarray, " n"]
 
-    def write(self, path: pathlib.Path) -> None:
+    def write(self, path: pathlib.Path | BinaryIO) -> None:
         """Writes arrays that NumPy reads without pickle.
 
         Rows `offsets[i]:offsets[i + 1]` of the first six belong to sequence i:

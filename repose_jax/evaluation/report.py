@@ -17,6 +17,7 @@ from repose_jax.evaluation.metrics import METRICS
 from repose_jax.evaluation.predictions import Predictions
 from repose_jax.evaluation.protocols import protocol as protocol_lib
 from repose_jax.evaluation.tally import Group, Tally
+from repose_jax.runtime.whole_file import whole, writing
 from repose_jax.skeleton import HUMAN36M
 
 
@@ -93,7 +94,8 @@ def write(
         },
         "results": clean,
     }
-    json_path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    with whole(json_path) as part:  # `repose compare` reads it, whenever
+        part.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
     with csv_path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(["group", "name", *METRICS])
@@ -113,7 +115,7 @@ def conclude(
     evaluator: Evaluator,
     predictions: Predictions,
     tally: Tally,
-    directory: pathlib.Path,
+    directory: pathlib.Path | None,
     *,
     step: int,
     checkpoint: str,
@@ -126,18 +128,19 @@ def conclude(
         evaluator: its test set.
         predictions: the model's predictions, to draw.
         tally: their scores.
-        directory: folder of the files; pictures go to `pictures` in it.
+        directory: folder of the files; pictures go to `pictures` in it. None to print alone.
         step: step of the model; at step 0 it is a converted one.
         checkpoint: its kind, "best" or "latest".
         baselines: results to compare with, by name.
 
     Returns:
         The files that were written, and the tables to print when all is written.
+
+    Raises:
+        OSError: the files cannot be written; the tables are printed first.
     """
     if jax.process_index() > 0:
         return [], ""
-    from repose_jax.evaluation import charts, pictures  # matplotlib is slow to import
-
     name = "trained" if step else "converted"
     compared = {**baselines, name: evaluator.protocol.summary(tally)}
     info = {
@@ -148,34 +151,54 @@ def conclude(
         "protocol": config.eval.protocol,
         "baselines": baselines,
     }
-    written = write(directory, tally, evaluator.protocol, info)
+    parts = (
+        table(compared, f"for comparison (protocol {config.eval.protocol})"),
+        "Means over joints and frames, each counted once:",
+        full_table(tally, evaluator.protocol),
+    )
+    text, written = "\n\n".join(parts), []
+    try:
+        if directory:
+            with writing(directory):
+                directory.mkdir(parents=True, exist_ok=True)
+                written += write(directory, tally, evaluator.protocol, info)
+                written += _draw(config, predictions, tally, directory, info)
+    except OSError:
+        show([], text)
+        raise
+    return written, text
+
+
+def show(written: list[pathlib.Path], text: str) -> None:
+    """Prints tables and the files that were written; on the first process alone."""
+    if jax.process_index() == 0:
+        files = f"\n\nWritten: {', '.join(map(str, written))}" if written else ""
+        print(f"\n{text}{files}", flush=True)
+
+
+def _draw(
+    config: Experiment,
+    predictions: Predictions,
+    tally: Tally,
+    directory: pathlib.Path,
+    info: Mapping[str, Any],
+) -> list[pathlib.Path]:
+    """Draws the errors and some predictions to the folder `pictures`; returns the files."""
+    from repose_jax.evaluation import charts, pictures  # matplotlib is slow to import
+
     folder = directory / "pictures"
     folder.mkdir(exist_ok=True)
     found = {
         kind: {row: values["mpjpe"] for row, values in rows.items()}
         for kind, rows in groups(tally).items()
     }
-    title = f"Test errors of {directory.absolute().name}, {checkpoint} checkpoint (step {step})"
     charts.error_bars(
         folder / "errors.png",
         found["joint"],
         found["action"],
         mean=found["all"]["all"],
-        title=title,
+        title=f"Test errors of {directory.absolute().name}, {info['checkpoint']} checkpoint (step "
+        f"{info['step']})",
     )
-    written += [
-        folder / "errors.png",
-        *pictures.draw_sequences(predictions, folder, config.eval.pictures),
-    ]
-    parts = (
-        table(compared, f"for comparison (protocol {config.eval.protocol})"),
-        "Means over joints and frames, each counted once:",
-        full_table(tally, evaluator.protocol),
-    )
-    return written, "\n\n".join(parts)
-
-
-def show(written: list[pathlib.Path], text: str) -> None:
-    """Prints tables and the files that were written; on the first process alone."""
-    if jax.process_index() == 0:
-        print(f"\n{text}\n\nWritten: {', '.join(map(str, written))}")
+    drawn = pictures.draw_sequences(predictions, folder, config.eval.pictures)
+    return [folder / "errors.png", *drawn]

@@ -12,6 +12,7 @@ import hashlib
 import json
 import os
 import pathlib
+import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 
@@ -21,10 +22,14 @@ import orbax.checkpoint as ocp
 from etils import epath
 from jax.experimental import multihost_utils
 
+from repose_jax.runtime import devices
 from repose_jax.runtime.former_paths import former_path
+from repose_jax.runtime.lock import Lock
+from repose_jax.runtime.whole_file import check_space, writing
 
 T = TypeVar("T")
 KINDS = ("latest", "best")
+_ROOM = 1 << 20  # bytes of a checkpoint beside those of its arrays
 
 
 class Damaged(ValueError):
@@ -63,11 +68,16 @@ def saved_step(workdir: pathlib.Path, kind: str = "latest") -> int | None:
 
 
 class Checkpoints:
-    """The latest and the best state of a training run; reading them writes nothing."""
+    """The latest and the best state of a training run; reading them writes nothing.
 
-    def __init__(self, workdir: pathlib.Path):
+    Args:
+        workdir: folder of the run.
+        lock: the right to write there, checked before every save.
+    """
+
+    def __init__(self, workdir: pathlib.Path, lock: Lock | None = None):
         check_path(workdir)
-        self.workdir = workdir
+        self.workdir, self._lock = workdir, lock
         self.directory = workdir.absolute() / "checkpoints"
         self._managers: dict[str, ocp.CheckpointManager] = {}  # of those that were saved
 
@@ -83,23 +93,33 @@ class Checkpoints:
             info: JSON values to save beside it, such as the epoch and the metrics.
 
         Raises:
-            OSError: what was saved is not found again, or differs.
+            FloatingPointError: a number is not finite; nothing is written.
+            OSError: the disk is full, another process has taken over, or what was saved is not
+                found again or differs. Those before remain.
         """
         # One save at a time: two would confuse the barriers at which Orbax's processes meet.
         path = self.path(kind)
         if path is not None and path.name == str(step):
             return
-        first = kind not in self._managers
-        if first:
-            options = ocp.CheckpointManagerOptions(max_to_keep=1, create=True)
-            folder = _LiteralPath(self.directory / kind)
-            self._managers[kind] = ocp.CheckpointManager(folder, options=options)
         # From the host: of arrays on several devices Orbax slices a part on each.
         state = jax.device_get(state)
-        sums = {name: _checksum(leaf) for name, leaf in _by_name(state).items()}
-        info = {**info, "checksums": sums}
+        if bad := _not_finite(state):
+            raise FloatingPointError(
+                f"Not saved at step {step}: {bad}. The last good checkpoint is "
+                f"{self.path('latest') or 'none'}."
+            )
+        leaves = _by_name(state)
+        room = sum(np.asarray(leaf).nbytes for leaf in leaves.values()) + _ROOM
+        devices.on_first_process(lambda: self._check_disk(kind, room))
+        info = {**info, "checksums": {name: _checksum(leaf) for name, leaf in leaves.items()}}
         args = ocp.args.Composite(state=ocp.args.StandardSave(state), info=ocp.args.JsonSave(info))
-        self._managers[kind].save(step, args=args)
+        first = kind not in self._managers
+        with writing(self.directory / kind / str(step)):
+            if first:
+                options = ocp.CheckpointManagerOptions(max_to_keep=1, create=True)
+                folder = _LiteralPath(self.directory / kind)
+                self._managers[kind] = ocp.CheckpointManager(folder, options=options)
+            self._managers[kind].save(step, args=args)
         if first:
             try:
                 self.restore(kind, state)
@@ -108,6 +128,12 @@ class Checkpoints:
                     f"What was saved to {self.directory / kind / str(step)} does not come back: "
                     f"{error} Nothing would be left of this run; give another --workdir."
                 ) from error
+
+    def _check_disk(self, kind: str, room: int) -> None:
+        """Checks the lock and the space, before each of Orbax's threads reports a full disk."""
+        if self._lock:
+            self._lock.check()
+        check_space(self.directory / kind, room)
 
     def info(self, kind: str) -> dict[str, Any] | None:
         """Returns the values saved beside a state, or None if there is none of that kind.
@@ -131,6 +157,7 @@ class Checkpoints:
             FileNotFoundError: there is no checkpoint of that kind.
             Damaged: it is not readable, or differs from what was saved.
             ValueError: it has other parameters than `like`; names them.
+            FloatingPointError: it holds NaN or infinity; names them.
         """
         return self._read(kind, like, whole=True)
 
@@ -145,6 +172,7 @@ class Checkpoints:
             FileNotFoundError: there is no checkpoint of that kind.
             Damaged: it is not readable, or differs from what was saved.
             ValueError: it has other parameters than `like`; names them.
+            FloatingPointError: it holds NaN or infinity; names them.
         """
         return self._read(kind, like, whole=False)
 
@@ -173,6 +201,8 @@ class Checkpoints:
             differing = [n for n in leaves if n in sums and not _is_same(found[n], sums[n])]
             if differing:
                 raise Damaged(f"{_some(differing)} not as saved")
+        if bad := _not_finite(found):
+            raise FloatingPointError(f"The checkpoint {path} is not finite: {bad}.")
         return jax.tree.unflatten(jax.tree.structure(like), [found[name] for name in leaves])
 
     def path(self, kind: str) -> pathlib.Path | None:
@@ -198,15 +228,31 @@ class Checkpoints:
             self._managers[kind].reload()
         return moved
 
+    def remove_unfinished(self) -> None:
+        """Removes what a killed process left half written; for the owner of the lock alone."""
+        for kind in KINDS:
+            for folder in (self.directory / kind).glob("*.orbax-checkpoint-tmp*"):
+                shutil.rmtree(folder)
+
     def wait(self) -> None:
-        """Blocks until everything is on disk."""
-        for manager in self._managers.values():
-            manager.wait_until_finished()
+        """Blocks until everything is on disk.
+
+        Raises:
+            OSError: the disk is full.
+        """
+        for kind, manager in self._managers.items():
+            with writing(self.directory / kind):
+                manager.wait_until_finished()
 
     def close(self) -> None:
-        """Waits until everything is on disk, and releases the directory."""
-        for manager in self._managers.values():
-            manager.close()
+        """Waits until everything is on disk, and releases the directory.
+
+        Raises:
+            OSError: the disk is full.
+        """
+        for kind, manager in self._managers.items():
+            with writing(self.directory / kind):
+                manager.close()
 
 
 @contextlib.contextmanager
@@ -246,6 +292,12 @@ def _is_same(leaf: Any, saved: str) -> bool:
     """Returns whether an array is the one of a checksum; of another type it is not known."""
     found = _checksum(jax.device_get(leaf))
     return found == saved or found.split(":")[0] != saved.split(":")[0]
+
+
+def _not_finite(tree: Any) -> str:
+    """Returns the names of the arrays that hold NaN or infinity; empty if none does."""
+    found = [name for name, leaf in _by_name(tree).items() if not np.isfinite(leaf).all()]
+    return f"{_some(found)} NaN or infinite" if found else ""
 
 
 def _some(names: Iterable[str]) -> str:

@@ -1,9 +1,11 @@
 """One `data` axis over all devices of all processes: parameters on each, batches split along it."""
 
+from collections.abc import Callable
 from typing import TypeVar
 
 import jax
 import numpy as np
+from jax.experimental import multihost_utils
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 T = TypeVar("T")
@@ -50,3 +52,25 @@ def put_rows(rows: T, mesh: Mesh, axis: int = 0) -> T:
     return jax.tree.map(
         lambda x: jax.make_array_from_process_local_data(split(mesh, axis), np.asarray(x)), rows
     )
+
+
+def on_first_process(action: Callable[[], T]) -> T | None:
+    """Runs an action on the first process of a run; its OSError is raised on all of them.
+
+    Returns:
+        The result there; None on the others.
+    """
+    if jax.process_count() == 1:
+        return action()
+    result, problem = None, b""
+    if jax.process_index() == 0:
+        try:
+            result = action()
+        except OSError as error:
+            problem = str(error).encode(errors="replace")[:1000]
+    text = np.zeros(1000, np.uint8)
+    text[: len(problem)] = list(problem)
+    problem = bytes(np.asarray(multihost_utils.broadcast_one_to_all(text))).rstrip(b"\0")
+    if problem:
+        raise OSError(problem.decode(errors="replace"))
+    return result

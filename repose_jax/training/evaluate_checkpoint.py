@@ -11,49 +11,93 @@ from repose_jax.evaluation.evaluator import Evaluator, load_evaluator
 from repose_jax.evaluation.predict import mean_pose_predictor
 from repose_jax.evaluation.tally import Tally
 from repose_jax.runtime import devices
+from repose_jax.runtime.checkpoint import saved_step
+from repose_jax.runtime.whole_file import whole
 from repose_jax.training import examples
-from repose_jax.training.workdir import check_workdir, load_weights, read_config
+from repose_jax.training.workdir import check_same, check_writable, load_weights
 
 
 def evaluate_checkpoint(
-    config: Experiment, workdir: pathlib.Path, kind: str, *, write_predictions: bool = False
+    config: Experiment,
+    workdir: pathlib.Path,
+    kind: str,
+    *,
+    out: pathlib.Path | None = None,
+    write_predictions: bool = False,
 ) -> Tally:
     """Evaluates the "best" or the "latest" checkpoint of a workdir: tables, files and pictures.
 
     Args:
         config: the experiment, of which evaluation settings may differ from the run's.
-        workdir: the run, and where the files go.
+        workdir: the run, of which nothing changes but results of before.
         kind: "best" or "latest".
+        out: folder of the files, made if it is missing; by default the workdir. If that is not
+            writable, the results are printed alone.
         write_predictions: write `predictions.npz` too; see `Predictions.write`.
 
     Raises:
         FileNotFoundError: there is no checkpoint, or a test set is not prepared.
+        FloatingPointError: parameters or predictions are not finite; names the checkpoint.
+        PermissionError: `out` is not writable, or predictions are wanted and the workdir is not.
         ValueError: the workdir belongs to another configuration.
     """
-    workdir = check_workdir(config, workdir)
-    read_config(workdir)  # raises if there is none
-    weights = load_weights(config, workdir, kind)
-    evaluator = load_evaluator(config, devices.data_mesh())
-    predictions = evaluator.predict(evaluator.predictor(weights.graphdef, weights.variables))
+    workdir = workdir.expanduser()
+    check_same(config, workdir)
+    folder = _folder(workdir, out, write_predictions)
+    test = ", ".join(config.data.test)
+    try:
+        weights = load_weights(config, workdir, kind)
+        evaluator = load_evaluator(config, devices.data_mesh())
+        predictions = evaluator.predict(evaluator.predictor(weights.graphdef, weights.variables))
+    except FloatingPointError as error:
+        checkpoint = workdir / "checkpoints" / kind / str(saved_step(workdir, kind))
+        raise FloatingPointError(
+            f"{checkpoint} is not evaluated on {test}: {error} Give another checkpoint, with "
+            "--checkpoint or --workdir."
+        ) from error
     tally = evaluator.score(predictions)
     written, text = report.conclude(
         config,
         evaluator,
         predictions,
         tally,
-        workdir,
+        folder,
         step=weights.step,
         checkpoint=kind,
-        baselines=weights.info["baselines"] or _mean_pose(config, evaluator),
+        baselines=weights.info.get("baselines") or _mean_pose(config, evaluator),
     )
-    if config.eval.hypotheses:
-        found = hypotheses.evaluate(config, evaluator, weights.graphdef, weights.variables)
-        hypotheses.conclude(config, evaluator, found, workdir)
-    if write_predictions and jax.process_index() == 0:
-        predictions.write(workdir / "predictions.npz")
-        written.append(workdir / "predictions.npz")
-    report.show(written, text)
+    try:
+        if config.eval.hypotheses:
+            found = hypotheses.evaluate(config, evaluator, weights.graphdef, weights.variables)
+            hypotheses.conclude(config, evaluator, found, folder)
+        if folder and write_predictions and jax.process_index() == 0:
+            path = folder / "predictions.npz"
+            with whole(path) as part, part.open("wb") as file:
+                predictions.write(file)
+            written.append(path)
+    finally:
+        report.show(written, text)
     return tally
+
+
+def _folder(
+    workdir: pathlib.Path, out: pathlib.Path | None, write_predictions: bool
+) -> pathlib.Path | None:
+    """Returns the folder of the files; None, with a line, if results can be printed alone."""
+    folder = out.expanduser() if out else workdir
+    try:
+        check_writable(folder, "--out" if out else "--workdir")
+    except PermissionError:
+        if out or write_predictions:
+            raise
+        if jax.process_index() == 0:
+            print(
+                f"warning: {workdir} is not writable: results are printed alone; for files give "
+                "--out=FOLDER.",
+                flush=True,
+            )
+        return None
+    return folder
 
 
 def _mean_pose(config: Experiment, evaluator: Evaluator) -> Mapping[str, Mapping[str, float]]:

@@ -2,7 +2,7 @@
 
 The order of events, which the code follows from top to bottom:
 
-1. Check the workdir.
+1. Check the workdir and lock it.
 2. Load the data, make the model.
 3. Resume the state that the workdir holds, or start.
 4. Score the baselines: the mean pose, and the model before training.
@@ -40,7 +40,7 @@ from repose_jax.training.setup import Run, setup
 from repose_jax.training.state import TrainState
 from repose_jax.training.step import batches, jit_steps
 from repose_jax.training.stored import find, start_from
-from repose_jax.training.workdir import check_workdir, write_config
+from repose_jax.training.workdir import check_workdir, owned, write_config
 
 Arrays = Mapping[str, jax.Array]
 
@@ -83,15 +83,17 @@ def train_and_evaluate(
 
     Raises:
         ValueError: an invalid configuration, or a workdir of another one.
-        OSError: a workdir that is not writable, or a dataset that is not prepared.
+        OSError: a workdir that is not writable or in use, a full disk, or a dataset that is not
+            prepared.
         FloatingPointError: the loss, its gradient or the test error is not finite; names the step
             and the last good checkpoint.
         Interrupted: SIGINT or SIGTERM; while it trains, the state is saved first.
     """
     with contextlib.ExitStack() as stack:
         stop = stack.enter_context(stop_signals())
-        # 1. Check the workdir.
+        # 1. Check the workdir and lock it.
         workdir = check_workdir(config, workdir)
+        lock = stack.enter_context(owned(workdir))
         start = config.init_from
         if start and saved_step(workdir) is None:
             find(start)  # raises if there is no such model
@@ -101,7 +103,7 @@ def train_and_evaluate(
             train_state = start_from(start, train_state)
         write_config(config, workdir)  # not that of an experiment that cannot start
         # 3. Resume or start.
-        checkpoints = stack.enter_context(contextlib.closing(Checkpoints(workdir)))
+        checkpoints = stack.enter_context(contextlib.closing(Checkpoints(workdir, lock)))
         train_state, info = resume(run, checkpoints, train_state, from_best)
         writer = stack.enter_context(metric_writer(workdir, train_state))
         # 4. Score the baselines.
@@ -129,9 +131,11 @@ def train_and_evaluate(
             checkpoint="latest",
             baselines=baselines,
         )
-        if writer:
-            written.append(draw(workdir, writer, written, run.last_step))
-        report.show(written, text)
+        try:
+            if writer:
+                written.append(draw(workdir, writer, written, run.last_step))
+        finally:
+            report.show(written, text)
     return tally
 
 
@@ -186,9 +190,7 @@ def train(
             saved, line = {"step": step, "epoch": epoch, **task.saved}, ""
             if ends:
                 stop.saves_after = "evaluation"
-                numbers = task.evaluate(train_state)
-                if not math.isfinite(numbers[task.score]):
-                    raise FloatingPointError(_diverged(task.score, numbers, step, checkpoints))
+                numbers = _evaluate(task, train_state, step, checkpoints)
                 if writer:
                     writer.write(step, "test", numbers)
                 line = f"epoch {epoch}, step {step}: {task.describe(numbers)}"
@@ -229,6 +231,8 @@ def resume(
         FileNotFoundError: the latest checkpoint is lost, though there is a best one.
         Damaged: the latest checkpoint is damaged, and the best one too, or there is none.
     """
+    if jax.process_index() == 0:
+        checkpoints.remove_unfinished()
     latest, best = checkpoints.path("latest"), checkpoints.path("best")
     info, first = None, "A new run"
     if best and not latest and not from_best:
@@ -255,6 +259,22 @@ def resume(
         first = f"Resuming after step {best.name} ({best})"
     _say(f"{first} in {checkpoints.directory.parent}:\n{run.describe(train_state)}")
     return train_state, info
+
+
+def _evaluate(
+    task: Task, train_state: TrainState, step: int, checkpoints: Checkpoints
+) -> dict[str, float]:
+    """Evaluates a state; raises a FloatingPointError if its score is not finite."""
+    try:
+        numbers = task.evaluate(train_state)
+        if not math.isfinite(numbers[task.score]):
+            raise FloatingPointError(f"the test {task.score} is {numbers[task.score]}.")
+    except FloatingPointError as error:
+        raise FloatingPointError(
+            f"Not finite after step {step}: {error} "
+            f"The last good checkpoint is {checkpoints.path('latest') or 'none'}. {_ADVICE}"
+        ) from error
+    return numbers
 
 
 def _best(
@@ -449,13 +469,6 @@ def _not_finite(run: Run, values: Mapping[str, float], at: int, checkpoints: Che
     return (
         f"Not finite at step {at}: {', '.join(bad)}. "
         f"Its batch was {examples.names_of(run.config, run.train, at - 1)}. "
-        f"The last good checkpoint is {checkpoints.path('latest') or 'none'}. {_ADVICE}"
-    )
-
-
-def _diverged(score: str, numbers: Mapping[str, float], step: int, checkpoints: Checkpoints) -> str:
-    return (
-        f"Not finite after step {step}: the test {score} is {numbers[score]}. "
         f"The last good checkpoint is {checkpoints.path('latest') or 'none'}. {_ADVICE}"
     )
 

@@ -41,7 +41,7 @@ from repose_jax.runtime.checkpoint import Checkpoints
 from repose_jax.torch_import import TENSOR_NAMES, convert
 from repose_jax.training import loop, state, step
 from repose_jax.training.setup import Run, setup
-from repose_jax.training.workdir import check_workdir, write_config, write_run
+from repose_jax.training.workdir import check_workdir, owned, write_config, write_run
 
 
 def pretrain(
@@ -66,7 +66,8 @@ def pretrain(
 
     Raises:
         ValueError: an invalid configuration, or a workdir of another one.
-        OSError: a workdir that is not writable, or a dataset that is not prepared.
+        OSError: a workdir that is not writable or in use, a full disk, or a dataset that is not
+            prepared.
         FloatingPointError: the loss or the test error is not finite.
         signals.Interrupted: SIGINT or SIGTERM; while it trains, the state is saved first.
     """
@@ -74,8 +75,9 @@ def pretrain(
     sizes = masked_config(config, **hidden)
     with contextlib.ExitStack() as stack:
         stop = stack.enter_context(signals.stop_signals())
-        # 1. Check the workdir.
+        # 1. Check the workdir and lock it.
         workdir = check_workdir(config, workdir)
+        lock = stack.enter_context(owned(workdir))
         # 2. Load the data, make the masked model.
         lifting, _ = setup(config)
         model = MaskedPoseModel(sizes, rngs=KeySequence(config.train.seed))
@@ -85,7 +87,7 @@ def pretrain(
         run = dataclasses.replace(lifting, graphdef=graphdef, objective=masked)
         write_config(config, workdir)
         # 3. Resume or start.
-        checkpoints = stack.enter_context(contextlib.closing(Checkpoints(workdir)))
+        checkpoints = stack.enter_context(contextlib.closing(Checkpoints(workdir, lock)))
         train_state, info = loop.resume(run, checkpoints, train_state, from_best)
         before = (info or {}).get("hidden", hidden)
         if before != hidden:

@@ -1,5 +1,6 @@
 """The folder of a run: its configuration and its weights."""
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -19,6 +20,8 @@ from repose_jax.evaluation.predict import Variables
 from repose_jax.models.lifter import Lifter
 from repose_jax.runtime import devices, folders
 from repose_jax.runtime.checkpoint import Checkpoints, check_path
+from repose_jax.runtime.lock import Lock
+from repose_jax.runtime.whole_file import whole
 from repose_jax.training.setup import initial_state
 
 # Settings that may change between two runs in one workdir: of duration, intervals, folders of data,
@@ -58,27 +61,65 @@ def check_workdir(config: Experiment, workdir: pathlib.Path) -> pathlib.Path:
     """
     workdir = folders.expand(workdir)
     check_path(workdir)
-    existing = next(path for path in (workdir, *workdir.absolute().parents) if path.exists())
+    check_writable(workdir, "--workdir")
+    if (workdir / "config.json").exists():
+        check_same(config, workdir)
+    return workdir
+
+
+def check_writable(folder: pathlib.Path, option: str) -> None:
+    """Refuses a folder in which no file can be made.
+
+    Args:
+        folder: it need not exist.
+        option: its name on the command line.
+
+    Raises:
+        NotADirectoryError: it is a file, or inside of one.
+        PermissionError: it is not writable, or not to be made.
+    """
+    existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     if not existing.is_dir():
-        raise NotADirectoryError(f"--workdir is {workdir}, but {existing} is a file.")
+        raise NotADirectoryError(f"{option} is {folder}, but {existing} is a file.")
     if not os.access(existing, os.W_OK | os.X_OK):
         raise PermissionError(
-            f"--workdir is {workdir}, but {existing} is not writable; give another folder."
+            f"{option} is {folder}, but {existing} is not writable; give another folder."
         )
-    if (workdir / "config.json").exists():
-        found = read_config(workdir)
-        differing = [
-            f"  config.{where}: {old!r} there, {new!r} now"
-            for where, old, new in _differences(_comparable(found), _comparable(config))
-            if where not in MAY_CHANGE
-        ]
-        if differing:
-            raise ValueError(
-                f"{workdir} belongs to another configuration:\n"
-                + "\n".join(differing)
-                + "\nGive another --workdir, or the same configuration to resume."
-            )
-    return workdir
+
+
+def check_same(config: Experiment, workdir: pathlib.Path) -> None:
+    """Refuses the workdir of another configuration.
+
+    Raises:
+        FileNotFoundError: it holds no run.
+        ValueError: its configuration is another, or is damaged; names what differs.
+    """
+    found = read_config(workdir)
+    differing = [
+        f"  config.{where}: {old!r} there, {new!r} now"
+        for where, old, new in _differences(_comparable(found), _comparable(config))
+        if where not in MAY_CHANGE
+    ]
+    if differing:
+        raise ValueError(
+            f"{workdir} belongs to another configuration:\n"
+            + "\n".join(differing)
+            + "\nGive another --workdir, or the same configuration to resume."
+        )
+
+
+@contextlib.contextmanager
+def owned(workdir: pathlib.Path) -> Iterator[Lock | None]:
+    """Holds the lock of a workdir, which is made if it is missing.
+
+    Of several processes of a run the first one holds it; the others get None.
+
+    Raises:
+        OSError: another run has it; names its machine and process.
+    """
+    lock = devices.on_first_process(lambda: Lock(workdir))
+    with lock or contextlib.nullcontext():
+        yield lock
 
 
 def write_config(config: Experiment, workdir: pathlib.Path) -> None:
@@ -89,9 +130,8 @@ def write_config(config: Experiment, workdir: pathlib.Path) -> None:
     text = json.dumps(content, indent=2) + "\n"
     if jax.process_index() == 0 and not (path.exists() and path.read_text("utf-8") == text):
         workdir.mkdir(parents=True, exist_ok=True)
-        written = path.with_suffix(".json.new")
-        written.write_text(text, encoding="utf-8")
-        os.replace(written, path)  # at once: a run that is killed here leaves no half of it
+        with whole(path) as part:
+            part.write_text(text, encoding="utf-8")
 
 
 def read_config(workdir: pathlib.Path) -> Experiment:
@@ -189,6 +229,7 @@ def load_weights(config: Experiment, workdir: pathlib.Path, kind: str) -> Weight
 
     Raises:
         FileNotFoundError: there is no checkpoint of that kind.
+        FloatingPointError: it holds NaN or infinity.
     """
     graphdef, params, stats = nnx.split(abstract_model(config), nnx.Param, nnx.BatchStat)
     average = config.optim.ema > 0

@@ -205,3 +205,9 @@ def test_incomparable_runs_are_refused_in_one_line(runs, tmp_path, capsys):
     for text in ("{}", "[" * 100_000, '{"results": {"all": {"all": {"mpjpe": 1e999}}}}'):
         path.write_text(text)
         assert f"{path} is not readable as a run" in refusal(capsys, base)
+
+
+def test_a_run_that_diverged_has_no_place_in_a_table(tmp_path):
+    write(tmp_path / "run", None)
+    with pytest.raises(ValueError, match=r"run/evaluation\.json: the mpjpe is .* has diverged"):
+        compare.read(tmp_path / "run")

@@ -7,10 +7,12 @@ import signal
 import pytest
 from small_run import assert_close, records, restore
 
+from repose_jax.runtime import lock
 from repose_jax.runtime.checkpoint import KINDS, Checkpoints
 from repose_jax.runtime.signals import Interrupted
 from repose_jax.training import loop
 from repose_jax.training.setup import setup
+from tests.faults import kills
 
 
 class Killed(BaseException):
@@ -54,6 +56,32 @@ def test_a_best_state_whose_save_was_killed_is_saved_from_the_latest(trained, tm
     assert saved_steps(workdir) == {"latest": 6, "best": 6}
     _, like = setup(trained.config)
     assert_close(restore(workdir, like, "best"), restore(trained.workdir, like, "best"))
+
+
+def test_a_second_run_in_one_workdir_is_refused_before_it_loads_anything(
+    trained, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(lock, "_GRACE", 0.0)
+    workdir = shutil.copytree(trained.workdir, tmp_path / "copy")
+    monkeypatch.setattr(loop, "setup", None)
+    with (
+        lock.Lock(workdir),
+        pytest.raises(OSError, match=f"copy is in use by process {os.getpid()} on "),
+    ):
+        loop.train_and_evaluate(trained.config, workdir)
+
+
+def test_a_resume_removes_what_the_killed_process_left_half_written(trained, tmp_path):
+    workdir = shutil.copytree(trained.workdir, tmp_path / "copy")
+    (workdir / "checkpoints" / "best" / "8.orbax-checkpoint-tmp" / "state").mkdir(parents=True)
+    loop.train_and_evaluate(trained.config, workdir)
+    assert [path.name for path in (workdir / "checkpoints" / "best").iterdir()] == ["6"]
+    assert not (workdir / ".lock").exists()
+
+
+@pytest.mark.slow
+def test_random_kills_lose_nothing():
+    assert kills.main(["--tries=3", "--terms=1"]) == 0
 
 
 @pytest.mark.slow

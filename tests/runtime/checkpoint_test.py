@@ -10,6 +10,7 @@ import pytest
 
 from repose_jax import models
 from repose_jax.runtime import checkpoint, devices
+from repose_jax.runtime.lock import Lock
 from repose_jax.training import optim, state
 
 
@@ -111,6 +112,52 @@ def test_a_checkpoint_that_was_being_written_when_the_run_was_killed_is_ignored(
     checkpoints.save("latest", 10, states()[1], {"step": 10})
     assert checkpoints.path("latest") == kept.with_name("10")
     checkpoints.close()
+
+
+def test_what_a_killed_process_left_half_written_is_removed(copy):
+    folder = copy / "checkpoints" / "latest"
+    for name in ("40.orbax-checkpoint-tmp", "40.orbax-checkpoint-tmp-17"):
+        (folder / name / "state.orbax-checkpoint-tmp").mkdir(parents=True)
+    checkpoints = checkpoint.Checkpoints(copy)
+    checkpoints.remove_unfinished()
+    assert [path.name for path in folder.iterdir()] == ["30"]
+    assert_equal(checkpoints.restore("latest", PLAIN), plain_plus(1))
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_state_that_is_not_finite_is_not_saved(value, copy):
+    checkpoints = checkpoint.Checkpoints(copy)
+    state = plain_plus(2)
+    state["weight"][3] = value
+    with pytest.raises(FloatingPointError, match="weight is NaN or infinite") as error:
+        checkpoints.save("latest", 40, state, {"step": 40})
+    assert f"The last good checkpoint is {copy}/checkpoints/latest/30." in str(error.value)
+    checkpoints.close()
+    assert_equal(read(copy), plain_plus(1))
+
+
+def test_a_checkpoint_that_is_not_finite_is_refused(tmp_path, monkeypatch):
+    checkpoints = checkpoint.Checkpoints(tmp_path)
+    with monkeypatch.context() as patch:  # as an earlier version would have
+        patch.setattr(checkpoint, "_not_finite", lambda tree: "")
+        checkpoints.save("latest", 5, PLAIN | {"weight": PLAIN["weight"] * np.nan}, {"step": 5})
+    with pytest.raises(FloatingPointError, match="latest/5 is not finite: weight is NaN or"):
+        checkpoints.restore("latest", PLAIN)
+    with pytest.raises(FloatingPointError, match="latest/5 is not finite: weight is NaN or"):
+        checkpoints.restore_part("latest", {"weight": PLAIN["weight"]})
+    assert_equal(
+        checkpoints.restore_part("latest", {"counts": PLAIN["counts"]}), {"counts": PLAIN["counts"]}
+    )
+    checkpoints.close()
+
+
+def test_nothing_is_saved_after_another_process_has_taken_over(tmp_path):
+    with Lock(tmp_path) as lock:
+        checkpoints = checkpoint.Checkpoints(tmp_path, lock)
+        (tmp_path / ".lock").write_text("another's")
+        with pytest.raises(OSError, match="was taken over by another process"):
+            checkpoints.save("latest", 5, PLAIN, {"step": 5})
+    assert checkpoints.path("latest") is None
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 import jax
 import numpy as np
 import pytest
+from jax.experimental import multihost_utils
 
 from repose_jax.runtime import devices
 
@@ -44,3 +45,24 @@ def test_replicated_arrays_are_whole_on_every_device():
     assert len(x.addressable_shards) == 8
     for shard in x.addressable_shards:
         np.testing.assert_array_equal(shard.data, np.arange(3))
+
+
+def test_what_fails_on_the_first_process_fails_on_all(monkeypatch):
+    def fail() -> None:
+        raise OSError("no spâce")
+
+    sent = []
+    monkeypatch.setattr(jax, "process_count", lambda: 2)
+    monkeypatch.setattr(
+        multihost_utils, "broadcast_one_to_all", lambda text: sent[0] if sent else text
+    )
+    with pytest.raises(OSError, match="^no spâce$"):
+        devices.on_first_process(fail)
+    assert devices.on_first_process(lambda: 3) == 3
+    encoded = "no spâce".encode()
+    sent.append(np.pad(np.frombuffer(encoded, np.uint8), (0, 1000 - len(encoded))))
+    monkeypatch.setattr(jax, "process_index", lambda: 1)
+    with pytest.raises(OSError, match="^no spâce$"):
+        devices.on_first_process(lambda: pytest.fail("ran on the second"))
+    sent[0] = np.zeros(1000, np.uint8)
+    assert devices.on_first_process(lambda: pytest.fail("ran on the second")) is None

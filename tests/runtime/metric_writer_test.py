@@ -1,5 +1,6 @@
 import json
 import math
+import threading
 
 import pytest
 from PIL import Image
@@ -59,12 +60,34 @@ def test_a_line_that_a_killed_run_did_not_finish_is_removed(tmp_path):
 @pytest.mark.parametrize(
     "damaged", [b"\xff", b'{"step": 3}\xfe', b"[]", b"3", b'{"split": "train"}', b'{"step": "x"}']
 )
-def test_a_damaged_line_is_removed(damaged, tmp_path):
+def test_a_damaged_line_is_left_out_with_a_warning_that_names_it(damaged, tmp_path, capsys):
     write(tmp_path, range(2))
     with (tmp_path / "metrics.jsonl").open("ab") as file:
         file.write(damaged + b"\n")
     write(tmp_path, [2], resumed_step=1)
     assert [record["step"] for record in records(tmp_path)] == [0, 1, 2]
+    printed = capsys.readouterr().out
+    assert printed == f"warning: {tmp_path}/metrics.jsonl: line 3 is damaged and left out.\n"
+
+
+def test_one_warning_names_some_of_many_damaged_lines(tmp_path, capsys):
+    (tmp_path / "metrics.jsonl").write_text("x\n" * 9)
+    assert read_records(tmp_path) == []
+    assert ": lines 1, 2, 3, 4, 5 and 4 more are damaged" in capsys.readouterr().out
+
+
+def test_a_killed_runs_last_line_needs_no_warning(tmp_path, capsys):
+    (tmp_path / "metrics.jsonl").write_text('{"step": 1}\n{"step": 2')
+    assert read_records(tmp_path) == [{"step": 1}]
+    assert capsys.readouterr().out == ""
+
+
+def test_nothing_is_written_by_another_thread(tmp_path):
+    before = threading.active_count()
+    writer = MetricWriter(tmp_path)
+    writer.write(0, "train", {"loss": 1.0})
+    assert threading.active_count() == before
+    writer.close()
 
 
 def test_tensorboard_gets_the_same_values(tmp_path):

@@ -1,5 +1,7 @@
 import dataclasses
+import errno
 import json
+import os
 import shutil
 
 import numpy as np
@@ -8,6 +10,9 @@ import small_data
 from small_run import records
 
 from repose_jax import models
+from repose_jax.evaluation import predict as predict_module
+from repose_jax.evaluation import report
+from repose_jax.runtime import checkpoint
 from repose_jax.training import loop
 from repose_jax.training.evaluate_checkpoint import evaluate_checkpoint
 from repose_jax.training.workdir import write_run
@@ -136,3 +141,79 @@ def test_evaluation_leaves_the_configuration_alone(copy, data_dir):
 def test_a_workdir_without_a_run_cannot_be_evaluated(kind, trained, tmp_path):
     with pytest.raises(FileNotFoundError, match="holds no run"):
         evaluate_checkpoint(trained.config, tmp_path, kind)
+
+
+def forbid_writing(monkeypatch, *folders) -> None:
+    """Makes folders read-only; root may write in any other way."""
+    access = os.access
+    monkeypatch.setattr(os, "access", lambda path, mode: path not in folders and access(path, mode))
+
+
+def files(folder) -> dict[str, int]:
+    return {str(path): path.stat().st_mtime_ns for path in folder.rglob("*")}
+
+
+def test_of_a_workdir_that_is_not_writable_the_results_are_printed(
+    trained, copy, capsys, monkeypatch
+):
+    forbid_writing(monkeypatch, copy)
+    before = files(copy)
+    tally = evaluate_checkpoint(trained.config, copy, "best")
+    printed = capsys.readouterr().out
+    first, *_ = printed.splitlines()
+    assert first == (
+        f"warning: {copy} is not writable: results are printed alone; for files give --out=FOLDER."
+    )
+    assert f"{tally.mean('mpjpe'):.2f}" in printed
+    assert "Written" not in printed
+    assert files(copy) == before
+    with pytest.raises(PermissionError, match=f"{copy} is not writable"):
+        evaluate_checkpoint(trained.config, copy, "best", write_predictions=True)
+
+
+def test_results_go_to_the_folder_that_is_given(trained, copy, tmp_path, monkeypatch):
+    forbid_writing(monkeypatch, copy)
+    before, out = files(copy), tmp_path / "results" / "run"
+    evaluate_checkpoint(trained.config, copy, "best", out=out, write_predictions=True)
+    names = {path.name for path in out.iterdir()}
+    assert names >= {"evaluation.json", "evaluation.csv", "predictions.npz", "pictures"}
+    assert files(copy) == before
+    forbid_writing(monkeypatch, out)
+    with pytest.raises(PermissionError, match=r"--out is .*run, but .*run is not writable"):
+        evaluate_checkpoint(trained.config, copy, "best", out=out)
+
+
+def test_results_that_cannot_be_written_are_printed(trained, copy, capsys, monkeypatch):
+    def write(*args):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(report, "write", write)
+    with pytest.raises(OSError, match=r"copy is not written: no space left on device \("):
+        evaluate_checkpoint(trained.config, copy, "latest")
+    assert rows(capsys.readouterr().out) == rows(trained.printed)
+
+
+def test_predictions_that_are_not_finite_are_refused_with_the_checkpoint_and_the_split(
+    trained, copy, monkeypatch
+):
+    before = (copy / "evaluation.json").read_text()
+    predict = predict_module.predict_frames
+
+    def predict_nan(*args, **kwargs):
+        frames = predict(*args, **kwargs)
+        frames[20:22] = np.nan
+        return frames
+
+    monkeypatch.setattr(predict_module, "predict_frames", predict_nan)
+    with pytest.raises(FloatingPointError, match="The predictions of 2 of 64 frames") as error:
+        evaluate_checkpoint(trained.config, copy, "best")
+    (line,) = str(error.value).splitlines()
+    assert line.startswith(f"{copy}/checkpoints/best/6 is not evaluated on small/30fps:test: ")
+    assert "first in test1/view0." in line
+    assert (copy / "evaluation.json").read_text() == before
+
+
+def test_parameters_that_are_not_finite_are_refused(trained, copy, monkeypatch):
+    monkeypatch.setattr(checkpoint, "_not_finite", lambda tree: "ema.head.bias is NaN or infinite")
+    with pytest.raises(FloatingPointError, match=r"best/6 is not finite: ema\.head\.bias is NaN"):
+        evaluate_checkpoint(trained.config, copy, "best")
