@@ -13,7 +13,7 @@ import json
 import os
 import pathlib
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 
 import jax
@@ -141,11 +141,9 @@ class Checkpoints:
         Raises:
             Damaged: they are not readable.
         """
-        path = self.path(kind)
-        if path is None:
-            return None
-        info = _info(path)
-        info.pop("checksums", None)
+        info = self._newest(kind, _info)
+        if info:
+            info.pop("checksums", None)
         return info
 
     def restore(self, kind: str, like: T) -> T:
@@ -177,33 +175,20 @@ class Checkpoints:
         return self._read(kind, like, whole=False)
 
     def _read(self, kind: str, like: T, *, whole: bool) -> T:
-        path = self.path(kind)
-        if path is None:
+        found = self._newest(kind, functools.partial(_restore, like=like, whole=whole))
+        if found is None:
             raise FileNotFoundError(f"There is no checkpoint in {self.directory / kind}.")
-        sums = _info(path).get("checksums", {})  # those of earlier versions have none
-        with _reading(path):
-            tree = ocp.PyTreeCheckpointHandler().metadata(_LiteralPath(path / "state")).tree
-            if lost := sums.keys() - _by_name(tree).keys():
-                raise Damaged(f"{_some(lost)} missing")
-        leaves = _match(path, tree, like, whole=whole)
-        if whole:
-            saved = [leaves[name] for name in _by_name(tree)]
-            item = jax.tree.unflatten(jax.tree.structure(tree), saved)
-        else:
-            item = _nested(tree, leaves)
-        args = ocp.args.PyTreeRestore(
-            item,
-            restore_args=ocp.checkpoint_utils.construct_restore_args(item),
-            partial_restore=not whole,
-        )
-        with _reading(path), ocp.PyTreeCheckpointer() as checkpointer:
-            found = _by_name(checkpointer.restore(_LiteralPath(path / "state"), args=args))
-            differing = [n for n in leaves if n in sums and not _is_same(found[n], sums[n])]
-            if differing:
-                raise Damaged(f"{_some(differing)} not as saved")
-        if bad := _not_finite(found):
-            raise FloatingPointError(f"The checkpoint {path} is not finite: {bad}.")
-        return jax.tree.unflatten(jax.tree.structure(like), [found[name] for name in leaves])
+        return found
+
+    def _newest(self, kind: str, read: Callable[[pathlib.Path], T]) -> T | None:
+        """Reads the newest checkpoint of a kind; another if a running training replaces it."""
+        while path := self.path(kind):
+            try:
+                return read(path)
+            except Damaged:
+                if self.path(kind) in (path, None):
+                    raise
+        return None
 
     def path(self, kind: str) -> pathlib.Path | None:
         """Returns the folder of the newest checkpoint of a kind, or None."""
@@ -269,6 +254,34 @@ def _reading(path: pathlib.Path) -> Iterator[None]:
         (line, *_) = str(error).strip().splitlines() or [""]
         kind = "" if isinstance(error, Damaged) else f"{type(error).__name__}: "
         raise Damaged(f"The checkpoint {path} is damaged ({kind}{line[:200]}).") from error
+
+
+def _restore(path: pathlib.Path, like: T, *, whole: bool) -> T:
+    """Reads the state of a checkpoint into the structure of `like`, or a part of it."""
+    sums = _info(path).get("checksums", {})  # those of earlier versions have none
+    with _reading(path):
+        tree = ocp.PyTreeCheckpointHandler().metadata(_LiteralPath(path / "state")).tree
+        if lost := sums.keys() - _by_name(tree).keys():
+            raise Damaged(f"{_some(lost)} missing")
+    leaves = _match(path, tree, like, whole=whole)
+    if whole:
+        saved = [leaves[name] for name in _by_name(tree)]
+        item = jax.tree.unflatten(jax.tree.structure(tree), saved)
+    else:
+        item = _nested(tree, leaves)
+    args = ocp.args.PyTreeRestore(
+        item,
+        restore_args=ocp.checkpoint_utils.construct_restore_args(item),
+        partial_restore=not whole,
+    )
+    with _reading(path), ocp.PyTreeCheckpointer() as checkpointer:
+        found = _by_name(checkpointer.restore(_LiteralPath(path / "state"), args=args))
+        differing = [n for n in leaves if n in sums and not _is_same(found[n], sums[n])]
+        if differing:
+            raise Damaged(f"{_some(differing)} not as saved")
+    if bad := _not_finite(found):
+        raise FloatingPointError(f"The checkpoint {path} is not finite: {bad}.")
+    return jax.tree.unflatten(jax.tree.structure(like), [found[name] for name in leaves])
 
 
 def _info(path: pathlib.Path) -> dict[str, Any]:

@@ -11,10 +11,11 @@ import numpy as np
 from PIL import Image
 from tensorboardX import summary
 from tensorboardX.event_file_writer import EventsWriter
-from tensorboardX.proto.event_pb2 import Event, SessionLog
+from tensorboardX.proto import event_pb2
 
 from repose_jax.runtime.whole_file import whole, writing
 
+_PROTO: Any = event_pb2  # whose classes are made on import
 _FLUSH = 60.0  # seconds between two writes of buffered events
 
 
@@ -71,7 +72,8 @@ class MetricWriter:
             self._board = EventsWriter(str(self._board_path / "events"))
         self._flushed = time.monotonic()
         if resumed_step:  # TensorBoard forgets what follows, too
-            start = SessionLog(status=SessionLog.SessionStatus.START)
+            log = _PROTO.SessionLog
+            start = log(status=log.SessionStatus.START)
             self._add(resumed_step + 1, session_log=start)
 
     def write(self, step: int, split: str, values: Mapping[str, float]) -> None:
@@ -103,7 +105,7 @@ class MetricWriter:
 
     def _add(self, step: int, **content: Any) -> None:
         with writing(self._board_path):
-            self._board.write_event(Event(step=step, wall_time=time.time(), **content))
+            self._board.write_event(_PROTO.Event(step=step, wall_time=time.time(), **content))
             if time.monotonic() - self._flushed > _FLUSH:
                 self._board.flush()
                 self._flushed = time.monotonic()

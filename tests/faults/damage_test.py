@@ -55,3 +55,21 @@ def test_a_damaged_best_checkpoint_is_set_aside(trained, copy, capsys):
     assert f"moved to {copy}/checkpoints/damaged/best_6." in capsys.readouterr().out
     _, like = setup(trained.config)
     assert_close(restore(copy, like, "best"), restore(trained.workdir, like, "best"))
+
+
+@pytest.mark.parametrize("content", ["", "{", "\udcff"])
+def test_a_damaged_configuration_ends_a_resume_in_one_line_with_its_path(content, trained, copy):
+    (copy / "config.json").write_bytes(content.encode(errors="surrogateescape"))
+    with pytest.raises(ValueError, match="is not the configuration of a run") as error:
+        loop.train_and_evaluate(trained.config, copy)
+    (line,) = str(error.value).splitlines()
+    assert line.startswith(f"{copy}/config.json ")
+
+
+def test_a_damaged_line_of_the_log_does_not_stop_a_resume(trained, copy, capsys):
+    lines = (copy / "metrics.jsonl").read_bytes().splitlines(keepends=True)
+    (copy / "metrics.jsonl").write_bytes(b"".join([lines[0], b"\xff", *lines[1:]]))
+    loop.train_and_evaluate(trained.config, copy)
+    warning = f"warning: {copy}/metrics.jsonl: line 2 is damaged and left out."
+    assert capsys.readouterr().out.count(warning) == 1
+    assert records(copy) == records(trained.workdir)[:1] + records(trained.workdir)[2:]

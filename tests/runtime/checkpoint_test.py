@@ -124,6 +124,18 @@ def test_what_a_killed_process_left_half_written_is_removed(copy):
     assert_equal(checkpoints.restore("latest", PLAIN), plain_plus(1))
 
 
+def test_a_checkpoint_that_a_running_training_replaces_is_read_again(copy, monkeypatch):
+    read_info = checkpoint._info
+
+    def replaced(path):
+        if path.name == "30":
+            path.rename(path.with_name("40"))
+        return read_info(path)
+
+    monkeypatch.setattr(checkpoint, "_info", replaced)
+    assert_equal(read(copy), plain_plus(1))
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_a_state_that_is_not_finite_is_not_saved(value, copy):
     checkpoints = checkpoint.Checkpoints(copy)
