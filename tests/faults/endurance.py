@@ -3,8 +3,9 @@
     python -m tests.faults.endurance --minutes=60 --out=endurance.jsonl
 
 Every few seconds a thread writes the memory, open files, threads, child processes, compiled
-programs and arrays of the process. At the end the medians of the second and of the last quarter are
-compared: they have to be the same, the memory to 3 %.
+programs and arrays of the process. At the end what it holds at least in the second and in the last
+quarter is compared: between two saves. That has to be the same; the memory to 3 %, and the threads
+to 10 %, because the pools of the libraries start theirs when they are first busy.
 """
 
 import argparse
@@ -12,7 +13,6 @@ import json
 import os
 import pathlib
 import signal
-import statistics
 import sys
 import tempfile
 import threading
@@ -21,7 +21,7 @@ from collections.abc import Sequence
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))  # the modules of the tests
 
-MAY_GROW = {"memory_mb": 0.03}  # of it; nothing else may
+MAY_GROW = {"memory_mb": 0.03, "threads": 0.1}  # by this share; nothing else may
 
 
 def sample() -> dict[str, float]:
@@ -54,9 +54,9 @@ def watch(minutes: float, every: float, out: pathlib.Path) -> list[dict[str, flo
     return samples
 
 
-def medians(samples: Sequence[dict[str, float]]) -> dict[str, float]:
-    """The median of each number."""
-    return {key: statistics.median(s[key] for s in samples) for key in samples[0]}
+def least(samples: Sequence[dict[str, float]]) -> dict[str, float]:
+    """The minimum of each number."""
+    return {key: min(sample[key] for sample in samples) for key in samples[0]}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -90,7 +90,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             steps = max(int(p.name) for p in folder.glob("run/checkpoints/latest/*"))
         watching.join()
     quarter = len(samples) // 4
-    before, after = medians(samples[quarter : 2 * quarter]), medians(samples[-quarter:])
+    before, after = least(samples[quarter : 2 * quarter]), least(samples[-quarter:])
     grown = [
         key
         for key in before
