@@ -54,7 +54,6 @@ def read(path: pathlib.Path) -> Detections:
     values: dict[str, Any] = {name: np.asarray(file[name]) for name in _ARRAYS}
     if any(array.dtype.kind not in "fiu" for array in values.values()):
         raise ValueError(f"{path}: damaged: its arrays are not all of numbers.")
-    lists = {name: tuple(map(str, np.ravel(file[name]))) for name in _LISTS}
     rows, frames = values["frame"].size, values["time_s"].size
     shapes = dict.fromkeys(_ARRAYS, (rows,)) | {
         "keypoints": (rows, HUMAN36M.size, 2),
@@ -78,5 +77,6 @@ def read(path: pathlib.Path) -> Detections:
     known = size_of(*size.tolist()) if len(size) == 2 else None
     if not plausible or (len(size) and known is None):
         raise ValueError(f"{path}: damaged: it has values that no detections have.")
-    texts = {name: str(file[name]) for name in _TEXTS}
-    return Detections(**values, **texts, **lists, image_size=known)
+    values |= {name: str(file[name]) for name in _TEXTS}
+    values |= {name: tuple(map(str, np.ravel(file[name]))) for name in _LISTS}
+    return Detections(**values, image_size=known)
