@@ -2,6 +2,7 @@
 
 import pathlib
 from collections.abc import Mapping
+from typing import Any
 
 import jax
 
@@ -68,7 +69,8 @@ def evaluate_checkpoint(
     )
     try:
         if config.eval.hypotheses:
-            found = hypotheses.evaluate(config, evaluator, weights.graphdef, weights.variables)
+            graphdef: Any = weights.graphdef  # of D3DP, as the configuration was checked
+            found = hypotheses.evaluate(config, evaluator, graphdef, weights.variables)
             hypotheses.conclude(config, evaluator, found, folder)
         if folder and write_predictions and jax.process_index() == 0:
             path = folder / "predictions.npz"
