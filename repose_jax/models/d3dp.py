@@ -85,8 +85,8 @@ class D3dp(Mixste):
         hypotheses = noisy_poses.shape[1]
         joints = jnp.repeat(keypoints, hypotheses, axis=0)
         noisy = noisy_poses.reshape(joints.shape[0], *noisy_poses.shape[2:])
-        at = jnp.asarray(_step_embeddings(config.width))[step]
-        at = self.step_out(kernels.gelu(self.step_hidden(at)))
+        at = self.step_hidden(_step_embedding(step, config.width))
+        at = self.step_out(kernels.gelu(at))
         at = jnp.repeat(at, hypotheses, axis=0)[:, None, None]
         tokens = self.embed(jnp.concatenate([joints, noisy], axis=-1)) + at
         return self._lift(tokens, key).reshape(noisy_poses.shape)
@@ -161,9 +161,9 @@ def clip_noise(
     return noise
 
 
-def _step_embeddings(width: int) -> Float[np.ndarray, "1000 width"]:
-    """Returns sines and cosines of every step, in float32 as the authors compute them."""
+def _step_embedding(step: Int[Array, " b"], width: int) -> Float[Array, "b width"]:
+    """Returns sines and cosines of steps, from the rate 1 down to 1 / 10,000."""
     half = width // 2
     rates = np.exp(np.arange(half, dtype=np.float32) * np.float32(-np.log(10_000) / (half - 1)))
-    angles = np.arange(diffusion.STEPS, dtype=np.float32)[:, None] * rates
-    return np.concatenate([np.sin(angles), np.cos(angles)], axis=1)
+    angles = step[:, None].astype(jnp.float32) * rates
+    return jnp.concatenate([jnp.sin(angles), jnp.cos(angles)], axis=1)
