@@ -27,7 +27,7 @@ SIZES = {
     "filter_widths": (3, 3),
 }
 DROPPED = {"semgcn": ("neck",)}
-OTHER = {"mhformer": {"depth": 2}, "stcformer": {"width": 16}}
+OTHER = {"mhformer": {"depth": 2}, "stcformer": {"width": 16}, "d3dp": {"width": 12}}
 
 
 def contents(
