@@ -116,7 +116,7 @@ def draw(path: pathlib.Path, results: Mapping[str, Any]) -> None:
         ]
         for name, found in results.items()
     }
-    charts.lines(path, lines, head="Test error, MPJPE in mm", x="training, s of one core")
+    charts.lines(path, {"Test error, MPJPE in mm": lines}, x="training, s of one core")
 
 
 def main() -> None:

@@ -31,7 +31,7 @@ def sweep(
     fails or diverges.
 
     Args:
-        settings: name to (config with variants, overrides).
+        settings: name to (config with variants, overrides); "{seed}" in these is the seed.
         seeds: 0 to `seeds - 1`, the seed outermost, so that an interrupted sweep is balanced.
         out: folder of the workdirs.
         extra: overrides for all.
@@ -41,11 +41,14 @@ def sweep(
     """
     jobs = {
         out / f"{name.replace(' ', '_')}_seed{seed}": [
-            f"--config={config}", *overrides, *extra, f"--config.train.seed={seed}"
+            f"--config={config}",
+            *(flag.replace("{seed}", str(seed)) for flag in overrides),
+            *extra,
+            f"--config.train.seed={seed}",
         ]
         for seed in range(seeds)
         for name, (config, overrides) in settings.items()
-    }  # fmt: skip
+    }
     unfinished = [workdir for workdir, flags in jobs.items() if not _is_finished(workdir, flags)]
     for workdir in unfinished:
         command = [sys.executable, "-m", "repose_jax", "train", f"--workdir={workdir}"]

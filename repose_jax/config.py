@@ -41,8 +41,12 @@ EQUATION_4 = Frozen({"mpjpe": 1.0, "spatial_depth": 1.0, "temporal_depth": 1.0})
 """Weights of the losses in equation 4 of the paper, which leaves λ_S and λ_T open."""
 LOGISTIC = "spatial_order", "temporal_order"
 """The relational losses with a temperature."""
-RELATIONAL = ("spatial_depth", "temporal_depth", *LOGISTIC)
-"""The losses that `objective.reduction` and `objective.learn_weights` apply to."""
+HINGE = "spatial_depth", "temporal_depth"
+"""The relational losses of the paper, and with a margin."""
+RELATIONAL = (*HINGE, *LOGISTIC, "spatial_difference", "temporal_difference")
+"""The losses of pairs, to which all of `objective` but `weights` applies."""
+REDUCTIONS = "mean", "sum", "ordered"
+PAIRS = "all", "occluded"
 TAU = 0.05
 """Temperature of the logistic losses: metres, or half widths of the image for 2.5D labels."""
 UNITS = {"metres": 1e-3, "millimetres": 1.0, "1024mm": 1 / 1024}
@@ -261,15 +265,28 @@ class ObjectiveConfig:
     Attributes:
         weights: loss name to weight, at least 0; see `repose_jax.objectives.losses`.
         learn_weights: learn the weights of the relational losses together with the model.
-        reduction: "mean" over pairs as in the paper's algorithms, or "sum" as in its equations.
-        tau: temperature of `spatial_order` and `temporal_order`, in metres, also for a model that
-            predicts millimetres; in half widths of the image for 2.5D labels.
+        reduction: "mean" over all pairs as in the paper's algorithms, "sum" as in its equations, or
+            the mean over the "ordered" pairs, those that `pairs` and `closest` leave.
+        tau: temperature of `spatial_order` and `temporal_order`. This and the other lengths are in
+            metres, also for a model that predicts millimetres; in half widths of the image for
+            2.5D labels.
+        tau_by_joint: a larger temperature for joints whose depth is less certain.
+        learn_tau: learn the temperature together with the model.
+        margin: gap that `spatial_depth` and `temporal_depth` want between two depths, at most the
+            true one.
+        closest: true gap of depth up to which a pair does not count.
+        pairs: "all", or those of which at least one joint is "occluded".
     """
 
-    weights: Mapping[str, float] = setting(EQUATION_4, WEIGHTS)
+    weights: Mapping[str, float | int] = setting(EQUATION_4, WEIGHTS)
     learn_weights: bool = setting(False, FLAG)
-    reduction: str = setting("mean", choice("mean", "sum"))
+    reduction: str = setting("mean", choice(*REDUCTIONS))
     tau: float = setting(TAU, POSITIVE)
+    tau_by_joint: bool = setting(False, FLAG)
+    learn_tau: bool = setting(False, FLAG)
+    margin: float = setting(0.0, NOT_NEGATIVE)
+    closest: float = setting(0.0, NOT_NEGATIVE)
+    pairs: str = setting("all", choice(*PAIRS))
 
     def __post_init__(self):
         _check(self, "config.objective")

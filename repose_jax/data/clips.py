@@ -315,6 +315,11 @@ def gather(clips: Clips, index: Int[np.ndarray, " b"]) -> dict[str, np.ndarray]:
     return {"inputs": model_inputs(clips, index), "targets": targets, "mask": mask}
 
 
+def occluded(clips: Clips, index: Int[np.ndarray, " b"]) -> Bool[np.ndarray, "b n j"]:
+    """Returns which joints of clips and their context are known to be occluded."""
+    return clips.sequences.visibility[rows(clips, index, clips.context)] == 0
+
+
 def model_inputs(clips: Clips, index: Int[np.ndarray, " b"]) -> Float[np.ndarray, "b n j c"]:
     """Returns the inputs of a model for clips with the context around them.
 
@@ -365,6 +370,7 @@ def train_batch(
     step: int,
     flip_share: float = 0.5,
     rows: slice = slice(None),
+    with_occluded: bool = False,
 ) -> dict[str, np.ndarray]:
     """Returns the training batch of a step, a pure function of its arguments.
 
@@ -375,15 +381,19 @@ def train_batch(
         step: the training step.
         flip_share: share of the clips that are mirrored.
         rows: the rows of the batch that this process takes.
+        with_occluded: return which joints are occluded, too.
 
     Returns:
-        `inputs`, `targets` and `mask` as from `gather`.
+        `inputs`, `targets` and `mask` as from `gather`, and `occluded` as from `occluded`.
     """
     index = batch_index(len(clips), batch_size, seed, step)[rows]
     mirrored = np.random.default_rng([seed, 1, step]).random(batch_size)[rows] < flip_share
     batch = gather(clips, index)
     batch["inputs"][mirrored] = mirror_inputs(batch["inputs"][mirrored])
     batch["targets"][mirrored] = flip(batch["targets"][mirrored])
+    if with_occluded:
+        batch["occluded"] = occluded(clips, index)
+        batch["occluded"][mirrored] = batch["occluded"][mirrored][..., list(HUMAN36M.flip)]
     return batch
 
 

@@ -123,26 +123,35 @@ def error_bars(
 
 
 def lines(
-    path: pathlib.Path, points: Mapping[str, Sequence[tuple[float, float]]], *, head: str, x: str
+    path: pathlib.Path,
+    panels: Mapping[str, Mapping[str, Sequence[tuple[float, float]]]],
+    *,
+    x: str,
 ) -> None:
     """Draws lines through points, such as an error over the time of training for some models.
 
     Args:
         path: picture to write; the suffix chooses the format.
-        points: label of a line to its points (x, y).
-        head: what y is, with its unit.
+        panels: what y is, with its unit, to the lines of a panel: label to points (x, y). All
+            panels have lines of the same labels.
         x: what x is, with its unit.
     """
-    figure, (ax,) = _figure(1, 1, "", height=3.8)
-    _axes(ax, head)
-    for color, (label, line) in zip(itertools.cycle(COLORS), points.items(), strict=False):
-        ax.plot(*zip(*line, strict=True), lw=1.8, marker="o", ms=3.5, color=color, label=label)
-    ax.set_xlim(left=0)
-    ax.set_xlabel(x, color=FAINT, fontsize=9)
+    figure, axes = _figure(1, len(panels), "", height=3.8)
+    for ax, (head, points) in zip(axes, panels.items(), strict=True):
+        _axes(ax, head)
+        for color, (label, line) in zip(itertools.cycle(COLORS), points.items(), strict=False):
+            marker = "o" if len(line) <= _SMOOTHED else ""
+            ax.plot(
+                *zip(*line, strict=True), lw=1.8, marker=marker, ms=3.5, color=color, label=label
+            )
+        if min(xs for line in points.values() for xs, _ in line) >= 0:
+            ax.set_xlim(left=0)
+        ax.set_xlabel(x, color=FAINT, fontsize=9)
     # Below the axes, where it hides no line.
     figure.legend(
+        *axes[0].get_legend_handles_labels(),
         loc="outside lower center",
-        ncols=2,
+        ncols=2 * len(panels),
         fontsize=8,
         labelcolor=TEXT,
         handlelength=1.4,

@@ -2,145 +2,185 @@
 
 Of the elements of a set (the joints of a frame, the frames of a joint) every ordered pair (i, k)
 with true depth d_i < d_k, strictly, costs something of the difference z_i - z_k of the predicted
-depths. `pairwise_cost` and `pairwise_logistic_cost` say just this; `cost` and `logistic_cost` are
-the same numbers, computed without forming the pairs. One pass over the other elements gives value
-and gradient, and nothing is left to do, or to store, for the backward pass.
+depths. `pairwise_cost` says just this; `cost` is the same number, computed without forming the
+pairs. One pass over the other elements gives value and gradient, and nothing is left to do, or to
+store, for the backward pass.
 
-RePOSE's cost (equations 2 and 3 of the paper) is max(0, z_i - z_k). Its derivative with respect to
-z_i counts pairs,
+With y = z_i - z_k + min(margin, d_k - d_i) a pair costs
 
-    g_i = #{k: d_i < d_k, z_i > z_k} - #{k: d_k < d_i, z_k > z_i},
+    hinge       max(0, y), with margin 0 RePOSE's cost (equations 2 and 3 of the paper)
+    logistic    tau log(1 + exp(y / tau))
+    difference  |y|
 
-where a predicted tie counts half, and because the cost is homogeneous (twice the depths cost twice
-as much) it is the product of the two: sum_i z_i g_i (Euler).
+and the derivative of the sum with respect to z_i adds the slopes of its pairs, of the hinge
 
-The logistic cost is tau log(1 + exp((z_i - z_k) / tau)). In its derivative the logistic function
-of (z_i - z_k) / tau replaces the count of a pair.
+    g_i = #{k: d_i < d_k, y > 0} - #{k: d_k < d_i, y > 0},
+
+where y = 0 counts half. Without a margin the cost of the hinge is homogeneous (twice the depths
+cost twice as much), so it is the product of the two: sum_i z_i g_i (Euler).
 """
 
+import dataclasses
 import functools
 import math
 
 import jax
 import jax.numpy as jnp
-import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
+
+from repose_jax.config import TAU
 
 _BLOCK = 32  # elements that the others are compared with in one fused pass
 
 
-def pairwise_cost(depth: Float[Array, "n s"], truth: Float[Array, "n s"]) -> Float[Array, ""]:
-    """The definition: all pairs at once, n * n for each set. See `cost`."""
-    nearer = truth[:, None] < truth[None, :]
-    return jnp.sum(jnp.maximum(depth[:, None] - depth[None, :], 0), where=nearer)
+@dataclasses.dataclass(frozen=True)
+class Pairs:
+    """The pairs that count, and their cost.
 
-
-@jax.custom_vjp
-def cost(depth: Float[Array, "n s"], truth: Float[Array, "n s"]) -> Float[Array, ""]:
-    """The cost of the pairs that are predicted in the wrong order, summed over all sets.
-
-    Takes O(n) memory for a set and O(n * n) time. There is no gradient with respect to the truth,
-    of which only the order is read.
-
-    Args:
-        depth: predicted depths of the `n` elements of each of `s` sets, in any unit.
-        truth: their true depths. An element of depth NaN belongs to no pair.
-
-    Returns:
-        The sum over all sets, in the unit of `depth`; NaN if a predicted depth is.
+    Attributes:
+        kind: "hinge", "logistic" or "difference"; see the module's docstring.
+        margin: gap of depth that is wanted between two elements, at most the true one.
+        closest: true gap, in the unit of the depths, up to which a pair does not count.
+        tau: temperature of the logistic cost, above 0, in the unit of the depths. A pair that is
+            predicted further apart than a few times `tau` costs as in the hinge.
     """
-    return _forward(depth, truth)[0]
+
+    kind: str = "hinge"
+    margin: float = 0.0
+    closest: float = 0.0
+    tau: float = TAU
 
 
-def _forward(depth, truth):
-    pairs = _pairs(depth, truth)
-    centred = depth - jnp.mean(depth, axis=0)  # the same sum, rounded less: a set's pairs add to 0
-    return jnp.sum(centred * pairs), pairs
-
-
-def _backward(pairs, cotangent):
-    return cotangent * pairs, None
-
-
-cost.defvjp(_forward, _backward)
-
-
-def _pairs(depth, truth):
-    """[n, s] to [n, s]: the derivative g of the cost, from one element after the other."""
-    count = len(depth)
-    blocks = math.ceil(count / _BLOCK)
-    size = math.ceil(count / blocks)
-
-    def add(doubled, others):
-        for z, d in zip(*others, strict=True):
-            order = jnp.where(depth > z, 1.0, jnp.where(depth < z, -1.0, 0.0))
-            doubled += jnp.where(truth < d, order + 1, jnp.where(truth > d, order - 1, 0))
-        return doubled, None
-
-    def block(array):
-        padding = [(0, blocks * size - count), (0, 0)]
-        padded = jnp.pad(array, padding, constant_values=np.nan)  # which is in no pair
-        return padded.reshape(blocks, size, -1)
-
-    doubled = jnp.zeros_like(depth)
-    if blocks == 1:
-        doubled, _ = add(doubled, (depth, truth))
-    else:
-        doubled, _ = jax.lax.scan(add, doubled, (block(depth), block(truth)))
-    return doubled / 2
-
-
-def pairwise_logistic_cost(
-    depth: Float[Array, "n s"], truth: Float[Array, "n s"], tau: float
+def pairwise_cost(
+    depth: Float[Array, "n s"],
+    truth: Float[Array, "n s"],
+    pairs: Pairs,
+    scale: Float[Array, "#n #s"] | None = None,
+    either: Bool[Array, "n s"] | None = None,
 ) -> Float[Array, ""]:
-    """The definition: all pairs at once, n * n for each set. See `logistic_cost`."""
-    nearer = truth[:, None] < truth[None, :]
-    costs = tau * jax.nn.softplus((depth[:, None] - depth[None, :]) / tau)
-    return jnp.sum(costs, where=nearer)
+    """The definition: all pairs at once, n * n for each set. See `cost`."""
+    gap = truth[None, :] - truth[:, None]
+    counted = gap > pairs.closest
+    if either is not None:
+        counted &= either[:, None] | either[None, :]
+    y = depth[:, None] - depth[None, :]
+    if pairs.margin:
+        y += jnp.minimum(pairs.margin, jnp.where(counted, gap, 0))
+    tau = jnp.asarray(pairs.tau)
+    if scale is not None:
+        tau *= jnp.sqrt((scale[:, None] ** 2 + scale[None, :] ** 2) / 2)
+    costs = {
+        "hinge": lambda: jnp.maximum(y, 0),
+        "logistic": lambda: tau * jax.nn.softplus(y / tau),
+        "difference": lambda: jnp.abs(y),
+    }[pairs.kind]()
+    return jnp.sum(costs, where=counted)
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
-def logistic_cost(
-    depth: Float[Array, "n s"], truth: Float[Array, "n s"], tau: float
+def cost(
+    depth: Float[Array, "n s"],
+    truth: Float[Array, "n s"],
+    pairs: Pairs,
+    scale: Float[Array, "#n #s"] | None = None,
+    either: Bool[Array, "n s"] | None = None,
 ) -> Float[Array, ""]:
-    """The logistic cost of the pairs with a true order, summed over all sets.
+    """The cost of all pairs, summed over all sets.
 
-    Takes O(n) memory for a set and O(n * n) time. There is no gradient with respect to the truth.
+    Takes O(n) memory for a set and O(n * n) time. There is a gradient with respect to the predicted
+    depth alone.
 
     Args:
         depth: predicted depths of the `n` elements of each of `s` sets, in any unit.
         truth: their true depths. An element of depth NaN belongs to no pair.
-        tau: temperature, above 0, in the unit of `depth`. A pair that is predicted further apart
-            than a few times `tau` costs as in `cost`.
+        pairs: what counts, and what it costs.
+        scale: factor on `tau` of each element; a pair has the root of the mean square of its two.
+        either: pairs count of which at least one element is true here; by default all.
 
     Returns:
         The sum over all sets, in the unit of `depth`; NaN if a predicted depth is.
     """
-    return _logistic_forward(depth, truth, tau)[0]
+    return _forward(depth, truth, pairs, scale, either)[0]
 
 
-def _logistic_forward(depth, truth, tau):
+def count(
+    truth: Float[Array, "n s"], pairs: Pairs, either: Bool[Array, "n s"] | None = None
+) -> Float[Array, ""]:
+    """Returns the number of pairs that `cost` is the sum over."""
+
+    def add(total, other):
+        return total + jnp.abs(_sign((truth, either), other, pairs.closest)), None
+
+    total, _ = jax.lax.scan(add, jnp.zeros_like(truth), (truth, either))
+    return jnp.sum(total) / 2
+
+
+def _sign(element, other, closest):
+    """1 where an element is truly nearer than another, -1 where farther, 0 where neither counts."""
+    (truth, either), (d, its) = element, other
+    gap = d - truth
+    sign = jnp.where(gap > closest, 1.0, jnp.where(gap < -closest, -1.0, 0.0))
+    return sign if either is None else jnp.where(either | its, sign, 0)
+
+
+def _forward(depth, truth, pairs, scale, either):
+    margin = pairs.margin
+    if math.isinf(margin):  # the gaps of the errors, which want no margin
+        depth, margin = depth - jnp.where(jnp.isnan(truth), 0, truth), 0
+    # With Euler, what is homogeneous need not be summed.
+    summed = bool(margin) or pairs.kind == "logistic"
+
     def add(totals, other):
-        costs, pairs = totals
-        z, d = other
-        difference = (depth - z) / tau
-        half = jnp.tanh(difference / 2) / 2  # the logistic function, less ½
-        # log(1 + exp(x)) is max(x, 0) less the logarithm of the logistic function of |x|.
-        cost = jnp.maximum(difference, 0) - jnp.log(0.5 + jnp.abs(half))
-        costs += jnp.where(truth < d, cost, 0)
-        pairs += jnp.where(truth < d, half + 0.5, jnp.where(truth > d, half - 0.5, 0))
-        return (costs, pairs), None
+        slopes, costs = totals
+        z, d, its_scale, its_either = other
+        sign = _sign((truth, either), (d, its_either), pairs.closest)
+        y, tau = sign * (depth - z), jnp.asarray(pairs.tau, depth.dtype)
+        if margin:
+            y += jnp.minimum(margin, jnp.where(sign == 0, 0, jnp.abs(d - truth)))
+        if scale is not None:
+            tau *= jnp.sqrt((scale**2 + its_scale**2) / 2)
+        slope, cost = _COSTS[pairs.kind](y, tau)
+        if summed:
+            costs += jnp.where(sign > 0, cost, 0)
+        return (slopes + sign * slope, costs), None
 
+    count = len(depth)
+    size = math.ceil(count / math.ceil(count / _BLOCK))
+    # A CPU is slower with several such sums in one pass; other devices then start fewer kernels.
+    unroll = 1 if summed and jax.default_backend() == "cpu" else size
+    others = depth, truth, None if scale is None else jnp.broadcast_to(scale, depth.shape), either
     zero = jnp.zeros_like(depth)
-    # A CPU is slower with several of them in one pass; other devices then start fewer kernels.
-    unroll = 1 if jax.default_backend() == "cpu" else _BLOCK
-    (costs, pairs), _ = jax.lax.scan(add, (zero, zero), (depth, truth), unroll=unroll)
-    return tau * jnp.sum(costs), pairs
+    (slopes, costs), _ = jax.lax.scan(add, (zero, zero), others, unroll=unroll)
+    if summed:
+        return jnp.sum(costs), slopes
+    # Of centred depths it is the same sum, rounded less: a set's slopes add to 0.
+    return jnp.sum((depth - jnp.mean(depth, axis=0)) * slopes), slopes
 
 
-def _logistic_backward(tau, pairs, cotangent):
-    del tau  # it is in the pairs
-    return _backward(pairs, cotangent)
+def _hinge(y, tau):
+    del tau
+    return jnp.where(y > 0, 1.0, jnp.where(y < 0, 0.0, 0.5)), jnp.maximum(y, 0)
 
 
-logistic_cost.defvjp(_logistic_forward, _logistic_backward)
+def _difference(y, tau):
+    del tau
+    return jnp.sign(y), jnp.abs(y)
+
+
+def _logistic(y, tau):
+    y /= tau
+    half = jnp.tanh(y / 2) / 2  # the logistic function, less ½
+    # log(1 + exp(y)) is max(y, 0) less the logarithm of the logistic function of |y|.
+    return half + 0.5, tau * (jnp.maximum(y, 0) - jnp.log(0.5 + jnp.abs(half)))
+
+
+_COSTS = {"hinge": _hinge, "logistic": _logistic, "difference": _difference}
+"""For each kind the slope of a pair, and its cost."""
+
+
+def _backward(pairs, slopes, cotangent):
+    del pairs  # they are in the slopes
+    return cotangent * slopes, None, None, None
+
+
+cost.defvjp(_forward, _backward)

@@ -1,4 +1,4 @@
-"""Training losses: the relational depth losses, of RePOSE and logistic, and the usual companions.
+"""Training losses: the relational depth losses, of RePOSE and others, and the usual companions.
 
 Every loss is `loss(prediction, target, mask=None) -> scalar`, jittable, on poses `[*b, t, j, 3]` of
 any leading batch axes, in whatever unit the model predicts. `docs/losses.md` has the equations.
@@ -8,6 +8,12 @@ over what counts: a bone needs both ends, an angle both bones, a pair both membe
 frames. Nothing to count gives 0. Masked elements may hold anything, NaN included. A mask that is
 true everywhere is the same as none.
 
+The losses of pairs of depths, `spatial_*` and `temporal_*`, have further options:
+
+    occluded: `[*b, t, j]`, joints that are occluded; pairs count of which at least one is.
+    closest: true gap of depth up to which a pair does not count; by default 0.
+    ordered: the mean is over the pairs that count, not over all.
+
 Gradients are finite everywhere. Where a norm, an angle or a scale has no derivative (zero error,
 zero-length or parallel bones, an all-zero pose) the gradient through it is 0. So it is where it
 would overflow: for lengths below 1e-15, and poses a million times smaller than the target's.
@@ -15,7 +21,6 @@ would overflow: for lengths below 1e-15, and poses a million times smaller than 
 A new loss is one function with the decorator `loss`, here or anywhere else (`docs/extending.md`).
 """
 
-import functools
 import itertools
 import math
 from collections.abc import Callable
@@ -53,6 +58,17 @@ JOINT_WEIGHTS = tuple(
     for joint in HUMAN36M.joints
 )
 """Weight of each joint in MixSTE's losses: the further out on a limb the more."""
+
+_DEPTH_SPREAD = {"pelvis": 0.1, "hip": 0.2, "knee": 0.8, "ankle": 1.05, "spine": 0.3, "neck": 1.0}
+_DEPTH_SPREAD |= {"thorax": 0.7, "head": 1.25, "shoulder": 0.9, "elbow": 1.1, "wrist": 1.55}
+DEPTH_SPREAD = tuple(
+    _DEPTH_SPREAD[joint.removeprefix("right_").removeprefix("left_")] for joint in HUMAN36M.joints
+)
+"""Spread of each joint's depth error, relative to the root of their mean square.
+
+Of the probe of `configs/lift.py` on CMU subject 02, left and right averaged; but the pelvis, whose
+depth is known there.
+"""
 
 
 _SMALLEST = 1e-30  # squares of lengths below count as 0: divided by, they would overflow
@@ -96,13 +112,15 @@ class Loss:
         total = jnp.sum(values, where=counts > 0)
         return total / jnp.maximum(_size(counts, valid, reduction), 1)
 
-    def count(self, mask: Valid, reduction: str = "mean") -> Float[Array, ""]:
+    def count(
+        self, target: Poses, mask: Valid, reduction: str = "mean", **options: Any
+    ) -> Float[Array, ""]:
         """Returns how many joints, bones, angles, pairs or clips the loss is the mean over.
 
         The loss of a batch is the mean of those of its parts, weighted by their counts.
         """
-        poses = jnp.zeros((*mask.shape, 3))
-        _, counts = self.terms(poses, poses, mask)
+        _, target, valid = apply_mask(target, target, mask)
+        _, counts = self.terms(target, target, valid, **options)
         return _size(counts, mask, reduction)
 
 
@@ -116,8 +134,8 @@ def loss(terms: Callable[..., Terms]) -> Loss:
     Args:
         terms: gets prediction and target in at least float32, 0 where masked, and which joints are
             valid, `[*b, t, j]`. Returns values and which of them count, of which the loss is the
-            mean; or the sum of the values and their number. What counts follows from `valid` alone.
-            Further arguments, which need defaults, are options of the loss.
+            mean; or the sum of the values and their number. What counts does not depend on the
+            prediction. Further arguments, which need defaults, are options of the loss.
 
     Raises:
         ValueError: another file has a loss of this name.
@@ -219,7 +237,9 @@ def temporal_consistency(prediction: Poses, target: Poses, valid: Valid) -> Term
 
 
 @loss
-def spatial_depth(prediction: Poses, target: Poses, valid: Valid) -> Terms:
+def spatial_depth(
+    prediction: Poses, target: Poses, valid: Valid, margin: float = 0.0, **pairs: Any
+) -> Terms:
     """Depth order of the joints within each frame: RePOSE, equation 2 and algorithm 1.
 
     Each ordered pair of joints (i, k) with true depth d_i < d_k, strictly, costs
@@ -230,12 +250,18 @@ def spatial_depth(prediction: Poses, target: Poses, valid: Valid) -> Terms:
     `reduction="mean"`, as in the algorithm, is over all j*j ordered pairs of all frames and clips;
     "sum", as in the equation, over the pairs and frames of a clip, then the mean over clips: t*j*j
     times the former where nothing is masked.
+
+    With a `margin` a pair costs max(0, z_i - z_k + min(margin, d_k - d_i)), so that a right order
+    has to be predicted as wide as the margin, or as it is. With a margin as large as a body this is
+    one side of `spatial_difference`.
     """
-    return _order_cost(depth_order.cost, prediction, target, valid, axis=-1)
+    return _order_cost("hinge", -1, prediction, target, valid, margin=margin, **pairs)
 
 
 @loss
-def temporal_depth(prediction: Poses, target: Poses, valid: Valid) -> Terms:
+def temporal_depth(
+    prediction: Poses, target: Poses, valid: Valid, margin: float = 0.0, **pairs: Any
+) -> Terms:
     """Depth order of the frames of a clip for each joint: RePOSE, equation 3 and algorithm 2.
 
     As `spatial_depth`, with the frames of one joint in place of the joints of one frame; "sum" is
@@ -249,24 +275,56 @@ def temporal_depth(prediction: Poses, target: Poses, valid: Valid) -> Terms:
       body's own approach and retreat, for the root as well. The model must then predict in the
       same reference.
     """
-    return _order_cost(depth_order.cost, prediction, target, valid, axis=-2)
+    return _order_cost("hinge", -2, prediction, target, valid, margin=margin, **pairs)
 
 
 @loss
-def spatial_order(prediction: Poses, target: Poses, valid: Valid, tau: float = TAU) -> Terms:
+def spatial_order(
+    prediction: Poses,
+    target: Poses,
+    valid: Valid,
+    tau: float = TAU,
+    tau_by_joint: bool = False,
+    **pairs: Any,
+) -> Terms:
     """Logistic form of `spatial_depth`: its pairs cost tau log(1 + exp((z_i - z_k) / tau)).
 
     A pair of which the order is uncertain, with probability p that i is nearer, costs least at
     z_k - z_i = tau log(p / (1 - p)), where the hinge of `spatial_depth` is least at a tie. So the
-    true pose does not cost 0. `tau` is in the unit of the poses.
+    true pose does not cost 0. `tau` is in the unit of the poses; with `tau_by_joint` the joints
+    multiply it by their `DEPTH_SPREAD`, a pair by the root of the mean square of its two.
     """
-    return _order_cost(_logistic(tau), prediction, target, valid, axis=-1)
+    scale = jnp.array(DEPTH_SPREAD) if tau_by_joint else None
+    return _order_cost("logistic", -1, prediction, target, valid, scale, tau=tau, **pairs)
 
 
 @loss
-def temporal_order(prediction: Poses, target: Poses, valid: Valid, tau: float = TAU) -> Terms:
+def temporal_order(
+    prediction: Poses,
+    target: Poses,
+    valid: Valid,
+    tau: float = TAU,
+    tau_by_joint: bool = False,
+    **pairs: Any,
+) -> Terms:
     """Logistic form of `temporal_depth`, as `spatial_order` is of `spatial_depth`."""
-    return _order_cost(_logistic(tau), prediction, target, valid, axis=-2)
+    scale = jnp.array(DEPTH_SPREAD) if tau_by_joint else None
+    return _order_cost("logistic", -2, prediction, target, valid, scale, tau=tau, **pairs)
+
+
+@loss
+def spatial_difference(prediction: Poses, target: Poses, valid: Valid, **pairs: Any) -> Terms:
+    """Differences of depth of the joints within each frame: |(z_i - z_k) - (d_i - d_k)|.
+
+    Over the pairs of `spatial_depth`. Unlike an order it needs the true depths, as MPJPE does.
+    """
+    return _order_cost("difference", -1, prediction, target, valid, margin=math.inf, **pairs)
+
+
+@loss
+def temporal_difference(prediction: Poses, target: Poses, valid: Valid, **pairs: Any) -> Terms:
+    """Differences of depth of the frames of a clip for each joint, as `spatial_difference`."""
+    return _order_cost("difference", -2, prediction, target, valid, margin=math.inf, **pairs)
 
 
 def optimal_scale(
@@ -351,15 +409,23 @@ def _whole_angles(valid):
     return valid[..., first] & valid[..., second]
 
 
-def _logistic(tau):
-    return functools.partial(depth_order.logistic_cost, tau=tau)
+def _order_cost(
+    kind, axis, prediction, target, valid, scale=None, *, occluded=None, ordered=False, **pairs
+):
+    """The cost of pairs of depths along an axis of [*b, t, j], and the number of pairs."""
 
+    def sets(array):
+        return jnp.moveaxis(array, axis, 0).reshape(array.shape[axis], -1)
 
-def _order_cost(cost, prediction, target, valid, axis):
-    """The cost of the order of depths along an axis of [*b, t, j], and the number of pairs."""
-    truth = jnp.where(valid, target[..., 2], jnp.nan)  # an element without depth is in no pair
-    sets = (
-        jnp.moveaxis(x, axis, 0).reshape(x.shape[axis], -1) for x in (prediction[..., 2], truth)
-    )
+    # An element without depth is in no pair.
+    truth = sets(jnp.where(valid, target[..., 2], jnp.nan))
+    depth = sets(prediction[..., 2])
+    either = None if occluded is None else sets(jnp.broadcast_to(occluded, valid.shape))
+    if scale is not None:
+        scale = sets(jnp.broadcast_to(scale, valid.shape))
+    chosen = depth_order.Pairs(kind, **pairs)
+    cost = depth_order.cost(depth, truth, chosen, scale, either)
+    if ordered:
+        return cost, depth_order.count(truth, chosen, either)
     members = jnp.sum(valid, axis=axis, dtype=jnp.float32)
-    return cost(*sets), jnp.sum(members**2)
+    return cost, jnp.sum(members**2)

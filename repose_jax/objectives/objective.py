@@ -7,39 +7,59 @@ open; they are 1 here by default. `docs/losses.md` says how to choose them.
     total, parts = objective(prediction, target, mask)
 """
 
+import dataclasses
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from repose_jax.config import EQUATION_4, LOGISTIC, RELATIONAL, TAU
+from repose_jax.config import EQUATION_4, HINGE, LOGISTIC, RELATIONAL, ObjectiveConfig
 from repose_jax.objectives.losses import LOSSES
 from repose_jax.runtime import names
 
 MAX_FACTOR = 10.0
 """A learned weight stays between 1 / MAX_FACTOR and MAX_FACTOR times its fixed one."""
+LEARNED_TAU = "tau"
+"""Name of the parameter of a learned temperature, beside those of learned weights."""
 
 
-@dataclass(frozen=True)
+class Truth(NamedTuple):
+    """The ground truth of poses, and of which joints.
+
+    Attributes:
+        target: the poses.
+        mask: joints that count.
+        occluded: joints that are occluded.
+    """
+
+    target: Float[Array, "*b t j 3"]
+    mask: Bool[Array, "*b t #j"]
+    occluded: Bool[Array, "*b t j"] | None = None
+
+
+@dataclasses.dataclass(frozen=True)
 class Objective:
     """Weighted sum of losses; build it with `make_objective`. Hashable, so static under jit.
 
     Attributes:
         weights: (name in `LOSSES`, positive weight) of each term.
-        learned: names of the terms whose weight is learned too.
-        reduction: of the relational losses, "mean" or "sum".
+        config: the options of the relational losses.
         unit: what poses are multiplied by before they are compared; see `docs/losses.md`.
-        tau: temperature of the logistic losses, in the unit of the products.
     """
 
     weights: tuple[tuple[str, float], ...]
-    learned: tuple[str, ...] = ()
-    reduction: str = "mean"
+    config: ObjectiveConfig
     unit: float = 1.0
-    tau: float = TAU
+
+    @property
+    def learned(self) -> tuple[str, ...]:
+        """The learned parameters: the names of the terms whose weight is learned, `LEARNED_TAU`."""
+        weights = RELATIONAL if self.config.learn_weights else ()
+        names_ = tuple(name for name, _ in self.weights if name in weights)
+        return names_ + (LEARNED_TAU,) * self.config.learn_tau
 
     @jax.named_scope("losses")
     def __call__(
@@ -49,26 +69,29 @@ class Objective:
         mask: Bool[Array, "*b t #j"] | None = None,
         log_variances: Mapping[str, Float[Array, ""]] | None = None,
         shares: Mapping[str, Float[Array, ""]] | None = None,
+        occluded: Bool[Array, "*b t j"] | None = None,
     ) -> tuple[Float[Array, ""], dict[str, Float[Array, ""]]]:
         """The objective and its parts.
 
         A term with weight λ and loss L adds λ L; one with a learned weight and parameter s adds
-        λ exp(-s̄) L + s̄, where s̄ is s bounded smoothly to ±log(`MAX_FACTOR`).
+        λ exp(-s̄) L + s̄, where s̄ is s bounded smoothly to ±log(`MAX_FACTOR`). A learned
+        temperature is exp(s̄) times the fixed one, which takes its place as the unit of the cost.
 
         Args:
             prediction: poses, in the unit of the model.
             target: poses in the same unit and depth reference.
             mask: joints that count, see `repose_jax.objectives.losses`.
             log_variances: the parameters from `init_log_variances`, trained with those of the
-                model; needed exactly if weights are learned.
+                model; needed exactly if something is learned.
             shares: of poses that are a part of a batch, the results of `shares`. The totals and
                 losses of all parts then add up to those of the batch.
+            occluded: joints that are occluded; needed if `config.pairs` is "occluded".
 
         Returns:
             The total, and each loss by name, without its weight.
 
         Raises:
-            ValueError: `log_variances` does not hold the learned terms.
+            ValueError: `log_variances` does not hold the learned terms, or `occluded` is missing.
         """
         log_variances = log_variances or {}
         if set(log_variances) != set(self.learned):
@@ -76,98 +99,120 @@ class Objective:
                 f"log_variances must hold the learned terms {sorted(self.learned)}, "
                 f"found {sorted(log_variances)}; make them with init_log_variances(objective)"
             )
+        bounded = {name: bound_log_variance(s) for name, s in log_variances.items()}
         prediction, target = prediction * self.unit, target * self.unit
         total, parts = jnp.zeros(()), {}
         for name, weight in self.weights:
             share = shares[name] if shares else 1.0
-            options = {"tau": self.tau} if name in LOGISTIC else {}
-            value = LOSSES[name](
-                prediction, target, mask, reduction=self._reduction(name), **options
+            # tau softplus(x / (tau exp(s))): the likelihood of the order, which has a best s.
+            learned_tau = LEARNED_TAU in bounded and name in LOGISTIC
+            pose = prediction * jnp.exp(-bounded[LEARNED_TAU]) if learned_tau else prediction
+            options = self._options(name, occluded)
+            parts[name] = share * LOSSES[name](
+                pose, target, mask, reduction=self._reduction(name), **options
             )
-            parts[name] = share * value
-            if name in log_variances:
-                bounded = bound_log_variance(log_variances[name])
-                total += weight * jnp.exp(-bounded) * parts[name] + share * bounded
+            if name in bounded:
+                total += weight * jnp.exp(-bounded[name]) * parts[name] + share * bounded[name]
             else:
                 total += weight * parts[name]
         return total, parts
 
-    def shares(
-        self, mask: Bool[Array, "*b t j"], whole: Bool[Array, "*b_whole t j"]
-    ) -> dict[str, Float[Array, ""]]:
-        """How much each loss of a part of a batch counts in that of the whole.
+    def shares(self, part: Truth, whole: Truth) -> dict[str, Float[Array, ""]]:
+        """How much each loss of a part of a batch counts in that of the whole."""
 
-        Args:
-            mask: joints that count in the part.
-            whole: joints that count in the batch.
-        """
+        def count(name, truth):
+            options = self._options(name, truth.occluded)
+            target = truth.target * self.unit
+            return LOSSES[name].count(target, truth.mask, self._reduction(name), **options)
 
         def share(name):
-            reduction = self._reduction(name)
-            mine, all_ = (LOSSES[name].count(one, reduction) for one in (mask, whole))
+            mine, all_ = count(name, part), count(name, whole)
             # A loss with nothing to count still has its learned weight.
-            return jnp.where(all_ > 0, mine / jnp.maximum(all_, 1), mask.shape[0] / whole.shape[0])
+            clips = len(part.target) / len(whole.target)
+            return jnp.where(all_ > 0, mine / jnp.maximum(all_, 1), clips)
 
         return {name: share(name) for name, _ in self.weights}
 
     def describe(self) -> str:
         """Returns one line with every loss and its weight."""
-        terms = " + ".join(f"{weight:g} x {name}" for name, weight in self.weights)
-        if self.reduction != "mean" and any(name in RELATIONAL for name, _ in self.weights):
-            terms += f" (relational losses: {self.reduction} over pairs)"
-        if any(name in LOGISTIC for name, _ in self.weights):
-            terms += f" (tau {self.tau:g})"
-        return terms + (f" (learned: weights of {', '.join(self.learned)})" * bool(self.learned))
+        text = " + ".join(f"{weight:g} x {name}" for name, weight in self.weights)
+        used = {name for name, _ in self.weights}
+        notes = []
+        if used & set(RELATIONAL):
+            notes += {"sum": ["sum over pairs"], "ordered": ["mean over ordered pairs"]}.get(
+                self.config.reduction, []
+            )
+            notes += ["pairs with an occluded joint"] * (self.config.pairs == "occluded")
+            notes += [f"gaps above {self.config.closest:g}"] * bool(self.config.closest)
+        text += f" (relational losses: {', '.join(notes)})" * bool(notes)
+        if used & set(HINGE) and self.config.margin:
+            text += f" (margin {self.config.margin:g})"
+        if used & set(LOGISTIC):
+            text += f" (tau {self.config.tau:g}{' by joint' * self.config.tau_by_joint})"
+        learned = [name for name in self.learned if name != LEARNED_TAU]
+        terms = [f"weights of {', '.join(learned)}"] * bool(learned) + ["tau"] * (
+            self.config.learn_tau
+        )
+        return text + f" (learned: {'; '.join(terms)})" * bool(terms)
+
+    def _options(self, name: str, occluded: Array | None) -> dict[str, Any]:
+        if name not in RELATIONAL:
+            return {}
+        config = self.config
+        if config.pairs == "all":
+            occluded = None
+        elif occluded is None:
+            raise ValueError('pairs="occluded" needs to know which joints are occluded.')
+        options = {
+            "closest": config.closest,
+            "ordered": config.reduction == "ordered",
+            "occluded": occluded,
+        }
+        if name in LOGISTIC:
+            options |= {"tau": config.tau, "tau_by_joint": config.tau_by_joint}
+        return options | ({"margin": config.margin} if name in HINGE else {})
 
     def _reduction(self, name: str) -> str:
-        return self.reduction if name in RELATIONAL else "mean"
+        return "sum" if self.config.reduction == "sum" and name in RELATIONAL else "mean"
 
 
 def make_objective(
-    weights: Mapping[str, float | int] = EQUATION_4,
-    *,
-    learn_weights: bool = False,
-    reduction: str = "mean",
-    unit: float = 1.0,
-    tau: float = TAU,
+    weights: Mapping[str, float | int] = EQUATION_4, *, unit: float = 1.0, **options: Any
 ) -> Objective:
-    """An objective from a configuration.
+    """An objective of some losses.
 
     Args:
         weights: loss name to weight; a loss of weight 0 is left out.
-        learn_weights: learn the weights of the relational losses by homoscedastic uncertainty
-            (Kendall et al., CVPR 2018), starting from `weights`.
-        reduction: of the relational losses: "mean" (the algorithms) or "sum" (the equations).
         unit: what poses are multiplied by before they are compared: 0.001 for a model that predicts
             millimetres, so that weights, clipping and learned weights mean what they do for metres.
-        tau: temperature of the logistic losses, in the unit that poses are compared in.
+        **options: other fields of `repose_jax.config.ObjectiveConfig`. Learned weights are those of
+            the relational losses, by homoscedastic uncertainty (Kendall et al., CVPR 2018).
 
     Raises:
-        ValueError: a name is unknown, a weight is negative or not finite, nothing is left to
-            minimise or to learn, the reduction is unknown, or tau is not a number above 0.
+        ValueError: a name is unknown, a value is not allowed, or nothing is left to minimise or to
+            learn.
     """
-    for name, weight in weights.items():
+    return from_config(ObjectiveConfig(weights, **options), unit)
+
+
+def from_config(config: ObjectiveConfig, unit: float = 1.0) -> Objective:
+    """An objective from a configuration; see `make_objective`."""
+    for name in config.weights:
         if name not in LOSSES:
             raise ValueError(names.unknown("loss", name, LOSSES))
-        if not (math.isfinite(weight) and weight >= 0):
-            raise ValueError(f"the weight of {name!r} must be 0 or more, found {weight}")
-    if reduction not in ("mean", "sum"):
-        raise ValueError(f'reduction must be "mean" or "sum", found {reduction!r}')
-    if not 0 < tau < math.inf:
-        raise ValueError(f"tau must be a number above 0, found {tau}")
-    kept = tuple((name, float(weight)) for name, weight in weights.items() if weight > 0)
+    kept = tuple((name, weight) for name, weight in config.weights.items() if weight > 0)
     if not kept:
-        raise ValueError(f"no loss has a weight above 0: {dict(weights)}")
-    learned = tuple(name for name, _ in kept if learn_weights and name in RELATIONAL)
-    if learn_weights and not learned:
-        raise ValueError(
-            f"learn_weights needs a weight above 0 for one of {RELATIONAL}, found {dict(weights)}"
-        )
-    return Objective(kept, learned, reduction, unit, tau)
+        raise ValueError(f"no loss has a weight above 0: {dict(config.weights)}")
+    for option, of in (("learn_weights", RELATIONAL), ("learn_tau", LOGISTIC)):
+        if getattr(config, option) and not any(name in of for name, _ in kept):
+            raise ValueError(
+                f"{option} needs a weight above 0 for one of {of}, found {dict(config.weights)}"
+            )
+    return Objective(kept, config, unit)
 
 
 def init_log_variances(objective: Objective) -> dict[str, Float[Array, ""]]:
-    """Parameters of the learned weights, to be trained with the model: 0, so a factor of 1.
+    """Parameters of what is learned, to be trained with the model: 0, so a factor of 1.
 
     Leave them out of weight decay, which would pull the factors to 1. Empty if nothing is learned.
     """

@@ -212,7 +212,7 @@ def _owner(content: bytes) -> Owner | None:
 
 def _this_process() -> Owner:
     try:
-        boot = pathlib.Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        boot = pathlib.Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
         space = os.readlink("/proc/self/ns/pid")
     except OSError:  # not Linux
         boot, space = socket.gethostname(), ""
@@ -223,7 +223,7 @@ def _this_process() -> Owner:
 def _begun(pid: int) -> int | None:
     """Returns the start of a process in clock ticks; None if it has ended."""
     try:
-        stat = pathlib.Path(f"/proc/{pid}/stat").read_text(errors="replace")
+        stat = pathlib.Path(f"/proc/{pid}/stat").read_text("utf-8", errors="replace")
     except OSError:
         return None
     state, *fields = stat.rpartition(")")[2].split()  # the name before may hold anything

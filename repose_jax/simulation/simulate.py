@@ -27,6 +27,7 @@ def simulate(
     *,
     normalise: str,
     flip_share: float | Array,
+    depth_reference: str = "frame",
 ) -> Batch:
     """Turns windows into motions to inputs and targets.
 
@@ -37,10 +38,13 @@ def simulate(
         config: what is sampled, and how often.
         normalise: frame of reference of the inputs, "person" or "image".
         flip_share: share of the clips that are mirrored.
+        depth_reference: origin of depth: the root of each "frame", or of the "first_frame".
 
     Returns:
         `inputs` `[b, t, 17, 11 or 3]`; `targets` `[b, t, 17, 3]` in camera axes relative to the
-        root of each frame, metres; `mask` `[b, t, 1]` true for frames before the motion stops.
+        root of each frame, in depth to that of `depth_reference`, metres; `mask` `[b, t, 1]` true
+        for frames before the motion stops; `occluded` `[b, t, 17]` true for joints that the body
+        hides.
     """
     keys = iter(jax.random.split(key, 12))
     fps = batch["fps"]
@@ -89,8 +93,12 @@ def simulate(
     else:
         size = jnp.broadcast_to(camera.size[:, None], (*fps.shape, found.shape[1], 2))
         inputs = jnp.concatenate([to_image_frame(found, size), confidence[..., None]], -1)
+    root = joints[:, :, :1]
+    if depth_reference == "first_frame":
+        root = root.at[..., 2].set(root[:, :1, :, 2])
     return {
         "inputs": inputs,
-        "targets": joints - joints[:, :, :1],
+        "targets": joints - root,
         "mask": batch["mask"][..., None],
+        "occluded": hidden,
     }

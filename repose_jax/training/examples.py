@@ -37,14 +37,19 @@ def load(config: Experiment, context: tuple[int, int]) -> Examples:
     """
     data = config.data
     if config.from_motions:
-        if data.depth_reference != "frame" or not data.root_relative:
+        if not data.root_relative:
             raise ValueError(
-                "Views of motions have depth relative to the root of each frame: leave "
-                "config.data.depth_reference and config.data.root_relative at their defaults."
+                "Views of motions are relative to the root: leave config.data.root_relative at "
+                "its default."
             )
         found = motions.load(data.train, data.data_dir)
         return MotionWindows(found, sum(context) + data.frames, config.simulation.rates)
     found = load_splits(data.train, data.data_dir)
+    if config.objective.pairs == "occluded" and not np.any(found.visibility == 0):
+        raise ValueError(
+            'config.objective.pairs is "occluded", but no joint of config.data.train '
+            f'({", ".join(data.train)}) is known to be occluded; use motion capture, or "all".'
+        )
     return clips_lib.cut(found, data, frames=data.frames, stride=data.stride, context=context)
 
 
@@ -58,7 +63,13 @@ def batch(config: Experiment, examples: Examples, step: int) -> dict[str, np.nda
     if isinstance(examples, MotionWindows):
         return windows.sample(examples, batch_size, seed=seed, step=step, rows=rows)
     return clips_lib.train_batch(
-        examples, batch_size, seed=seed, step=step, flip_share=config.data.flip_share, rows=rows
+        examples,
+        batch_size,
+        seed=seed,
+        step=step,
+        flip_share=config.data.flip_share,
+        rows=rows,
+        with_occluded=config.objective.pairs == "occluded",
     )
 
 

@@ -210,11 +210,6 @@ def initial_state(
 
 def objective_of(config: Experiment) -> objective.Objective:
     """Returns the function that an experiment minimises."""
-    return objective.make_objective(
-        config.objective.weights,
-        learn_weights=config.objective.learn_weights,
-        reduction=config.objective.reduction,
-        # Targets in millimetres are compared in metres, so that weights keep their meaning.
-        unit=clips_lib.UNITS["metres"] / clips_lib.UNITS[config.data.unit],
-        tau=config.objective.tau,
-    )
+    # Targets in millimetres are compared in metres, so that weights keep their meaning.
+    unit = clips_lib.UNITS["metres"] / clips_lib.UNITS[config.data.unit]
+    return objective.from_config(config.objective, unit)

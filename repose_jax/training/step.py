@@ -11,6 +11,7 @@ import optax
 from flax import nnx
 
 from repose_jax.objectives import objective
+from repose_jax.objectives.objective import Truth
 from repose_jax.runtime import devices
 from repose_jax.simulation.windows import MotionWindows
 from repose_jax.training import examples, state
@@ -34,7 +35,8 @@ def train_step(
 
     Args:
         train_state: the state before.
-        batch: `inputs`, `targets` and `mask`, as from `clips.train_batch`.
+        batch: `inputs`, `targets` and `mask`, as from `clips.train_batch`; and `occluded`,
+            `[b, t, j]`, if the objective needs it.
         graphdef: the model's static half.
         objective: the function to minimise.
         optimizer: the update rule.
@@ -62,9 +64,16 @@ def train_step(
         for output in model.training_outputs(inputs, rows["targets"], key):
             whole = output.shape[1] == rows["targets"].shape[1]
             frames = slice(None) if whole else slice(first, first + output.shape[1])
-            targets, mask = rows["targets"][:, frames], rows["mask"][:, frames]
-            shares = objective.shares(mask, batch["mask"][:, frames]) if microbatches > 1 else None
-            loss, parts = objective(output, targets, mask, params["log_variances"], shares)
+
+            def truth(batch, frames=frames):
+                found = {name: x[:, frames] for name, x in batch.items() if name != "inputs"}
+                return Truth(found["targets"], found["mask"], found.get("occluded"))
+
+            mine = truth(rows)
+            shares = objective.shares(mine, truth(batch)) if microbatches > 1 else None
+            loss, parts = objective(
+                output, mine.target, mine.mask, params["log_variances"], shares, mine.occluded
+            )
             total += loss
         return total, (parts, nnx.state(model, nnx.BatchStat))
 

@@ -339,14 +339,19 @@ def test_a_flip_negates_x_and_exchanges_left_and_right(module):
 
 @pytest.mark.parametrize(("share", "least", "most"), [(0.0, 0, 0), (1.0, 8, 8), (0.5, 1, 7)])
 def test_the_share_of_flips(share, least, most):
-    plain = clips_lib.train_batch(make(), 8, seed=0, step=3, flip_share=0.0)
-    batch = clips_lib.train_batch(make(), 8, seed=0, step=3, flip_share=share)
+    plain, batch = (
+        clips_lib.train_batch(make(), 8, seed=0, step=3, flip_share=s, with_occluded=True)
+        for s in (0.0, share)
+    )
+    assert plain["occluded"].any()
     flipped = 0
     for clip in range(8):
         is_flipped = not np.array_equal(batch["inputs"][clip], plain["inputs"][clip])
         for key in ("inputs", "targets"):
             wanted = clips_lib.flip(plain[key][clip]) if is_flipped else plain[key][clip]
             np.testing.assert_array_equal(batch[key][clip], wanted)
+        order = list(HUMAN36M.flip) if is_flipped else slice(None)
+        np.testing.assert_array_equal(batch["occluded"][clip], plain["occluded"][clip][:, order])
         flipped += is_flipped
     assert least <= flipped <= most
 

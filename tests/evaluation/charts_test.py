@@ -105,7 +105,7 @@ def test_bars_are_by_joint_in_the_colours_of_its_side_and_by_action(tmp_path: Pa
 
 def test_lines_go_through_their_points(tmp_path, drawn):
     points = {"a": [(60.0, 90.0), (120.0, 80.0)], "b": [(50.0, 95.0), (130.0, 70.0)]}
-    charts.lines(tmp_path / "lines.png", points, head="Test error, mm", x="training, s")
+    charts.lines(tmp_path / "lines.png", {"Test error, mm": points}, x="training, s")
     assert lines(drawn[0]) == {"Test error, mm": {"a": [90.0, 80.0], "b": [95.0, 70.0]}}
     (ax,) = drawn[0].axes
     assert [line.get_xdata().tolist() for line in ax.get_lines()] == [[60, 120], [50, 130]]

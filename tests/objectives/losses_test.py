@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from golden_files import arrays
 
-from repose_jax.config import LOGISTIC, RELATIONAL
+from repose_jax.config import HINGE, LOGISTIC, RELATIONAL
 from repose_jax.objectives import losses
 from repose_jax.objectives.losses import LOSSES
 from repose_jax.skeleton import HUMAN36M
@@ -24,7 +24,7 @@ AUTHORS = {
 }
 every_loss = pytest.mark.parametrize("name", LOSSES)
 relational = pytest.mark.parametrize("name", RELATIONAL)
-hinge = pytest.mark.parametrize("name", ["spatial_depth", "temporal_depth"])
+hinge = pytest.mark.parametrize("name", HINGE)
 
 # Compiled once for all losses and tests.
 SUM = {name: partial(LOSSES[name], reduction="sum") for name in RELATIONAL}
@@ -154,10 +154,10 @@ def test_the_loss_of_a_batch_is_that_of_its_parts_weighted_by_their_counts(
     mask = mask.at[0, 3:].set(False)  # much less counts in the first clip
     loss = evaluate[name] if reduction == "mean" else evaluate_sum[name]
     clips = [slice(clip, clip + 1) for clip in range(len(mask))]
-    counts = np.array([LOSSES[name].count(mask[clip], reduction) for clip in clips])
+    counts = np.array([LOSSES[name].count(target[clip], mask[clip], reduction) for clip in clips])
     parts = np.array([loss(prediction[clip], target[clip], mask[clip]) for clip in clips])
     assert len(clips) > 1
-    np.testing.assert_allclose(counts.sum(), LOSSES[name].count(mask, reduction))
+    np.testing.assert_allclose(counts.sum(), LOSSES[name].count(target, mask, reduction))
     expected = float(loss(prediction, target, mask))
     np.testing.assert_allclose((counts * parts).sum() / counts.sum(), expected, rtol=1e-5)
 
@@ -215,7 +215,7 @@ def test_pairs_count_only_if_both_members_do(name):
     np.testing.assert_allclose(evaluate_sum[name](*poses, mask), 2)
 
 
-@relational
+@pytest.mark.parametrize("name", [*HINGE, *LOGISTIC])
 def test_only_the_depth_is_read_and_only_the_order_of_the_target(name, prediction, target):
     reference = evaluate[name](prediction, target)
     sideways = prediction.at[..., :2].add(100)
@@ -292,6 +292,59 @@ def test_an_uncertain_pair_costs_least_at_tau_times_its_log_odds_or_at_a_tie(nea
     p = nearer / 10
     np.testing.assert_allclose(best("spatial_order"), 0.05 * np.log(p / (1 - p)), atol=3e-4)
     np.testing.assert_allclose(best("spatial_depth"), 0, atol=1e-4)
+
+
+@hinge
+def test_a_margin_wants_a_right_order_to_be_wide(name):
+    arrange = {"spatial_depth": in_space, "temporal_depth": in_time}[name]
+    poses = arrange(0.0, 0.25, 3.0), arrange(0.0, 1.0, 2.0)
+    assert LOSSES[name](*poses) == 0
+    # Of gaps of 1, 2 and 1 those of 0.25, 3 and 2.75 are predicted: the first is short.
+    np.testing.assert_allclose(LOSSES[name](*poses, margin=0.5), 0.25 / 9, rtol=1e-6)
+    np.testing.assert_allclose(LOSSES[name](*poses, margin=10.0), 0.75 / 9, rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["spatial_difference", "temporal_difference"])
+def test_differences_of_depth_by_hand(name):
+    arrange = {"spatial_difference": in_space, "temporal_difference": in_time}[name]
+    poses = arrange(0.0, 0.25, 3.0), arrange(0.0, 1.0, 2.0)
+    np.testing.assert_allclose(LOSSES[name](*poses), (0.75 + 1 + 1.75) / 9, rtol=1e-6)
+
+
+@relational
+def test_pairs_are_those_of_occluded_joints_and_of_gaps_that_are_large_enough(name):
+    arrange = in_space if name.startswith("spatial") else in_time
+    truth = arrange(0.0, 1.0, 5.0)
+    poses = arrange(3.0, 0.5, 1.0), truth
+    axis = -2 if arrange is in_space else -3
+    first, second, third = (
+        float(LOSSES[name](*(jnp.take(p, jnp.array(pair), axis) for p in poses), reduction="sum"))
+        for pair in ((0, 1), (0, 2), (1, 2))
+    )
+    total = LOSSES[name](*poses, reduction="sum")
+    np.testing.assert_allclose(total, first + second + third, rtol=1e-6)
+    occluded = arrange(1.0, 0.0, 0.0)[..., 2] > 0
+    of_first = LOSSES[name](*poses, reduction="sum", occluded=occluded)
+    np.testing.assert_allclose(of_first, first + second, rtol=1e-6)
+    far = LOSSES[name](*poses, reduction="sum", closest=1.0)
+    np.testing.assert_allclose(far, second + third, rtol=1e-6)
+    ordered = LOSSES[name](*poses, ordered=True, occluded=occluded, closest=1.0)
+    np.testing.assert_allclose(ordered, second, rtol=1e-6)
+    assert LOSSES[name].count(truth, occluded | True, ordered=True) == 3
+    assert LOSSES[name].count(truth, occluded | True) == 9
+
+
+@pytest.mark.parametrize("name", LOGISTIC)
+def test_the_temperature_may_differ_by_joint(name, prediction, target):
+    by_joint = LOSSES[name](prediction, target, tau_by_joint=True)
+    assert not np.isclose(by_joint, LOSSES[name](prediction, target))
+    root = HUMAN36M.root
+    assert losses.DEPTH_SPREAD[root] == min(losses.DEPTH_SPREAD)
+    if name == "temporal_order":  # a joint is in no pair with another
+        mask = jnp.zeros(target.shape[:-1], bool).at[..., 3].set(True)
+        expected = LOSSES[name](prediction, target, mask, tau=0.05 * losses.DEPTH_SPREAD[3])
+        alone = LOSSES[name](prediction, target, mask, tau_by_joint=True)
+        np.testing.assert_allclose(alone, expected, rtol=1e-5)
 
 
 def test_distances_by_hand():

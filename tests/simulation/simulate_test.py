@@ -25,22 +25,31 @@ EVERYTHING = dict.fromkeys(SHARES, 1.0)
 DEFAULT = {name: getattr(SimulationConfig(), name) for name in SHARES}
 
 
-@functools.partial(jax.jit, static_argnums=3)
-def _simulate(key, rows, shares, normalise):
+@functools.partial(jax.jit, static_argnums=(3, 4))
+def _simulate(key, rows, shares, normalise, depth_reference):
     # A configuration of traced numbers, so that all of them share one program.
     config = object.__new__(SimulationConfig)
     for name in SHARES:
         object.__setattr__(config, name, shares[name])
     joints = jnp.asarray(MOTIONS.joints)
-    flip_share = shares["flip"]
-    return simulate(key, joints, rows, config, normalise=normalise, flip_share=flip_share)
+    return simulate(
+        key,
+        joints,
+        rows,
+        config,
+        normalise=normalise,
+        flip_share=shares["flip"],
+        depth_reference=depth_reference,
+    )
 
 
-def simulated(shares=NOTHING, *, normalise="person", flip=0.0, key=0, rows=ROWS, **changes):
+def simulated(
+    shares=NOTHING, *, normalise="person", flip=0.0, key=0, rows=ROWS, depth="frame", **changes
+):
     shares = {
         name: jnp.float32(share) for name, share in (shares | changes | {"flip": flip}).items()
     }
-    return jax.device_get(_simulate(jax.random.key(key), rows, shares, normalise))
+    return jax.device_get(_simulate(jax.random.key(key), rows, shares, normalise, depth))
 
 
 @pytest.mark.parametrize("normalise", ["person", "image"])
@@ -52,9 +61,20 @@ def test_batches_have_the_shapes_of_those_of_recorded_views_and_are_finite(share
         "inputs": (16, 9, 17, channels),
         "targets": (16, 9, 17, 3),
         "mask": (16, 9, 1),
+        "occluded": (16, 9, 17),
     }
+    assert 0 < batch["occluded"].mean() < 0.5
     assert all(np.isfinite(array).all() for array in batch.values())
     np.testing.assert_array_equal(batch["mask"][..., 0], ROWS["mask"])
+
+
+def test_depth_relative_to_the_first_frame_keeps_how_the_body_travels():
+    usual, travelling = (simulated(depth=depth)["targets"] for depth in ("frame", "first_frame"))
+    root = travelling[:, :, :1]
+    np.testing.assert_array_equal(root[..., :2], 0)
+    np.testing.assert_array_equal(root[:, 0], 0)
+    assert np.ptp(root[..., 2], axis=1).max() > 0.01
+    np.testing.assert_allclose(travelling - root, usual, atol=1e-5)
 
 
 def test_a_batch_depends_on_nothing_but_the_key():

@@ -27,6 +27,7 @@ from repose_jax.training.step import batches, jit_steps
 
 MIXER = {"name": "mixer", "frames": 9, "width": 8, "depth": 1}
 REPOSE = {"frames": 9, "width": 8, "depth": 1, "heads": 2, "mlp_ratio": 2, "representation": 8}
+MADE = {"targets": jnp.float32(0.25), "mask": jnp.ones((1, 1, 1), bool)}
 KINDS = {
     "mixer": (MIXER, {"normalise": "person", "unit": "millimetres"}),
     "repose": ({"name": "repose", **REPOSE}, {}),
@@ -116,7 +117,7 @@ def test_the_mean_pose_is_that_of_simulated_views(motion_dir):
 
 
 def test_targets_are_in_the_unit_of_the_experiment(motion_dir, monkeypatch):
-    monkeypatch.setattr(examples, "simulate", lambda *_, **__: {"targets": jnp.float32(0.25)})
+    monkeypatch.setattr(examples, "simulate", lambda *_, **__: MADE)
     for unit, wanted in (("metres", 0.25), ("millimetres", 250)):
         config = experiment(motion_dir, data={"unit": unit})
         made = examples.simulated(config, jax.random.key(0), jnp.zeros((1, 20, 3)), {})
@@ -159,10 +160,20 @@ def test_fewer_motions_than_a_batch_make_an_epoch_of_one_step(motion_dir):
     assert started.steps_per_epoch == 1
 
 
-@pytest.mark.parametrize("change", [{"depth_reference": "first_frame"}, {"root_relative": False}])
-def test_motions_have_depth_relative_to_the_root_of_each_frame(change, motion_dir):
-    with pytest.raises(ValueError, match=r"leave config\.data\.depth_reference and .* defaults"):
-        examples.load(experiment(motion_dir, data=change), (0, 0))
+def test_targets_of_motions_are_relative_to_the_root(motion_dir):
+    with pytest.raises(ValueError, match=r"leave config\.data\.root_relative at its default"):
+        examples.load(experiment(motion_dir, data={"root_relative": False}), (0, 0))
+
+
+def test_recorded_views_say_which_joints_are_occluded_if_the_objective_asks(motion_dir):
+    config = small_data.experiment(motion_dir)
+    clips = examples.load(config, (0, 0))
+    assert "occluded" not in examples.batch(config, clips, 0)
+    objective = dataclasses.replace(config.objective, pairs="occluded")
+    config = dataclasses.replace(config, objective=objective)
+    batch = examples.batch(config, examples.load(config, (0, 0)), 0)
+    assert batch["occluded"].shape == batch["targets"].shape[:3]
+    assert 0 < batch["occluded"].mean() < 1
 
 
 def test_motions_cannot_be_mixed_with_recorded_views(motion_dir):
