@@ -25,9 +25,7 @@ def refusal(values) -> str:
 
 def test_it_is_imported_without_jax():
     code = """
-import time; start = time.perf_counter()
 import sys, repose_jax.config
-assert time.perf_counter() - start < 0.2
 heavy = {"jax", "flax", "optax", "absl", "ml_collections", "numpy", "tensorflow"}
 print(heavy & set(sys.modules))
 """

@@ -14,17 +14,9 @@ def run(code: str) -> str:
     ).stdout
 
 
-def test_importing_the_library_is_quick_and_does_not_import_jax():
-    code = (
-        "import sys, time; start = time.perf_counter(); import repose_jax;"
-        "print(time.perf_counter() - start, *(m for m in ('jax', 'flax') if m in sys.modules))"
-    )
-    times = []
-    for _ in range(3):  # the least is that of the import, not of other work on the machine
-        seconds, *imported = run(code).split()
-        assert imported == []
-        times.append(float(seconds))
-    assert min(times) < 0.1
+def test_importing_the_library_imports_nothing_heavy():
+    heavy = ["jax", "flax", "numpy", "scipy", "matplotlib", "tensorflow_datasets"]
+    assert run(f"import sys, repose_jax; print(sorted({{*{heavy}}} & set(sys.modules)))") == "[]\n"
 
 
 def test_the_library_has_the_names_of_its_page():

@@ -4,7 +4,6 @@ import os
 import runpy
 import subprocess
 import sys
-import time
 
 import processes
 import pytest
@@ -62,17 +61,15 @@ def test_every_command_has_help(name, capsys):
 
 
 @pytest.mark.parametrize("argv", [["--help"], ["train", "--help"], ["prepare", "--help"]])
-def test_help_needs_no_jax_and_comes_at_once(argv):
+def test_help_imports_nothing_heavy(argv):
     code = (
         "import sys; from repose_jax import cli; status = cli.main(sys.argv[1:]);"
         "print(sorted({'jax', 'flax', 'tensorflow_datasets'} & set(sys.modules))); exit(status)"
     )
-    start = time.perf_counter()
     result = subprocess.run(
         [sys.executable, "-c", code, *argv], capture_output=True, text=True, check=True
     )
     assert result.stdout.splitlines()[-1] == "[]"
-    assert time.perf_counter() - start < 5  # about 0.4 s on an idle machine
 
 
 def test_help_lists_the_configurations_and_their_variants(capsys):
