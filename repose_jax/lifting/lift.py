@@ -220,7 +220,8 @@ def motion_of(
         progress: called as each person is lifted.
 
     Raises:
-        ValueError: nobody was detected, or there is no person of the number asked for.
+        ValueError: nobody was detected, nobody can be lifted, or there is no person of the number
+            asked for.
     """
     if model.unit != "mm":
         raise ValueError(
@@ -244,13 +245,22 @@ def motion_of(
     chosen = _chosen(detections, options)
     people: list[Person] = []
     problems: list[tuple[int, str]] = []
+    refused: list[ValueError] = []
     for done, (number, track) in enumerate(chosen):
         if progress is not None:
             progress("lifting", done, len(chosen))
-        mended, found = _mended(track, options)
-        person, more = _lifted(mended, number, model, camera, options)
+        try:
+            mended, found = _mended(track, options)
+            person, more = _lifted(mended, number, model, camera, options)
+        except ValueError as error:
+            # A false detection, such as one whose joints all lie in a corner, stops nobody else.
+            refused.append(error)
+            warnings.append(f"Person {number} was left out: {error}")
+            continue
         problems += [(number, sentence) for sentence in found + more]
         people.append(person)
+    if not people:
+        raise refused[0]
     warnings += _by_person(problems)
     if progress is not None:
         progress("lifting", len(chosen), len(chosen))

@@ -88,3 +88,19 @@ def test_a_gap_of_a_day_is_lifted_as_one_of_seconds():
     (person,) = motion_of(detections(time_s=gap), PREDICTOR, Options()).people
     assert len(person.frame) == len(WALK)
     assert np.isfinite(person.joints_mm).all()
+
+
+def test_a_false_detection_in_the_corner_stops_nobody_else():
+    corner = np.random.default_rng(0).uniform(0, 2, WALK[:1].shape)
+    both = np.concatenate([WALK, np.broadcast_to(corner, WALK.shape)])
+    found = detections(both, time_s=FRAMES / 30)
+    found = dataclasses.replace(
+        found, frame=np.tile(FRAMES, 2), identity=np.repeat([0, 1], len(WALK))
+    )
+    motion = motion_of(found, PREDICTOR, Options())
+    assert len(motion.people) == 1
+    (said,) = [warning for warning in motion.warnings if "left out" in warning]
+    assert "within 2 px of the upper left corner" in said
+    alone = dataclasses.replace(found, keypoints=np.concatenate([both[len(WALK) :]] * 2))
+    with pytest.raises(ValueError, match="within 2 px of the upper left corner"):
+        motion_of(alone, PREDICTOR, Options())
