@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import UInt8
 
+from repose_jax.keypoints import images
 from repose_jax.runtime import extras
 
 IMAGES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"})
@@ -33,12 +34,18 @@ def is_video(path: str | Path) -> bool:
 
 
 def videos_in(path: str | Path) -> list[Path]:
-    """Returns the videos of a folder in the order of their numbers; none if it holds JSON."""
+    """Returns the videos of a folder in the order of their numbers; none if it holds JSON.
+
+    Of a folder without videos, whose images are not the frames of one, each image.
+    """
     path = Path(path)
     files = [*path.iterdir()] if path.is_dir() else []
     if any(file.suffix.lower() == ".json" for file in files):
         return []
     videos = [file for file in files if file.suffix.lower() in VIDEOS and file.is_file()]
+    if not videos:
+        photos = [file for file in files if file.suffix.lower() in IMAGES]
+        videos = [] if images.are_one_video([file.name for file in photos]) else photos
     return sorted(videos, key=_natural)
 
 
@@ -272,6 +279,11 @@ def _open_folder(cv2, folder: Path, fps: float | int | None) -> Video:
     files = [file for file in folder.iterdir() if file.suffix.lower() in IMAGES]
     if not files:
         raise ValueError(f"{folder}: the folder holds no images ({', '.join(sorted(IMAGES))}).")
+    if not images.are_one_video([file.name for file in files]):
+        raise ValueError(
+            f"{folder}: by their names the {len(files)} images are not the frames of one video, "
+            "which are numbered in order; take them one by one."
+        )
     files.sort(key=_natural)
     rate = float(fps or USUAL_FPS)
     assumption = f"{folder.name}: images have no times; {rate:g} frames per second were assumed."

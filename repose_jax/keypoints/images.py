@@ -49,6 +49,15 @@ def apart(poses: Poses) -> list[Poses]:
     return [_part(poses, *part, said) for part in parts] or [poses]
 
 
+def are_one_video(names: Sequence[str]) -> bool:
+    """Returns whether images of these names are frames of one video; see `apart`."""
+    splits = [split_number(name) for name in names]
+    if len({(before, after) for before, _, after in splits}) > 1:
+        return False
+    numbers = [-1 if number is None else number for _, number, _ in splits]
+    return len(names) < 2 or _one_video(numbers, {None})
+
+
 def _number(poses: Poses, frame: int) -> int:
     name = poses.images.get(frame)
     number = split_number(name)[1] if isinstance(name, str) else frame

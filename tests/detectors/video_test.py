@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import small_videos
 
-from repose_jax.detectors.video import Video, is_video, open_video
+from repose_jax.detectors.video import Video, is_video, open_video, videos_in
 
 
 def read(source, **settings):
@@ -131,6 +131,21 @@ def test_images_of_a_folder_come_by_number_at_an_assumed_rate(tmp_path):
     times, _, video = read(tmp_path, fps=50)
     np.testing.assert_allclose(times, np.arange(4) / 50)
     assert video.assumptions == ()
+
+
+def test_photographs_of_a_folder_are_no_video(tmp_path):
+    names = ["IMG_0412.jpg", "IMG_0981.jpg", "IMG_2040.jpg"]
+    for name, image in zip(names, small_videos.frames(3), strict=True):
+        cv2.imwrite(str(tmp_path / name), image)
+    assert videos_in(tmp_path) == [tmp_path / name for name in names]
+    with pytest.raises(ValueError, match="the 3 images are not the frames of one video"):
+        open_video(tmp_path)
+    frames = tmp_path / "frames"
+    frames.mkdir()
+    for number in (1, 2, 3):
+        cv2.imwrite(str(frames / f"{number:04}.jpg"), small_videos.frames(1)[0])
+    assert videos_in(frames) == []
+    assert videos_in(tmp_path / "frames" / "0001.jpg") == []
 
 
 def test_a_folder_without_images_and_a_broken_image_are_errors(tmp_path):
