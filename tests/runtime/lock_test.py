@@ -78,7 +78,8 @@ def test_a_second_process_is_refused_with_the_first_ones_machine_and_number(tmp_
 
 def test_a_lock_dies_with_its_owner_at_once(tmp_path):
     with other_process(tmp_path) as first:
-        first.send_signal(signal.SIGKILL)  # not yet waited for: a zombie
+        first.send_signal(signal.SIGKILL)
+        os.waitid(os.P_PID, first.pid, os.WEXITED | os.WNOWAIT)  # dead, but still a zombie
         Lock(tmp_path).release()
 
 
