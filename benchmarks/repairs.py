@@ -1,4 +1,4 @@
-"""What the repairs of a track find, break and leave, on synthetic walkers with known errors.
+"""Errors that the repairs of a track find, make and leave, on synthetic walkers with known errors.
 
     python -m benchmarks.repairs --walkers=40
 

@@ -59,7 +59,7 @@ def run(end: str, version: str, tests: list[str]) -> int:
 
 def lock() -> None:
     """Writes the newest version of every package that the tests use, for Python 3.11 and later."""
-    options = ["--universal", "--python-version=3.11", "--no-emit-index-url", "--no-annotate"]
+    options = ["--universal", "--python-version=3.11", "--no-annotate"]
     options += ["--no-header", "--quiet", f"--output-file={LOCK.name}", "--upgrade"]
     with tempfile.NamedTemporaryFile("w", suffix=".txt", encoding="utf-8") as constraints:
         constraints.write("backports-strenum<1.3\n")  # newer ones refuse Python 3.11

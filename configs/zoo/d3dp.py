@@ -25,6 +25,7 @@ from ml_collections import ConfigDict
 from configs import zoo
 from configs.mpi_inf_3dhp import METRIC
 from configs.variants import Variant, apply
+from configs.zoo import mixste
 
 
 def _mpi_inf_3dhp(config: ConfigDict) -> None:
@@ -33,36 +34,15 @@ def _mpi_inf_3dhp(config: ConfigDict) -> None:
 
 
 VARIANTS = zoo.variants(
-    *(
-        zoo.frames(
-            count,
-            model={"frames": count},
-            data={"frames": count, "stride": count},
-            train={"batch_size": 1024 // count},
-        )
-        for count in (27, 81)
-    ),
+    *mixste.SIZES,
     Variant("3dhp", ("data", "inputs"), "MPI-INF-3DHP instead of Human3.6M", _mpi_inf_3dhp),
-    zoo.tiny(frames=27, width=64, depth=2, heads=4),
 )
 
 
 def get_config(variant: str = "") -> ConfigDict:
     """Returns the experiment."""
-    config = zoo.cpn(
-        "d3dp",
-        frames=243,
-        width=512,
-        depth=8,
-        heads=8,
-        mlp_ratio=2,
-        in_channels=2,
-        dropout=0.0,
-        attention_dropout=0.0,
-        stochastic_depth=0.1,
-    )
-    config.data.update({"frames": 243, "stride": 243})
+    config = mixste.base("d3dp")
     config.optim.update({"name": "adamw", "lr": 6e-5, "decay": 0.993, "weight_decay": 0.1})
     config.optim.scale_by_loss = True
-    config.train.update({"epochs": 400, "batch_size": 4})  # clips with 1,024 frames, rounded down
+    config.train.epochs = 400
     return apply(config, variant, VARIANTS, of=__name__)

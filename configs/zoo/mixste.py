@@ -20,7 +20,7 @@ from ml_collections import ConfigDict
 from configs import zoo
 from configs.variants import apply
 
-VARIANTS = zoo.variants(
+SIZES = (
     *(
         zoo.frames(
             count,
@@ -32,12 +32,13 @@ VARIANTS = zoo.variants(
     ),
     zoo.tiny(frames=27, width=64, depth=2, heads=4),
 )
+VARIANTS = zoo.variants(*SIZES)
 
 
-def get_config(variant: str = "") -> ConfigDict:
-    """Returns the experiment."""
+def base(name: str) -> ConfigDict:
+    """Returns the experiment of a network with the sizes of MixSTE."""
     config = zoo.cpn(
-        "mixste",
+        name,
         frames=243,
         width=512,
         depth=8,
@@ -49,9 +50,16 @@ def get_config(variant: str = "") -> ConfigDict:
         stochastic_depth=0.1,
     )
     config.data.update({"frames": 243, "stride": 243})
+    config.train.batch_size = 4  # clips with 1,024 frames, rounded down
+    return config
+
+
+def get_config(variant: str = "") -> ConfigDict:
+    """Returns the experiment."""
+    config = base("mixste")
     config.objective.weights.update(
         {"mpjpe": 0.0, "weighted_mpjpe": 1.0, "temporal_consistency": 0.5, "velocity": 2.0}
     )
     config.optim.update({"name": "adamw", "lr": 4e-5, "decay": 0.99, "weight_decay": 0.1})
-    config.train.update({"epochs": 120, "batch_size": 4})  # clips with 1,024 frames, rounded down
+    config.train.epochs = 120
     return apply(config, variant, VARIANTS, of=__name__)

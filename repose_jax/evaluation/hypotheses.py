@@ -95,7 +95,7 @@ def notes(workdir: pathlib.Path) -> dict[str, float]:
 
 @dataclasses.dataclass(frozen=True)
 class Results:
-    """What the hypotheses of a test set are worth.
+    """Scores of the hypotheses of a test set.
 
     Attributes:
         tallies: way of `aggregation.WAYS` to its errors; without the published J-Agg where the

@@ -16,7 +16,7 @@ def apart(poses: Poses) -> list[Poses]:
 
     Images are frames of one video if their names differ only in a number, they have one size, and
     the numbers follow each other; gaps, and every n-th frame alone, are usual. Others, such as
-    those of a dataset of photographs, are unrelated: each is by itself.
+    those of a dataset of photographs, are unrelated: each is one part.
 
     Args:
         poses: of one file, or of one group of files.
@@ -45,7 +45,7 @@ def apart(poses: Poses) -> list[Poses]:
         return [dataclasses.replace(poses, image_size=poses.image_size or size)]
     found = set(poses.frame.tolist())
     parts = [part for part in parts if found & {*part[1]}]
-    said = f"The images are of {len(parts)} videos or unrelated images; each was taken by itself."
+    said = f"The images are of {len(parts)} videos or unrelated images; each was taken separately."
     return [_part(poses, *part, said) for part in parts] or [poses]
 
 

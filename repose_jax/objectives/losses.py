@@ -30,7 +30,6 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
-from repose_jax.config import TAU
 from repose_jax.objectives import depth_order
 from repose_jax.skeleton import HUMAN36M
 
@@ -279,37 +278,22 @@ def temporal_depth(
 
 
 @loss
-def spatial_order(
-    prediction: Poses,
-    target: Poses,
-    valid: Valid,
-    tau: float = TAU,
-    tau_by_joint: bool = False,
-    **pairs: Any,
-) -> Terms:
+def spatial_order(prediction: Poses, target: Poses, valid: Valid, **pairs: Any) -> Terms:
     """Logistic form of `spatial_depth`: its pairs cost tau log(1 + exp((z_i - z_k) / tau)).
 
     A pair of which the order is uncertain, with probability p that i is nearer, costs least at
     z_k - z_i = tau log(p / (1 - p)), where the hinge of `spatial_depth` is least at a tie. So the
-    true pose does not cost 0. `tau` is in the unit of the poses; with `tau_by_joint` the joints
-    multiply it by their `DEPTH_SPREAD`, a pair by the root of the mean square of its two.
+    true pose does not cost 0. The option `tau` (`TAU` by default) is in the unit of the poses; with
+    `tau_by_joint` the joints multiply it by their `DEPTH_SPREAD`, a pair by the root of the mean
+    square of its two.
     """
-    scale = jnp.array(DEPTH_SPREAD) if tau_by_joint else None
-    return _order_cost("logistic", -1, prediction, target, valid, scale, tau=tau, **pairs)
+    return _order_cost("logistic", -1, prediction, target, valid, **pairs)
 
 
 @loss
-def temporal_order(
-    prediction: Poses,
-    target: Poses,
-    valid: Valid,
-    tau: float = TAU,
-    tau_by_joint: bool = False,
-    **pairs: Any,
-) -> Terms:
+def temporal_order(prediction: Poses, target: Poses, valid: Valid, **pairs: Any) -> Terms:
     """Logistic form of `temporal_depth`, as `spatial_order` is of `spatial_depth`."""
-    scale = jnp.array(DEPTH_SPREAD) if tau_by_joint else None
-    return _order_cost("logistic", -2, prediction, target, valid, scale, tau=tau, **pairs)
+    return _order_cost("logistic", -2, prediction, target, valid, **pairs)
 
 
 @loss
@@ -410,7 +394,16 @@ def _whole_angles(valid):
 
 
 def _order_cost(
-    kind, axis, prediction, target, valid, scale=None, *, occluded=None, ordered=False, **pairs
+    kind,
+    axis,
+    prediction,
+    target,
+    valid,
+    *,
+    occluded=None,
+    ordered=False,
+    tau_by_joint=False,
+    **pairs,
 ):
     """The cost of pairs of depths along an axis of [*b, t, j], and the number of pairs."""
 
@@ -421,8 +414,8 @@ def _order_cost(
     truth = sets(jnp.where(valid, target[..., 2], jnp.nan))
     depth = sets(prediction[..., 2])
     either = None if occluded is None else sets(jnp.broadcast_to(occluded, valid.shape))
-    if scale is not None:
-        scale = sets(jnp.broadcast_to(scale, valid.shape))
+    spread = jnp.broadcast_to(jnp.array(DEPTH_SPREAD), valid.shape) if tau_by_joint else None
+    scale = None if spread is None else sets(spread)
     chosen = depth_order.Pairs(kind, **pairs)
     cost = depth_order.cost(depth, truth, chosen, scale, either)
     if ordered:

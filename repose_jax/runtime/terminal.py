@@ -19,7 +19,7 @@ _PLAIN = {
     "–": "-",
     "²": "^2",
 }
-"""What a terminal shows in the place of a character that it lacks."""
+"""Replacements of characters that a terminal lacks."""
 _CLOSED = 128 + signal.SIGPIPE
 
 

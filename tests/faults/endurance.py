@@ -25,7 +25,7 @@ MAY_GROW = {"memory_mb": 0.03, "threads": 0.1}  # by this share; nothing else ma
 
 
 def sample() -> dict[str, float]:
-    """What this process holds."""
+    """Memory, files, threads and programs of this process."""
     import jax
 
     status = dict(

@@ -13,7 +13,7 @@ The kills are
 - `--terms` of SIGTERM at random times, of which the time to save and to end is measured.
 
 Each process is forked from one that has imported everything; it draws no pictures. A try is a new
-run, and up to eight kills until a process ends by itself.
+run, and up to eight kills until a process ends unkilled.
 """
 
 import argparse
@@ -41,7 +41,7 @@ MOST = 8  # kills of a run
 RANDOM, TERM = "at random times", "of SIGTERM"
 
 Point = tuple[str, int] | float | None
-"""Where a process is killed: before the n-th event of a name, at a time, or nowhere."""
+"""The place where a process is killed: before the n-th event of a name, at a time, or nowhere."""
 
 
 def experiment(data_dir: pathlib.Path) -> Any:
@@ -123,7 +123,7 @@ class Harness:
         self.whole = self.contents(folder / "whole")
 
     def process(self, workdir: pathlib.Path, point: Point, signum: int = signal.SIGKILL) -> Any:
-        """Runs a process; returns the events of one that ended by itself, None for a killed one."""
+        """Runs a process; returns the events of one that ended unkilled, None for a killed one."""
         seen = self.processes.SimpleQueue()
         process = self.processes.Process(target=run, args=(workdir, self.data, point, seen))
         process.start()

@@ -41,13 +41,13 @@ def place_all(place: LivePlace, frames) -> tuple[np.ndarray, np.ndarray, np.ndar
 
 @pytest.fixture(scope="module")
 def found():
-    """What is placed where nothing is known of the vertical."""
+    """Poses that are placed where nothing is known of the vertical."""
     return place_all(LivePlace(TRUTH.camera), poses())
 
 
 @pytest.fixture(scope="module")
 def given():
-    """What is placed where the vertical is known, of any length."""
+    """Poses that are placed where the vertical is known, of any length."""
     return place_all(LivePlace(TRUTH.camera, up=3 * UP), poses())
 
 

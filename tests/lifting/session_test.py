@@ -26,7 +26,7 @@ def session(detector=None, **options) -> Session:
 
 
 def one_by_one(live: Session, frames: int):
-    """What is shown for each frame of a camera that waits for it."""
+    """Poses that are shown for each frame of a camera that waits for it."""
     taken = threading.Semaphore(1)
 
     def before(frame):

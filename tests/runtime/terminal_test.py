@@ -1,4 +1,4 @@
-"""What is printed reaches every terminal, or nobody reads it and the program ends quietly."""
+"""Printed text reaches every terminal, or nobody reads it and the program ends quietly."""
 
 import os
 import pathlib
