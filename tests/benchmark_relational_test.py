@@ -1,61 +1,149 @@
-"""The relational losses compared: settings, paired differences, and the cost of uncertain pairs."""
+"""The relational losses compared: settings, many trainings at once, paired differences, figure."""
 
-import jax.numpy as jnp
+import dataclasses
+import shutil
+
+import jax
 import numpy as np
 import pytest
+import small_data
+import small_motions
 
-from benchmarks import relational
-from benchmarks.relational import FORMS, NONE
-from repose_jax.cli import arguments
+import configs
+from benchmarks.relational import __main__ as relational
+from benchmarks.relational import expected, forms, population, scores
+from benchmarks.relational.forms import FORMS, NONE
+from repose_jax import config as config_lib
+from repose_jax.training.setup import setup
+from repose_jax.training.step import batches, jit_steps
 
 
-def objective_of(config, flags):
-    parser = arguments.Parser(prog="repose train")
-    parser.add_config()
-    return arguments.parse(parser, [f"--config={config}", *flags]).experiment.objective
-
-
-def test_settings_have_every_form_alone_and_in_pairs_at_every_weight():
-    found = relational.settings(["hinge", "logistic, tau 2 cm"], [1.0, 3.0], [])
-    assert len(found) == 1 + 2 * 3 * 2
-    weights = {
-        name: {loss: w for loss, w in objective_of(*setting).weights.items() if w}
-        for name, setting in found.items()
-    }
-    assert weights[NONE] == {"mpjpe": 1}
+def test_a_form_has_both_losses_alone_and_together_at_every_weight():
+    found = forms.members("hinge", [1.0, 3.0])
+    assert len(found) == 3 * 2
     spatial, temporal = FORMS["hinge"].weights
-    assert weights["hinge, T x 3"] == {"mpjpe": 1, "temporal_depth": 3 * temporal}
-    assert weights["hinge, S + T x 1"] == {
-        "mpjpe": 1,
-        "spatial_depth": spatial,
-        "temporal_depth": temporal,
-    }
-    assert objective_of(*found["logistic, tau 2 cm, S x 1"]).tau == 0.02
+    np.testing.assert_allclose(found["hinge, T x 3"], [1, 0, 3 * temporal], rtol=1e-6)
+    np.testing.assert_allclose(found["hinge, S + T x 1"], [1, spatial, temporal], rtol=1e-6)
+    assert [*forms.members(NONE, [1.0, 3.0])] == [NONE]
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_every_form_is_a_configuration(form):
-    config, flags = relational.settings([form], [1.0], [])[f"{form}, S + T x 1"]
-    found = objective_of(config, flags)
-    assert {name: getattr(found, name) for name in FORMS[form].options} == FORMS[form].options
+def test_every_form_is_an_experiment(form):
+    made = forms.experiment(form, "mixer", forms.BUDGETS["tune"], [])
+    assert {name: getattr(made.objective, name) for name in FORMS[form].options} == dict(
+        FORMS[form].options
+    )
+    losses = {f"spatial_{FORMS[form].kind}", f"temporal_{FORMS[form].kind}"}
+    assert made.objective.weights == dict.fromkeys({"mpjpe", *losses}, 1)
+
+
+@pytest.mark.parametrize("backbone", forms.BACKBONES)
+def test_every_backbone_is_an_experiment_of_the_probes_data(backbone):
+    probe = config_lib.from_mapping(configs.load("lift:probe").to_dict())
+    made = forms.experiment(NONE, backbone, forms.BASE, ["--config.simulation.confidence_laws=0.0"])
+    assert made.model["name"] == backbone
+    assert made.data == probe.data
+    assert made.simulation == dataclasses.replace(probe.simulation, confidence_laws=0.0)
+    assert made.train.epoch_steps == 8000
+    assert made.optim.lr == pytest.approx(forms.BACKBONES[backbone][1] * 2 / 3)
+
+
+@pytest.fixture(scope="module")
+def motion_dir(data_dir, tmp_path_factory):
+    """Folder of `small` and of the motions of `dancers`."""
+    folder = tmp_path_factory.mktemp("motions")
+    shutil.copytree(data_dir / "small", folder / "small")
+    small_motions.prepare(folder)
+    return folder
+
+
+def experiment(folder, **changes):
+    """A tiny mixer on motions of dancers, tested on `small`."""
+    values = configs.load("lift:probe").to_dict()
+    values["model"] = {"name": "mixer", "frames": 9, "width": 8, "depth": 1, "dropout": 0.1}
+    values["data"] |= {"train": (small_motions.TRAIN,), "test": (small_data.TEST,)}
+    values["data"] |= {"data_dir": str(folder), "frames": 9, "stride": 9}
+    values["optim"] |= {"warmup_steps": 2, "lr": 1e-2}
+    values["train"] |= {"epochs": 1, "epoch_steps": 4, "batch_size": 8, "steps_per_call": 1}
+    values["train"] |= {"eval_every": 1, "microbatch_size": 8}
+    for section, change in changes.items():
+        values[section] |= change
+    return config_lib.from_mapping(values)
+
+
+WEIGHTS = np.array([[1, 0, 0], [0.5, 2, 3]], np.float32)
+LOSSES = "mpjpe", "spatial_order", "temporal_order"
+
+
+def test_all_at_once_are_trained_as_each_alone(motion_dir):
+    run, _ = setup(experiment(motion_dir, objective={"weights": dict.fromkeys(LOSSES, 1.0)}))
+    pieces = population.batches(run, [0, 3], 4, at_a_time=3)
+    found = population.train(run, [0, 3], WEIGHTS, pieces)
+
+    weights = dict(zip(LOSSES, WEIGHTS[1].tolist(), strict=True))
+    alone = experiment(motion_dir, objective={"weights": weights}, train={"seed": 3})
+    one, train_state = setup(alone)
+    train_state, _ = jit_steps(one)(train_state, batches(one, range(4)))
+    jax.tree.map(
+        lambda many, single: np.testing.assert_allclose(many[1, 1], single, atol=2e-5),
+        found,
+        train_state.variables,
+    )
+
+
+def test_all_start_from_other_weights(motion_dir):
+    run, _ = setup(experiment(motion_dir, optim={"lr": 1e-9}))
+    start = jax.tree.map(lambda x: x + 1.0, population.initial(run, [0, 3]))
+    found = population.train(
+        run, [0, 3], WEIGHTS, population.batches(run, [0, 3], 1, at_a_time=1), start
+    )
+    jax.tree.map(
+        lambda many, one: np.testing.assert_allclose(many[1, 1], one[1], atol=1e-5), found, start
+    )
+
+
+def test_a_member_that_diverges_is_named(motion_dir):
+    run, _ = setup(experiment(motion_dir, optim={"clip_norm": 0.0}))
+    weights = np.array([[1, 0, 0], [1, np.inf, 0]], np.float32)
+    pieces = population.batches(run, [0, 3], 2, at_a_time=2)
+    with pytest.raises(FloatingPointError, match=r"seed 0 with the weights \[1.0, inf, 0.0\]"):
+        population.train(run, [0, 3], weights, pieces)
+
+
+def test_all_at_once_are_tested_as_each_alone(motion_dir):
+    run, _ = setup(experiment(motion_dir))
+    members = population.initial(run, [0, 3, 5])
+    found = scores.of_members(run.evaluator, run.graphdef, members, at_a_time=2)
+    assert len(found) == 3
+    variables = jax.tree.map(lambda x: x[1], members)
+    evaluator = run.evaluator
+    tally = evaluator.score(evaluator.predict(evaluator.predictor(run.graphdef, variables)))
+    for name, visibility in scores.COLUMNS:
+        if name != scores.SPREAD.name:
+            wanted = tally.mean(name, visibility=visibility)
+            assert found[1][scores.key(name, visibility)] == pytest.approx(wanted, rel=1e-4), name
 
 
 def test_the_table_has_the_differences_of_the_same_seeds():
     def run(value):
         return {"split": {"mpjpe/all": value, "mpjpe/occluded": 2 * value}}
 
-    results = {NONE: [run(70.0), run(72.0), run(74.0)], "hinge": [run(71.0), run(75.0)]}
+    results = {
+        NONE: [run(70.0), run(72.0), run(74.0)],
+        "hinge": [run(x) for x in (71.0, 75.0, 73.0)],
+    }
     table = relational.table(results, "split")
     assert table.columns == ("MPJPE", "MPJPE occluded")
-    assert table.rows == {NONE: [72.0, 144.0], "hinge": [2.0, 4.0]}
+    assert table.rows == {NONE: [72.0, 144.0], "hinge": [1.0, 2.0]}
     np.testing.assert_allclose(table.spreads[NONE], [2.0, 4.0])
-    np.testing.assert_allclose(table.spreads["hinge"][0], 12.706, rtol=1e-4)  # ± t(1) * 1
+    np.testing.assert_allclose(table.spreads["hinge"][0], 4.968, rtol=1e-3)  # ± t(2) * 2 / √3
 
 
 def test_the_spread_of_depth_is_that_of_the_prediction_over_that_of_the_truth():
+    jnp = jax.numpy
     target = jnp.zeros((1, 2, 4, 3)).at[..., 2].set(jnp.array([[0.0, 1, 2, 3], [0, 4, 8, 12]]))
     flat = target.at[..., 2].multiply(0.25) + 7.0
-    spread = relational.SPREAD
+    spread = scores.SPREAD
     np.testing.assert_allclose(spread(target, target).mean(), 100)
     np.testing.assert_allclose(spread(flat, target).mean(), 25)
     mask = jnp.zeros((1, 2, 4), bool).at[..., :2].set(True)
@@ -67,7 +155,7 @@ def test_of_an_uncertain_pair_the_hinge_wants_a_tie_and_the_logistic_loss_its_lo
     gaps = np.linspace(-0.2, 0.2, 401)
 
     def best(form):
-        return gaps[np.argmin(relational.expected_cost(FORMS[form], probability, gaps, 0.1))]
+        return gaps[np.argmin(expected.expected_cost(FORMS[form], probability, gaps, 0.1))]
 
     assert abs(best("hinge")) < 1e-3
     odds = np.log(probability / (1 - probability))
@@ -75,5 +163,5 @@ def test_of_an_uncertain_pair_the_hinge_wants_a_tie_and_the_logistic_loss_its_lo
 
 
 def test_the_figure_is_drawn(tmp_path):
-    relational.draw(tmp_path / "cost.png")
+    expected.draw(tmp_path / "cost.png")
     assert (tmp_path / "cost.png").stat().st_size > 10_000

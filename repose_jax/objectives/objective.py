@@ -45,12 +45,12 @@ class Objective:
     """Weighted sum of losses; build it with `make_objective`. Hashable, so static under jit.
 
     Attributes:
-        weights: (name in `LOSSES`, positive weight) of each term.
+        weights: (name in `LOSSES`, weight) of each term; as arrays they may differ in one program.
         config: the options of the relational losses.
         unit: what poses are multiplied by before they are compared; see `docs/losses.md`.
     """
 
-    weights: tuple[tuple[str, float], ...]
+    weights: tuple[tuple[str, float | Float[Array, ""]], ...]
     config: ObjectiveConfig
     unit: float = 1.0
 

@@ -9,7 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 from flax import nnx
+from jaxtyping import Array, Float, Int
 
+from repose_jax.config import Experiment
 from repose_jax.objectives import objective
 from repose_jax.objectives.objective import Truth
 from repose_jax.runtime import devices
@@ -28,7 +30,7 @@ def train_step(
     momentum: optax.Schedule,
     ema: float,
     scale_by_loss: bool,
-    seed: int,
+    seed: Int[Array, ""] | int,
     microbatches: int,
 ) -> tuple[state.TrainState, dict[str, jax.Array]]:
     """Makes one update. Pure: the same state and batch give the same result.
@@ -144,16 +146,35 @@ def jit_steps(run: Run) -> Callable[..., Any]:
         return jax.jit(lambda state, batches: jax.lax.scan(step, state, batches), donate_argnums=0)
 
     def simulated(motions, state, rows):
-        key = jax.random.fold_in(jax.random.key(run.config.train.seed), state.step)
-        # Not the key of dropout, which is of the same seed and step.
-        made = examples.simulated(run.config, jax.random.fold_in(key, 1), motions, rows)
-        return step(state, made)
+        seed = run.config.train.seed
+        return step(state, simulated_batch(run.config, motions, seed, state.step, rows))
 
     def steps(motions, state, batches):
         return jax.lax.scan(functools.partial(simulated, motions), state, batches)
 
     motions = examples.landmarks(run.train, run.mesh)
     return functools.partial(jax.jit(steps, donate_argnums=1), motions)
+
+
+def simulated_batch(
+    config: Experiment,
+    motions: Float[Array, "n l 3"],
+    seed: Int[Array, ""] | int,
+    step: Int[Array, ""],
+    rows: dict[str, Array],
+) -> dict[str, Array]:
+    """Simulates the batch of a step, from its windows into the landmarks of motions.
+
+    Args:
+        config: the experiment; its seed is not read.
+        motions: landmarks of all takes.
+        seed: seed of the run.
+        step: the training step.
+        rows: from `windows.sample` with the same seed and step.
+    """
+    key = jax.random.fold_in(jax.random.key(seed), step)
+    # Not the key of dropout, which is of the same seed and step.
+    return examples.simulated(config, jax.random.fold_in(key, 1), motions, rows)
 
 
 def batches(run: Run, steps: range) -> dict[str, jax.Array]:

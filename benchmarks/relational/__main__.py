@@ -1,0 +1,243 @@
+"""The relational losses of depth: which help, by how much, at which weight.
+
+    python -m benchmarks.relational gradients --data_dir=DIR        # how hard each loss pulls
+    python -m benchmarks.relational tune --out=runs/relational --data_dir=DIR      # as in Table 5
+    python -m benchmarks.relational scratch --out=runs/relational --data_dir=DIR   # from scratch
+    python -m benchmarks.relational figure --out=docs/images/relational_cost.png
+
+`tune` trains a backbone on the data of `configs/lift.py` without a relational loss for 8,000 steps
+of 16 clips, for each seed, and then each objective from it for 600 steps whose learning rate decays
+to 0. `scratch` trains each objective for 3,000 steps. All weights of a form and all seeds are
+trained at once (`population.py`), from the same batches. Differences to the training without a
+relational loss are paired by seed. With `--folder` models are tested on a real recording too (see
+`benchmarks.accuracy`). What is in `--out` is not trained again, so the same command resumes.
+`--jobs` forms are compiled at a time. Other flags go to `repose train`, such as
+`--config.simulation.confidence_laws=0.0` for exact confidence.
+"""
+
+import argparse
+import functools
+import json
+import math
+import pathlib
+import statistics
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import jax
+import numpy as np
+
+from benchmarks import runs
+from benchmarks.accuracy import stored, video
+from benchmarks.relational import expected, gradients, population, scores
+from benchmarks.relational.forms import (
+    BACKBONES,
+    BASE,
+    BUDGETS,
+    FORMS,
+    NONE,
+    experiment,
+    members,
+)
+from repose_jax.cli.environment import start_jax
+from repose_jax.evaluation import compare, tables
+from repose_jax.evaluation.evaluator import Evaluator, load_evaluator
+from repose_jax.evaluation.predict import Variables
+from repose_jax.lifting.predictor import Predictor
+from repose_jax.runtime import devices, terminal
+from repose_jax.runtime.whole_file import whole
+from repose_jax.training.setup import Run, setup
+
+SPLITS = "cmu_mocap/30fps:test", "bvh_motion/cmu_archives_30fps:test"
+RECORDING = "recording"
+KEPT = 600
+"""Steps whose batches are simulated once for all forms; those of longer trainings for each."""
+
+Results = dict[str, list[dict[str, dict[str, float]]]]
+"""Setting to, for each seed, test to column to value."""
+Test = Callable[[Run, Variables], list[dict[str, dict[str, float]]]]
+
+
+def compare_forms(args: argparse.Namespace, flags: Sequence[str]) -> Results:
+    """Trains and tests the forms of `tune` or `scratch`; returns the results of all settings.
+
+    Raises:
+        ValueError: `args.out` has results of another command.
+    """
+    budget, seeds = BUDGETS[args.part], range(args.seeds)
+    made = functools.partial(experiment, backbone=args.backbone, flags=flags)
+    evaluators = {
+        name: load_evaluator(
+            stored.experiment(
+                made(NONE, budget=budget), name, data_dir=args.data_dir, known=("fps",)
+            ),
+            devices.data_mesh(),
+        )
+        for name in SPLITS
+    }
+    test = functools.partial(measure, evaluators, args.folder)
+    run, start = setup(made(NONE, budget=budget))[0], None
+    if args.part == "tune":
+        start = base(args, made(NONE, budget=BASE), seeds)
+    pieces = functools.partial(population.batches, run, seeds, budget.steps)
+    kept = list(pieces(at_a_time=args.at_a_time)) if budget.steps <= KEPT else None
+
+    def train(form: str) -> Results:
+        settings = members(form, args.factors)
+        config = made(form, budget=budget)
+        path = args.out / f"{args.part}_{args.backbone}" / f"{form.replace(' ', '_')}.json"
+        asked = {"config": config.to_dict(), "seeds": args.seeds, "settings": list(settings)}
+        asked |= {"tests": [*SPLITS, *([RECORDING] if args.folder else [])]}
+        asked = json.loads(json.dumps(asked))
+        if path.exists():
+            found = json.loads(path.read_text("utf-8"))
+            if found["asked"] != asked:
+                raise ValueError(
+                    f"{path} has results of another command; give another --out, or delete it."
+                )
+            return found["results"]
+        weights = np.stack([*settings.values()])
+        batches = kept or pieces(at_a_time=args.at_a_time)
+        trained = population.train(setup(config)[0], seeds, weights, batches, start)
+        by_seed = [test(run, jax.tree.map(lambda x, i=i: x[i], trained)) for i in range(args.seeds)]
+        results = {name: [of[i] for of in by_seed] for i, name in enumerate(settings)}
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with whole(path) as part:
+            runs.save(part, asked=asked, results=results)
+        print(f"{args.part}, {args.backbone}: {form}", flush=True)
+        return results
+
+    first = train(NONE)  # its test is compiled for all
+    with ThreadPoolExecutor(args.jobs) as pool:
+        others = [*pool.map(train, args.forms)]
+    return functools.reduce(lambda a, b: a | b, others, first)
+
+
+def base(args: argparse.Namespace, config: Any, seeds: Sequence[int]) -> Variables:
+    """Trains what `tune` starts from, or reads it from `args.out`; for each seed."""
+    path = args.out / f"base_{args.backbone}.npz"
+    run = setup(config)[0]
+    one = jax.tree.map(lambda x: x[:, None], population.initial(run, seeds))
+    leaves, structure = jax.tree.flatten(one)
+    if not path.exists():
+        batches = population.batches(run, seeds, BASE.steps, at_a_time=args.at_a_time)
+        leaves = jax.tree.leaves(
+            population.train(run, seeds, np.array([[1.0, 0.0, 0.0]], np.float32), batches)
+        )
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with whole(path) as part, part.open("wb") as file:
+            np.savez(file, *map(np.asarray, leaves))
+    with np.load(path) as found:
+        stored_leaves = [found[name] for name in found.files]
+    if [x.shape for x in stored_leaves] != [x.shape for x in leaves]:
+        raise ValueError(f"{path} is of another command; give another --out, or delete it.")
+    return jax.tree.map(lambda x: x[:, 0], structure.unflatten(stored_leaves))
+
+
+def measure(
+    evaluators: Mapping[str, Evaluator], folder: pathlib.Path | None, run: Run, tested: Variables
+) -> list[dict[str, dict[str, float]]]:
+    """Tests members `[m, ...]` on splits, and on a recording if there is one."""
+    by_split = {
+        name: scores.of_members(evaluator, run.graphdef, tested, at_a_time=8)
+        for name, evaluator in evaluators.items()
+    }
+    found = [{name: rows[m] for name, rows in by_split.items()} for m in range(_size(tested))]
+    if folder:
+        for m, tests in enumerate(found):
+            variables = jax.tree.map(lambda x, m=m: x[m], tested)
+            model = Predictor(run.config, run.graphdef, variables)
+            views = video.measure({"": model}, folder, known=("fps",), mean_pose=None)
+            # Rows such as "OpenPose, nose as neck"; the others are not the model's.
+            rows = [row[0] for rows in views.values() for name, row in rows.items() if ", " in name]
+            tests[RECORDING] = {name: statistics.fmean(r[name] for r in rows) for name in rows[0]}
+    return found
+
+
+def _size(variables: Variables) -> int:
+    return len(jax.tree.leaves(variables)[0])
+
+
+def table(results: Results, name: str) -> tables.Table:
+    """Makes the table of a test: `NONE`, and the differences from it, paired by seed."""
+    columns = list(results[NONE][0][name])
+    none = results[NONE]
+    rows = {NONE: [statistics.fmean(run[name][c] for run in none) for c in columns]}
+    spreads = {
+        NONE: [
+            statistics.stdev([run[name][c] for run in none]) if len(none) > 1 else math.nan
+            for c in columns
+        ]
+    }
+    for setting, several in results.items():
+        if setting != NONE:
+            paired = [*zip(several, none, strict=True)]
+            each = [[a[name][c] - b[name][c] for a, b in paired] for c in columns]
+            rows[setting] = [*map(statistics.fmean, each)]
+            spreads[setting] = [*map(compare.half_width, each)]
+    return tables.Table(
+        title=f"{name}: {NONE}, mean ± standard deviation over the seeds; others, difference from "
+        "it, paired by seed, ± half of the 95 % interval",
+        columns=tuple(map(_head, columns)),
+        rows=rows,
+        digits=2,
+        spreads=spreads,
+    )
+
+
+def _head(column: str) -> str:
+    name, _, visibility = column.partition("/")
+    head = scores.metric(name).head if name in (c for c, _ in scores.COLUMNS) else name
+    return head if visibility in ("", "all") else f"{head} {visibility}"
+
+
+def main() -> None:
+    """Runs one of the parts."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("part", choices=("gradients", *BUDGETS, "figure"))
+    parser.add_argument(
+        "--out",
+        type=pathlib.Path,
+        default=pathlib.Path("runs/relational"),
+        help="folder of the results, or the figure",
+    )
+    parser.add_argument("--folder", type=pathlib.Path, help="a real recording")
+    parser.add_argument("--data_dir", help="folder of the prepared datasets")
+    parser.add_argument("--backbone", choices=BACKBONES, default="mixer")
+    parser.add_argument("--forms", nargs="+", choices=FORMS, default=list(FORMS))
+    parser.add_argument("--factors", type=float, nargs="+", default=[0.3, 1.0, 3.0])
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--jobs", type=int, default=1, help="forms at a time")
+    parser.add_argument("--at_a_time", type=int, default=50, help="steps in a call")
+    parser.add_argument("--json", type=pathlib.Path, help="where to write the result")
+    args, flags = parser.parse_known_args()
+    flags += [f"--config.data.data_dir={x}" for x in [args.data_dir] if x]
+    if args.part == "figure":
+        expected.draw(args.out)
+        return
+    start_jax()
+    if args.part == "gradients":
+        found = gradients.measure(flags)
+        shown = tables.Table(
+            title="Gradient at weight 1, as a share of MPJPE's",
+            columns=("by depth", "by parameters"),
+            rows={name: list(values.values()) for name, values in found.items()},
+            digits=3,
+        )
+        if args.json:
+            runs.save(args.json, gradients=found)
+        print(tables.markdown(shown))
+        return
+    results = compare_forms(args, flags)
+    if args.json:
+        runs.save(args.json, backbone=args.backbone, seeds=args.seeds, results=results)
+    for name in results[NONE][0]:
+        print("\n" + tables.markdown(table(results, name)).rstrip("\n"))
+
+
+if __name__ == "__main__":
+    sys.exit(terminal.run(main))

@@ -1,0 +1,136 @@
+"""The forms of the relational losses, and the trainings that compare them."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from repose_jax import config
+from repose_jax.cli import arguments
+from repose_jax.config import Experiment
+
+CONFIG = "lift:probe"
+
+
+@dataclasses.dataclass(frozen=True)
+class Form:
+    """A form of the relational losses.
+
+    Attributes:
+        kind: of the losses `spatial_KIND` and `temporal_KIND`.
+        weights: of the spatial and of the temporal loss, with which they pull a third as hard as
+            MPJPE at the predicted depths of a trained probe (`gradients`).
+        options: of `config.objective`.
+    """
+
+    kind: str
+    weights: tuple[float, float] = (1.0, 1.0)
+    options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+    def objective(self, *, spatial: float, temporal: float) -> dict[str, Any]:
+        """Returns `config.objective` with these weights."""
+        losses = {f"spatial_{self.kind}": spatial, f"temporal_{self.kind}": temporal}
+        return {"weights": {"mpjpe": 1.0, **losses}, **self.options}
+
+
+FORMS = {
+    "hinge": Form("depth", (1.4, 0.69)),
+    "hinge, margin 3 cm": Form("depth", (1.1, 0.54), options={"margin": 0.03}),
+    "hinge, true gap": Form("depth", (0.48, 0.47), options={"margin": 10.0}),
+    "hinge, gaps above 5 cm": Form("depth", (1.8, 1.7), options={"closest": 0.05}),
+    "hinge, occluded pairs": Form(
+        "depth", (0.5, 0.17), options={"pairs": "occluded", "reduction": "ordered"}
+    ),
+    "difference": Form("difference", (0.41, 0.42)),
+    "logistic, tau 2 cm": Form("order", (1.4, 0.83), options={"tau": 0.02}),
+    "logistic, tau 5 cm": Form("order", (1.5, 0.87)),
+    "logistic, tau 10 cm": Form("order", (1.4, 0.88), options={"tau": 0.1}),
+    "logistic, tau by joint": Form("order", (1.4, 0.87), options={"tau_by_joint": True}),
+    "logistic, learned tau": Form("order", (1.5, 0.87), options={"learn_tau": True}),
+    "logistic, gaps above 5 cm": Form("order", (1.8, 1.8), options={"closest": 0.05}),
+    "logistic, occluded pairs": Form(
+        "order", (0.52, 0.21), options={"pairs": "occluded", "reduction": "ordered"}
+    ),
+}
+"""Forms by name; the paper's first."""
+
+WHICH = {"S": (1.0, 0.0), "T": (0.0, 1.0), "S + T": (1.0, 1.0)}
+"""Shares of the spatial and of the temporal weight."""
+
+NONE = "none"
+"""The training without a relational loss."""
+WHICH = {"S": (1.0, 0.0), "T": (0.0, 1.0), "S + T": (1.0, 1.0)}
+"""Shares of the spatial and of the temporal weight."""
+
+BACKBONES: dict[str, tuple[dict[str, Any], float]] = {
+    "mixer": ({"name": "mixer", "frames": 27, "width": 256, "depth": 3}, 3e-3),
+    "repose": (
+        {
+            **{"name": "repose", "frames": 27, "width": 96, "depth": 2, "heads": 3},
+            **{"mlp_ratio": 2, "representation": 192, "fused_attention": ()},
+        },
+        1e-3,
+    ),
+    "semgcn": ({"name": "semgcn", "dropped_joints": (), "non_local": False, "frames": 27}, 1e-3),
+}
+"""Name to a model, and its learning rate from scratch: a mixer of frames, RePOSE, a graph."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Budget:
+    """The length of a training.
+
+    Attributes:
+        steps: of 16 clips.
+        rate: learning rate, in shares of that of the backbone.
+        optim: fields of `config.optim`.
+    """
+
+    steps: int
+    rate: float
+    optim: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+
+BASE = Budget(8000, 2 / 3, {"schedule": "epochs", "decay": 1.0})
+"""Of what `tune` starts from."""
+BUDGETS = {"tune": Budget(600, 2 / 3, {"warmup_steps": 0}), "scratch": Budget(3000, 1.0)}
+
+
+def members(form: str, factors: Sequence[float]) -> dict[str, Float[np.ndarray, "3"]]:
+    """Returns the settings of a form: name to the weights of MPJPE and of its two losses.
+
+    Args:
+        form: in `FORMS`, or `NONE`, which has one setting.
+        factors: the weights of the form are taken times each of these.
+    """
+    if form == NONE:
+        return {NONE: np.array([1.0, 0.0, 0.0], np.float32)}
+    spatial, temporal = FORMS[form].weights
+    return {
+        f"{form}, {which} x {factor:g}": np.array(
+            [1.0, factor * s * spatial, factor * t * temporal], np.float32
+        )
+        for which, (s, t) in WHICH.items()
+        for factor in factors
+    }
+
+
+def experiment(form: str, backbone: str, budget: Budget, flags: Sequence[str]) -> Experiment:
+    """Returns the experiment of the members of a form, whose weights are 1 in it.
+
+    Args:
+        form: in `FORMS`, or `NONE`.
+        backbone: in `BACKBONES`.
+        budget: its length.
+        flags: of `repose train`, for all.
+    """
+    parser = arguments.Parser(prog="python -m benchmarks.relational")
+    parser.add_config()
+    values = arguments.parse(parser, [f"--config={CONFIG}", *flags]).experiment.to_dict()
+    values["model"], rate = BACKBONES[backbone]
+    values["optim"] |= {"lr": rate * budget.rate, **budget.optim}
+    values["train"] |= {"epochs": 1, "epoch_steps": budget.steps, "eval_every": 1}
+    values["objective"] |= FORMS.get(form, FORMS["hinge"]).objective(spatial=1.0, temporal=1.0)
+    return config.from_mapping(values)
