@@ -2,7 +2,8 @@
 
     repose train --config=quickstart --workdir=runs/quickstart
 
-The dataset `synthetic_motion` is prepared on the first run; nothing is downloaded.
+The dataset `synthetic_motion` is prepared on the first run; nothing is downloaded. The model is too
+small to lift well: the pictures show the shipped weights below it.
 """
 
 from ml_collections import ConfigDict

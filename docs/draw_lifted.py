@@ -10,7 +10,8 @@ from pathlib import Path
 import repose_jax
 from repose_jax.data import sequences
 from repose_jax.evaluation import pictures
-from repose_jax.evaluation.pictures import Clip
+from repose_jax.evaluation.panels import Clip
+from repose_jax.lifting.predictor import lift_sequence
 
 IMAGES = Path(__file__).parent / "images"
 SPLIT = "cmu_mocap/30fps:test"
@@ -22,12 +23,7 @@ def lifted(predictor: repose_jax.Predictor, found: sequences.Sequences, name: st
     """Returns the middle three seconds of a sequence, lifted as any video is."""
     number = found.names.index(name)
     rows = pictures.middle(found, number, int(found.lengths[number]))
-    joints = predictor(
-        found.keypoints_2d[rows],
-        found.confidence[rows],
-        image_size=found.image_size[number].tolist(),
-        fps=float(found.fps[number]),
-    )
+    joints = lift_sequence(predictor, found, number, rows)
     return pictures.excerpt(found, number, rows, joints, target=found.joints_3d[rows])
 
 

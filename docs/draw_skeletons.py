@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from repose_jax.evaluation.pictures import TEXT, side_colors
+from repose_jax.evaluation.panels import TEXT, side_colors
 from repose_jax.skeleton import MAPS, SKELETONS, Skeleton
 
 DOCS = Path(__file__).parent

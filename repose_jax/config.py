@@ -384,7 +384,8 @@ class EvalConfig:
     Attributes:
         batch_size: clips in a batch, over all devices.
         flip: average with the prediction for the mirrored clip (test-time augmentation).
-        pictures: test sequences to draw at the end.
+        pictures: test sequences to draw at the end; `repose train` and `repose eval` also draw what
+            the shipped weights make of the same detections.
         protocol: name of the protocol, such as "every_frame"; see
             `repose_jax.evaluation.protocols`.
         frames: frames of a test clip for which poses are predicted; None for those of a training

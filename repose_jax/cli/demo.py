@@ -53,13 +53,8 @@ def run(args: argparse.Namespace) -> None:
         like = closest(name, found.names) or found.names[0]
         raise ValueError(f"{args.split} has no sequence {name!r}; it has {like!r}, for example.")
     number = found.names.index(name)
-    rows, fps = pictures.middle(found, number, int(found.lengths[number])), found.fps[number]
-    joints = model(
-        found.keypoints_2d[rows],
-        found.confidence[rows],
-        image_size=found.image_size[number].tolist(),
-        fps=float(fps) if fps > 0 else None,  # NaN if it is unknown
-    )
+    rows = pictures.middle(found, number, int(found.lengths[number]))
+    joints = predictor.lift_sequence(model, found, number, rows)
     clip = pictures.excerpt(found, number, rows, joints, target=found.joints_3d[rows])
     by = args.model or "the shipped weights"
     title = f"{name} ({found.actions[number]}), lifted by {by}"

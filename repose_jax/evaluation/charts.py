@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from repose_jax.evaluation.pictures import FAINT, GRID, LEFT, MIDDLE, PANEL, RIGHT, TEXT, TRUTH
+from repose_jax.evaluation.panels import FAINT, GRID, LEFT, MIDDLE, PANEL, RIGHT, TEXT, TRUTH
 from repose_jax.skeleton import HUMAN36M
 
 # Okabe and Ito's, with the blue and the vermilion of the pictures first.

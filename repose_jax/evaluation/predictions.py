@@ -2,12 +2,17 @@
 
 import dataclasses
 import pathlib
+from collections.abc import Callable
 from typing import BinaryIO
 
 import numpy as np
 from jaxtyping import Bool, Float
 
 from repose_jax.data.clips import Clips
+from repose_jax.data.sequences import Sequences
+
+Lift = Callable[[Sequences, int, slice], Float[np.ndarray, "t j 3"]]
+"""Lifts rows of the sequence of a number from their detections: camera axes, mm."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -14,7 +14,7 @@ from repose_jax.config import Experiment
 from repose_jax.evaluation import tables
 from repose_jax.evaluation.evaluator import Evaluator
 from repose_jax.evaluation.metrics import METRICS
-from repose_jax.evaluation.predictions import Predictions
+from repose_jax.evaluation.predictions import Lift, Predictions
 from repose_jax.evaluation.protocols import protocol as protocol_lib
 from repose_jax.evaluation.tally import Group, Tally
 from repose_jax.runtime.whole_file import whole, writing
@@ -120,6 +120,7 @@ def conclude(
     step: int,
     checkpoint: str,
     baselines: Mapping[str, Mapping[str, float]],
+    shipped: Lift | None = None,
 ) -> tuple[list[pathlib.Path], str]:
     """Writes the tables and the pictures; on the first process alone.
 
@@ -132,6 +133,7 @@ def conclude(
         step: step of the model; at step 0 it is a converted one.
         checkpoint: its kind, "best" or "latest".
         baselines: results to compare with, by name.
+        shipped: the shipped weights, to draw beside the model; None to draw the model alone.
 
     Returns:
         The files that were written, and the tables to print when all is written.
@@ -162,7 +164,7 @@ def conclude(
             with writing(directory):
                 directory.mkdir(parents=True, exist_ok=True)
                 written += write(directory, tally, evaluator.protocol, info)
-                written += _draw(config, predictions, tally, directory, info)
+                written += _draw(config, predictions, tally, directory, info, shipped)
     except OSError:
         show([], text)
         raise
@@ -182,6 +184,7 @@ def _draw(
     tally: Tally,
     directory: pathlib.Path,
     info: Mapping[str, Any],
+    shipped: Lift | None,
 ) -> list[pathlib.Path]:
     """Draws the errors and some predictions to the folder `pictures`; returns the files."""
     from repose_jax.evaluation import charts, pictures  # matplotlib is slow to import
@@ -200,5 +203,5 @@ def _draw(
         title=f"Test errors of {directory.absolute().name}, {info['checkpoint']} checkpoint (step "
         f"{info['step']})",
     )
-    drawn = pictures.draw_sequences(predictions, folder, config.eval.pictures)
+    drawn = pictures.draw_sequences(predictions, folder, config.eval.pictures, shipped=shipped)
     return [folder / "errors.png", *drawn]

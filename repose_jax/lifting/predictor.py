@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 
 from repose_jax.config import KNOWN, Experiment
 from repose_jax.data import clips as clips_lib
-from repose_jax.data.sequences import has_25d_labels
+from repose_jax.data.sequences import Sequences, has_25d_labels
 from repose_jax.evaluation import predict, protocols
 from repose_jax.evaluation.evaluator import abstract_model, centre_window, clip_context
 from repose_jax.lifting import blend, video
@@ -186,6 +186,32 @@ def load(source: str | os.PathLike[str] | None = None, checkpoint: str | None = 
         FileNotFoundError: there is nothing of that name, no run, or no such checkpoint.
     """
     return Predictor(*stored.load(source, checkpoint))
+
+
+def lift_sequence(
+    model: Predictor, sequences: Sequences, number: int, rows: slice
+) -> Float[np.ndarray, "t 17 3"]:
+    """Lifts rows of a prepared sequence from their detections, as those of any video.
+
+    Args:
+        model: it predicts mm.
+        sequences: prepared data.
+        number: of the sequence that the rows belong to.
+        rows: frames of `sequences`.
+
+    Returns:
+        `[t, 17, 3]` joints relative to the pelvis in camera axes, mm.
+
+    Raises:
+        ValueError: the model does not take these detections.
+    """
+    fps = float(sequences.fps[number])
+    return model(
+        sequences.keypoints_2d[rows],
+        sequences.confidence[rows],
+        image_size=sequences.image_size[number].tolist(),
+        fps=fps if fps > 0 else None,  # NaN if it is unknown
+    )
 
 
 def batch_size(clips: int, most: int) -> int:

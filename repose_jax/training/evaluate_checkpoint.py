@@ -10,6 +10,7 @@ from repose_jax.config import Experiment
 from repose_jax.evaluation import hypotheses, report
 from repose_jax.evaluation.evaluator import Evaluator, load_evaluator
 from repose_jax.evaluation.predict import mean_pose_predictor
+from repose_jax.evaluation.predictions import Lift
 from repose_jax.evaluation.tally import Tally
 from repose_jax.runtime import devices
 from repose_jax.runtime.checkpoint import saved_step
@@ -25,6 +26,7 @@ def evaluate_checkpoint(
     *,
     out: pathlib.Path | None = None,
     write_predictions: bool = False,
+    shipped: Lift | None = None,
 ) -> Tally:
     """Evaluates the "best" or the "latest" checkpoint of a workdir: tables, files and pictures.
 
@@ -35,6 +37,7 @@ def evaluate_checkpoint(
         out: folder of the files, made if it is missing; by default the workdir. If that is not
             writable, the results are printed alone.
         write_predictions: write `predictions.npz` too; see `Predictions.write`.
+        shipped: the shipped weights, to draw beside the model; None to draw the model alone.
 
     Raises:
         FileNotFoundError: there is no checkpoint, or a test set is not prepared.
@@ -66,6 +69,7 @@ def evaluate_checkpoint(
         step=weights.step,
         checkpoint=kind,
         baselines=weights.info.get("baselines") or _mean_pose(config, evaluator),
+        shipped=shipped,
     )
     try:
         if config.eval.hypotheses:

@@ -29,7 +29,7 @@ import numpy as np
 from repose_jax.config import Experiment
 from repose_jax.evaluation import report
 from repose_jax.evaluation.predict import mean_pose_predictor
-from repose_jax.evaluation.predictions import Predictions
+from repose_jax.evaluation.predictions import Lift, Predictions
 from repose_jax.evaluation.tally import Tally
 from repose_jax.runtime.checkpoint import Checkpoints, Damaged, saved_step
 from repose_jax.runtime.metric_writer import MetricWriter, read_records
@@ -69,7 +69,11 @@ class Task:
 
 
 def train_and_evaluate(
-    config: Experiment, workdir: pathlib.Path, *, from_best: bool = False
+    config: Experiment,
+    workdir: pathlib.Path,
+    *,
+    from_best: bool = False,
+    shipped: Lift | None = None,
 ) -> Tally:
     """Trains as configured, resuming the state that the workdir holds, and evaluates.
 
@@ -77,6 +81,7 @@ def train_and_evaluate(
         config: the experiment.
         workdir: folder of the run.
         from_best: resume from the best checkpoint if the latest is lost.
+        shipped: the shipped weights, to draw beside the model; None to draw the model alone.
 
     Returns:
         The evaluation of the last state.
@@ -130,6 +135,7 @@ def train_and_evaluate(
             step=int(train_state.step),
             checkpoint="latest",
             baselines=baselines,
+            shipped=shipped,
         )
         try:
             if writer:

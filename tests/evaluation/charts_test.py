@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from repose_jax.evaluation import charts
-from repose_jax.evaluation.pictures import LEFT, MIDDLE, RIGHT
+from repose_jax.evaluation.panels import LEFT, MIDDLE, RIGHT
 from repose_jax.skeleton import HUMAN36M
 
 

@@ -4,9 +4,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from PIL import Image
 
-from repose_jax.evaluation.pictures import Clip, animation, still
+from repose_jax.evaluation.panels import Clip
+from repose_jax.evaluation.pictures import animation, still
 from repose_jax.skeleton import COCO17, HUMAN36M, MPI_INF_3DHP, SKELETONS
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -144,6 +147,42 @@ def test_an_animation_moves(tmp_path):
     first = _colourful(gif)
     gif.seek(1)
     assert not np.array_equal(first, _colourful(gif))
+
+
+def test_results_with_names_have_rows_of_their_own(tmp_path):
+    clip = _clip(2)
+    sizes = []
+    for results in (clip, {"one": clip, "other": clip}):
+        still(tmp_path / "still.png", results)
+        animation(tmp_path / "moves.gif", results, fps=25)
+        sizes.append([Image.open(tmp_path / name).size[1] for name in ("still.png", "moves.gif")])
+    panel = 2.1 / 0.8 + 0.08  # inches
+    rows = (np.subtract(*sizes[::-1]) / (panel * np.array([120, 80]))).round(2)
+    np.testing.assert_array_equal(rows, [2, 1])
+
+
+def test_the_error_of_each_result_is_its_own(tmp_path, monkeypatch):
+    clip = _clip(1, prediction=np.zeros((1, 17, 3)), target=np.zeros((1, 17, 3)))
+    moved = clip.prediction.copy()
+    moved[0, 16] = [0, 0, 17 * 42]
+    texts = []
+    monkeypatch.setattr(
+        Figure, "savefig", lambda self, *_, **__: texts.extend(map(_texts, self.axes))
+    )
+    both = {"exact": clip, "off": dataclasses.replace(clip, prediction=moved)}
+    still(tmp_path / "still.png", both, frames=[0])
+    assert texts == [
+        {"2D input", "frame 0"},
+        {"exact, MPJPE 0 mm\ncamera view", "0 mm", "grid 0.5 m"},
+        {"exact, MPJPE 0 mm\nside view", "◂ camera"},
+        {"off, MPJPE 42 mm\ncamera view", "42 mm"},
+        {"off, MPJPE 42 mm\nside view"},
+    ]
+
+
+def _texts(axes: Axes) -> set[str]:
+    found = {axes.get_title(), axes.get_ylabel(), *(text.get_text() for text in axes.texts)}
+    return found - {""}
 
 
 @pytest.mark.parametrize("frames", [[], [6], [-1]])

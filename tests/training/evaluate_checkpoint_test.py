@@ -7,6 +7,7 @@ import shutil
 import numpy as np
 import pytest
 import small_data
+from PIL import Image
 from small_run import records
 
 from repose_jax import models
@@ -83,6 +84,31 @@ def test_a_trained_run_needs_the_test_split_alone_and_keeps_its_baselines(
     assert list(rows(trained.printed)) == ["mean pose", "untrained", "trained"]
     with pytest.raises(ValueError, match="small/30fps has no split 'train'"):
         loop.train_and_evaluate(config, copy)
+
+
+def test_the_shipped_weights_are_drawn_beside_the_model(trained, copy):
+    def height():
+        (still,) = (copy / "pictures").glob("test*.png")
+        return Image.open(still).size[1]
+
+    def lift(sequences, number, rows):
+        return sequences.joints_3d[rows]
+
+    alone = height()
+    evaluate_checkpoint(trained.config, copy, "latest", shipped=lift)
+    assert height() > 1.5 * alone
+
+
+def test_where_the_shipped_weights_fail_the_model_is_drawn_alone(trained, copy, capsys):
+    def fail(*_):
+        raise ValueError("all joints are missing")
+
+    (still,) = (copy / "pictures").glob("test*.png")
+    before = still.read_bytes()
+    still.unlink()
+    evaluate_checkpoint(trained.config, copy, "latest", shipped=fail)
+    assert still.read_bytes() == before
+    assert "is drawn without the shipped weights: all joints are missing" in capsys.readouterr().out
 
 
 def test_evaluating_the_latest_checkpoint_gives_the_result_of_training(trained, copy, capsys):
