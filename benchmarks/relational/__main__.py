@@ -9,10 +9,10 @@
 of 16 clips, for each seed, and then each objective from it for 600 steps whose learning rate decays
 to 0. `scratch` trains each objective for 3,000 steps. All weights of a form and all seeds are
 trained at once (`population.py`), from the same batches. Differences to the training without a
-relational loss are paired by seed. With `--folder` models are tested on a real recording too (see
-`benchmarks.accuracy`). What is in `--out` is not trained again, so the same command resumes.
-`--jobs` forms are compiled at a time. Other flags go to `repose train`, such as
-`--config.simulation.confidence_laws=0.0` for exact confidence.
+relational loss are paired by seed. With `--folder` both losses of every form at weight 1 are tested
+on a real recording too (see `benchmarks.accuracy`). What is in `--out` is not trained again, so the
+same command resumes. `--jobs` forms are compiled at a time. Other flags go to `repose train`, such
+as `--config.simulation.confidence_laws=0.0` for exact confidence.
 """
 
 import argparse
@@ -22,7 +22,7 @@ import math
 import pathlib
 import statistics
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -57,7 +57,6 @@ KEPT = 600
 
 Results = dict[str, list[dict[str, dict[str, float]]]]
 """Setting to, for each seed, test to column to value."""
-Test = Callable[[Run, Variables], list[dict[str, dict[str, float]]]]
 
 
 def compare_forms(args: argparse.Namespace, flags: Sequence[str]) -> Results:
@@ -101,7 +100,11 @@ def compare_forms(args: argparse.Namespace, flags: Sequence[str]) -> Results:
         weights = np.stack([*settings.values()])
         batches = kept or pieces(at_a_time=args.at_a_time)
         trained = population.train(setup(config)[0], seeds, weights, batches, start)
-        by_seed = [test(run, jax.tree.map(lambda x, i=i: x[i], trained)) for i in range(args.seeds)]
+        recorded = [i for i, name in enumerate(settings) if name in (NONE, f"{form}, S + T x 1")]
+        by_seed = [
+            test(run, jax.tree.map(lambda x, i=i: x[i], trained), recorded)
+            for i in range(args.seeds)
+        ]
         results = {name: [of[i] for of in by_seed] for i, name in enumerate(settings)}
         path.parent.mkdir(parents=True, exist_ok=True)
         with whole(path) as part:
@@ -137,22 +140,27 @@ def base(args: argparse.Namespace, config: Any, seeds: Sequence[int]) -> Variabl
 
 
 def measure(
-    evaluators: Mapping[str, Evaluator], folder: pathlib.Path | None, run: Run, tested: Variables
+    evaluators: Mapping[str, Evaluator],
+    folder: pathlib.Path | None,
+    run: Run,
+    tested: Variables,
+    recorded: Sequence[int],
 ) -> list[dict[str, dict[str, float]]]:
-    """Tests members `[m, ...]` on splits, and on a recording if there is one."""
+    """Tests members `[m, ...]` on splits, and some of them on a recording if there is one."""
     by_split = {
         name: scores.of_members(evaluator, run.graphdef, tested, at_a_time=8)
         for name, evaluator in evaluators.items()
     }
     found = [{name: rows[m] for name, rows in by_split.items()} for m in range(_size(tested))]
     if folder:
-        for m, tests in enumerate(found):
+        for m in recorded:
             variables = jax.tree.map(lambda x, m=m: x[m], tested)
             model = Predictor(run.config, run.graphdef, variables)
             views = video.measure({"": model}, folder, known=("fps",), mean_pose=None)
             # Rows such as "OpenPose, nose as neck"; the others are not the model's.
             rows = [row[0] for rows in views.values() for name, row in rows.items() if ", " in name]
-            tests[RECORDING] = {name: statistics.fmean(r[name] for r in rows) for name in rows[0]}
+            values = {name: statistics.fmean(r[name] for r in rows) for name in rows[0]}
+            found[m][RECORDING] = values
     return found
 
 
@@ -163,6 +171,7 @@ def _size(variables: Variables) -> int:
 def table(results: Results, name: str) -> tables.Table:
     """Makes the table of a test: `NONE`, and the differences from it, paired by seed."""
     columns = list(results[NONE][0][name])
+    results = {setting: runs for setting, runs in results.items() if name in runs[0]}
     none = results[NONE]
     rows = {NONE: [statistics.fmean(run[name][c] for run in none) for c in columns]}
     spreads = {
