@@ -1,5 +1,7 @@
 """Walking people as a `Motion`: bones of one length, feet that stand still, a pinhole camera."""
 
+import dataclasses
+
 import numpy as np
 
 from repose_jax.motion.motion import FILLED, MISSING, SEEN, Camera, Motion, Person, World
@@ -33,6 +35,18 @@ def small_motion(people: int = 2, frames: int = 60, *, fps: float = 30.0) -> Mot
         warnings=("A forearm is missing in some frames.",),
         settings={"height_m": 1.7},
     )
+
+
+def with_hypotheses(motion: Motion, count: int = 3) -> Motion:
+    """Returns the motion with hypotheses of the people, about 50 mm from their poses."""
+    rng = np.random.default_rng(0)
+    people = []
+    for person in motion.people:
+        apart = rng.normal(scale=50, size=(len(person.frame), count, 17, 3))
+        made = person.raw_camera_mm[:, None] + apart
+        spread = np.sqrt(made.var(1).sum(-1))
+        people.append(dataclasses.replace(person, hypotheses_mm=made, spread_mm=spread))
+    return dataclasses.replace(motion, people=tuple(people))
 
 
 def _person(number: int, time: np.ndarray, camera: Camera, world: World) -> Person:

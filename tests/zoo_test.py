@@ -18,7 +18,17 @@ RECIPES = sorted(
     for path in (pathlib.Path(__file__).parents[1] / "configs" / "zoo").glob("*.py")
     if path.stem != "__init__"
 )
-SHARED = {"relational", "spatial", "temporal", "learned", "gt2d", "mocap", "budget", "tiny"}
+SHARED = {
+    "relational",
+    "spatial",
+    "temporal",
+    "learned",
+    "gt2d",
+    "mocap",
+    "synthetic",
+    "budget",
+    "tiny",
+}
 every_recipe = pytest.mark.parametrize("name", RECIPES)
 
 # The default sizes are in the tests of the models.
@@ -204,6 +214,7 @@ def test_the_momentum_of_videopose3ds_batch_norms_falls():
 @every_recipe
 def test_tiny_models_learn_from_the_same_clips_with_the_same_budget(name):
     tiny = get(name, "tiny,mocap,budget,relational")
+    assert get(name, "synthetic").data.train == config_files.get("quickstart").data.train
     reference = get("motionbert", "tiny,mocap,budget,relational")
     assert models.parameter_count(abstract(name, "tiny")) == pytest.approx(0.15e6, rel=0.1)
     if name != "pstmo":  # which is trained on single windows

@@ -6,11 +6,12 @@ protocol of their table; `docs/zoo.md` has them side by side. RePOSE's own is `c
 """
 
 import dataclasses
+from collections.abc import Callable
 from typing import Any
 
 from ml_collections import ConfigDict
 
-from configs import common, h36m, mocap
+from configs import common, h36m, mocap, quickstart
 from configs.variants import Variant
 
 
@@ -78,12 +79,15 @@ def relational(config: ConfigDict) -> None:
     temporal(config)
 
 
-def mocap_data(config: ConfigDict) -> None:
-    """Trains and tests on motion capture, by the protocol of `configs/mocap.py`."""
-    other = mocap.get_config()
-    keys = ("train", "test", "partial_clips", "root_relative")
-    config.data.update({key: other.data[key] for key in keys})
-    config.eval.protocol = other.eval.protocol
+def data_of(other: ConfigDict) -> Callable[[ConfigDict], None]:
+    """Returns a change to the data and the protocol of another configuration."""
+
+    def change(config: ConfigDict) -> None:
+        keys = ("train", "test", "partial_clips", "root_relative")
+        config.data.update({key: other.data[key] for key in keys})
+        config.eval.protocol = other.eval.protocol
+
+    return change
 
 
 def budget(config: ConfigDict) -> None:
@@ -106,7 +110,13 @@ VARIANTS = (
         "mocap",
         ("data",),
         "motion capture as in `configs/mocap.py` instead of Human3.6M",
-        mocap_data,
+        data_of(mocap.get_config()),
+    ),
+    Variant(
+        "synthetic",
+        ("data",),
+        "embedded data as in `configs/quickstart.py` instead of Human3.6M",
+        data_of(quickstart.get_config()),
     ),
     dataclasses.replace(mocap.BUDGET, change=budget),
 )

@@ -35,6 +35,7 @@ class Clip:
         image_size: width and height, px.
         target: `[t, j, 3]` ground truth, as `prediction`; None if there is none.
         visibility: `[t, j]` 1 visible, 0 occluded, -1 unknown; None if all are unknown.
+        hypotheses: `[t, h, j, 3]` other poses that are likely, as `prediction`; None for none.
         skeleton: joint order of all of these; it must have a root.
 
     Raises:
@@ -47,6 +48,7 @@ class Clip:
     image_size: tuple[int, int]
     target: Float[np.ndarray, "..."] | None = None
     visibility: Int[np.ndarray, "..."] | None = None
+    hypotheses: Float[np.ndarray, "..."] | None = None
     skeleton: Skeleton = HUMAN36M
 
     def __post_init__(self):
@@ -59,6 +61,7 @@ class Clip:
             ("prediction", (t, j, 3)),
             ("target", (t, j, 3)),
             ("visibility", (t, j)),
+            ("hypotheses", (t, *np.shape(self.hypotheses)[1:2], j, 3)),
         ):
             value = getattr(self, name)
             if value is not None and value.shape != shape:
@@ -66,16 +69,16 @@ class Clip:
                     f"{name} must be {shape} for {t} frames of {self.skeleton.name!r}, "
                     f"found {value.shape}"
                 )
-        for name in ("prediction", "target"):
+        for name in ("prediction", "target", "hypotheses"):
             value = getattr(self, name)
             if value is not None and not np.isfinite(value).all():
                 raise ValueError(f"{name} holds values that are not finite")
         if t == 0:
             raise ValueError("the clip has no frames")
 
-    def centred(self, poses: Float[np.ndarray, "t j 3"]) -> Float[np.ndarray, "t j 3"]:
+    def centred(self, poses: Float[np.ndarray, "*t j 3"]) -> Float[np.ndarray, "*t j 3"]:
         """Poses relative to their roots."""
-        return poses - poses[:, self.skeleton.root, None]
+        return poses - poses[..., self.skeleton.root, None, :]
 
     @property
     def mpjpe(self) -> Float[np.ndarray, " t"] | None:
@@ -166,7 +169,7 @@ class InputPanel:
 
 
 class ResultPanel:
-    """Prediction over ground truth; `extent` as of `_extent`."""
+    """Prediction over ground truth, hypotheses as thin lines; `extent` as of `_extent`."""
 
     def __init__(
         self, axes: Axes, clip: Clip, extent: tuple[float, float, float], floor: bool = False
@@ -190,11 +193,18 @@ class ResultPanel:
         self.grid = LineCollection(list(lines), colors=GRID, linewidths=0.8, zorder=0.5)
         axes.add_collection(self.grid, autolim=False)
         self.poses = []
+        colors = side_colors(clip.skeleton)
+
+        def add(poses: np.ndarray, colors: Sequence[str], width: float, dots: float):
+            stick = _Stick(axes, clip.skeleton, colors, width, dots)
+            self.poses.append((stick, clip.centred(poses)))
+
         if clip.target is not None:
-            truth = _Stick(axes, clip.skeleton, [TRUTH] * clip.skeleton.size, 4.5, 5.0)
-            self.poses.append((truth, clip.centred(clip.target)))
-        result = _Stick(axes, clip.skeleton, side_colors(clip.skeleton), 2.2, 4.2)
-        self.poses.append((result, clip.centred(clip.prediction)))
+            add(clip.target, [TRUTH] * clip.skeleton.size, 4.5, 5.0)
+        add(clip.prediction, colors, 2.2, 4.2)
+        if clip.hypotheses is not None:
+            for one in clip.hypotheses.swapaxes(0, 1):
+                add(one, colors, 0.5, 0.0)
         self.artists = [self.grid] if floor else []
         self.artists += [artist for stick, _ in self.poses for artist in (stick.lines, stick.dots)]
 

@@ -60,8 +60,8 @@ def still(
     One column for each frame. First row: the 2D input, cut out of the image around the person; the
     less confident the detector, the smaller and fainter the joint; occluded joints are hollow.
     Second row: prediction over ground truth as the camera sees them. Third row: the same from the
-    right of the camera, where errors in depth show. Poses are aligned at the root. Each further
-    result has two more rows.
+    right of the camera, where errors in depth show. Poses are aligned at the root. Hypotheses are
+    thin lines. Each further result has two more rows.
 
     Args:
         path: file to write; the suffix chooses the format.
@@ -240,8 +240,9 @@ def excerpt(
     prediction: Float[np.ndarray, "t j 3"],
     *,
     target: Float[np.ndarray, "t j 3"],
+    hypotheses: Float[np.ndarray, "t h j 3"] | None = None,
 ) -> Clip:
-    """Returns rows of a sequence with predictions and ground truth for them, mm."""
+    """Returns rows of a sequence with predictions, hypotheses and ground truth for them, mm."""
     width, height = sequences.image_size[number].tolist()
     return Clip(
         keypoints_2d=sequences.keypoints_2d[rows],
@@ -250,6 +251,7 @@ def excerpt(
         image_size=(width, height),
         target=target,
         visibility=sequences.visibility[rows],
+        hypotheses=hypotheses,
     )
 
 
@@ -337,6 +339,8 @@ def _sheet(
     entries = [entry("left", color=LEFT, **line), entry("right", color=RIGHT, **line)]
     if clip.target is not None:
         entries.append(entry("ground truth", color=TRUTH, **line | {"lw": 5}))
+    if clip.hypotheses is not None:
+        entries.append(entry("hypotheses", color=MIDDLE, lw=0.8))
     if clip.visibility is not None:
         entries.append(entry("occluded joint", markerfacecolor="white", ms=5, **dot))
     entries.append(entry("unsure detection", color=MIDDLE, alpha=0.4, **dot | {"ms": 3}))
@@ -364,7 +368,7 @@ def _extent(clips: Collection[Clip], frames: Sequence[int]) -> tuple[float, floa
     poses = [
         clip.centred(pose)[list(frames)].reshape(-1, 3)
         for clip in clips
-        for pose in (clip.prediction, clip.target)
+        for pose in (clip.prediction, clip.target, clip.hypotheses)
         if pose is not None
     ]
     points = np.concatenate(poses)

@@ -1,5 +1,6 @@
 """Several hypotheses of a person's motion, of a model that makes them: their mean and spread."""
 
+import dataclasses
 import functools
 from collections.abc import Sequence
 
@@ -17,6 +18,25 @@ from repose_jax.lifting import video
 from repose_jax.lifting.predictor import Predictor, batch_size
 from repose_jax.models.d3dp import D3dp
 from repose_jax.runtime import devices
+
+KEPT = 10
+"""Hypotheses that are kept, to be drawn; the mean and the spread are of all."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Hypotheses:
+    """Hypotheses of a person's motion, relative to the pelvis in camera axes, mm.
+
+    Attributes:
+        mean: of all of them.
+        spread: root mean square distance of all of them from the mean, times the factor that the
+            evaluation of the run found (`spread_factor`), 1 if there is none.
+        kept: the first `KEPT` of them, as they were sampled.
+    """
+
+    mean: Float[np.ndarray, "t 17 3"]
+    spread: Float[np.ndarray, "t 17"]
+    kept: Float[np.ndarray, "t h 17 3"]
 
 
 def check(model: Predictor) -> None:
@@ -47,7 +67,7 @@ def lift(
     count: int,
     flip: bool | None = None,
     seed: int = 0,
-) -> tuple[Float[np.ndarray, "t 17 3"], Float[np.ndarray, "t 17"]]:
+) -> Hypotheses:
     """Lifts the 2D joints of one person in a video in several ways.
 
     In as many steps as the evaluation of its run has (`config.eval.sampling_steps`).
@@ -60,11 +80,6 @@ def lift(
         count: hypotheses, two or more.
         flip: average every step with that of the mirrored clips; None as in the evaluation.
         seed: of the noise: the same gives the same result.
-
-    Returns:
-        `[t, 17, 3]` the mean, relative to the pelvis in camera axes, mm; and `[t, 17]` the root
-        mean square distance of the hypotheses from it, mm, times the factor that the evaluation of
-        the run found (`spread_factor`), 1 if there is none.
 
     Raises:
         ValueError: another model; or an argument is missing, has another shape or a value outside
@@ -84,7 +99,7 @@ def lift(
     config, mesh = model.config, devices.data_mesh()
     clips = model.clips(whole)
     sample = functools.partial(
-        _mean_and_spread,
+        _sample,
         model.graphdef,
         model.variables,
         seed=jnp.asarray(seed),
@@ -92,15 +107,19 @@ def lift(
         steps=config.eval.sampling_steps,
         flip=config.eval.flip if flip is None else flip,
     )
-    found = np.empty((*clips.joints.shape[:2], 4), np.float32)
+    t, j = clips.joints.shape[:2]
+    shapes = (t, j, 3), (t, j), (t, min(count, KEPT), j, 3)
+    found = tuple(np.empty(shape, np.float32) for shape in shapes)
     size = batch_size(len(clips), max(config.eval.batch_size // count, 1))
     for index, new in clips_lib.eval_batches(clips, size):
         arrays = {"inputs": clips_lib.model_inputs(clips, index), "index": index.astype(np.int32)}
         with jax.default_matmul_precision("highest"):
             made = sample(**devices.put_rows(arrays, mesh))
-        found[clips_lib.rows(clips, index)[new]] = np.asarray(made)[new]
-    found /= UNITS[config.data.unit]
-    return found[..., :3], found[..., 3] * spread_factor(model)
+        rows = clips_lib.rows(clips, index)[new]
+        for values, new_values in zip(found, made, strict=True):
+            values[rows] = np.asarray(new_values)[new]
+    mean, spread, kept = (values / UNITS[config.data.unit] for values in found)
+    return Hypotheses(mean, spread * spread_factor(model), kept)
 
 
 def spread_factor(model: Predictor) -> float:
@@ -119,8 +138,8 @@ def describe(model: Predictor, count: int) -> str:
 
 
 @functools.partial(jax.jit, static_argnums=0, static_argnames=("count", "steps", "flip"))
-def _mean_and_spread(graphdef, variables, *, inputs, index, seed, count, steps, flip):
+def _sample(graphdef, variables, *, inputs, index, seed, count, steps, flip):
     made = hypotheses.sample(
         graphdef, variables, inputs, index, seed, hypotheses=count, steps=steps, flip=flip
     )
-    return jnp.concatenate([made.mean(1), hypotheses.spread(made)[..., None]], axis=-1)
+    return made.mean(1), hypotheses.spread(made), made[:, :KEPT].swapaxes(1, 2)

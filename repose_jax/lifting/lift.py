@@ -357,12 +357,13 @@ def _lifted(
     clock = resample.without_long_gaps(track.time_s)
     seen, sure, times = resample.to_uniform(keypoints, track.confidence, clock)
     fps = float(1 / np.diff(times).mean()) if len(times) > 1 else None
-    spread = None
+    spread = kept = None
     if options.hypotheses:
-        raw, spread = hypotheses.lift(
+        made = hypotheses.lift(
             model, seen, sure, camera.image_size, count=options.hypotheses, flip=options.flip
         )
-        spread = np.maximum(resample.back(spread, times, track.time_s), 0)
+        raw, kept = made.mean, resample.back(made.kept, times, clock)
+        spread = np.maximum(resample.back(made.spread, times, clock), 0)
     else:
         raw = model(
             seen,
@@ -384,7 +385,8 @@ def _lifted(
         scaled = scale.scale_to_height(joints, 1000 * options.height)
         factor = 1000 * options.height / scale.height_of(joints)
         raw *= factor
-        spread = None if spread is None else spread * factor
+        if spread is not None and kept is not None:
+            spread, kept = spread * factor, kept * factor
         joints = scaled
     root = trajectory.root_trajectory(joints, keypoints, track.confidence, camera, track.time_s)
     person = Person(
@@ -399,6 +401,7 @@ def _lifted(
         status=track.status,
         keypoints_px=track.detected.astype(np.float32),
         spread_mm=None if spread is None else spread.astype(np.float32),
+        hypotheses_mm=None if kept is None else kept.astype(np.float32),
     )
     return person, [] if problem is None else [problem]
 

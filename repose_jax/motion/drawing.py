@@ -30,6 +30,7 @@ class Figure:
         joints_mm: `[17, 3]` in the world, mm.
         status: `[17]` `SEEN`, `FILLED` or `MISSING`.
         keypoints_px: `[17, 2]` in the image, px; NaN where nothing was detected.
+        hypotheses_mm: `[h, 17, 3]` other poses that are likely, in the world, mm; None for none.
     """
 
     number: int
@@ -37,6 +38,7 @@ class Figure:
     joints_mm: Float[np.ndarray, "17 3"]
     status: UInt8[np.ndarray, "17"]
     keypoints_px: Float[np.ndarray, "17 2"]
+    hypotheses_mm: Float[np.ndarray, "h 17 3"] | None = None
 
     def paint(self, joint: int) -> Colour:
         """Returns the colour of the bone that ends in a joint."""
@@ -121,6 +123,7 @@ def draw_3d(cv2: Any, picture: np.ndarray, figures: list[Figure], eye: Eye) -> N
             limbs.append(_Limb(depth_mm, ends[a], ends[b], scale, b, figure.paint(b), worst))
     for limb in sorted(limbs, key=lambda limb: -limb.depth_mm):
         _draw_limb(cv2, picture, limb)
+    _draw_hypotheses(cv2, picture, figures, eye)
 
 
 def draw_numbers(
@@ -203,6 +206,23 @@ def _draw_limb(cv2: Any, picture: np.ndarray, limb: _Limb) -> None:
         shine = [[x - up for x in end] for end in (a, b)]
         light = _mix(colour, (255, 255, 255), 0.35)
         cv2.line(picture, shine[0], shine[1], light, wide // 3, cv2.LINE_AA, _SHIFT)
+
+
+def _draw_hypotheses(cv2: Any, picture: np.ndarray, figures: list[Figure], eye: Eye) -> None:
+    """Draws the hypotheses of people as thin lines that the rest shines through."""
+    if all(figure.hypotheses_mm is None for figure in figures):
+        return
+    drawn = picture.copy()
+    for figure in figures:
+        if figure.hypotheses_mm is None:
+            continue
+        points, depth = eye.project(figure.hypotheses_mm)
+        joints = _fixed(points[depth.min(-1) > _NEAR_MM]).swapaxes(0, 1)
+        for a, b in HUMAN36M.bones:
+            colour = _mix(figure.paint(b), (0, 0, 0), 0.3)
+            lines = np.stack([joints[a], joints[b]], axis=1)
+            cv2.polylines(drawn, lines, False, colour, 1, cv2.LINE_AA, _SHIFT)
+    cv2.addWeighted(drawn, 0.6, picture, 0.4, 0, picture)
 
 
 def _fixed(points: np.ndarray) -> np.ndarray:

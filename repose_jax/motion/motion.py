@@ -50,6 +50,7 @@ class Person:
             nothing was detected.
         spread_mm: `[t, 17]` root mean square distance of the hypotheses of a joint from their mean,
             `raw_camera_mm`; None of a model that made one.
+        hypotheses_mm: `[t, h, 17, 3]` some of the hypotheses, as `raw_camera_mm`; None likewise.
     """
 
     number: int
@@ -63,6 +64,7 @@ class Person:
     status: UInt8[np.ndarray, "t 17"]
     keypoints_px: Float[np.ndarray, "t 17 3"]
     spread_mm: Float[np.ndarray, "t 17"] | None = None
+    hypotheses_mm: Float[np.ndarray, "t h 17 3"] | None = None
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -104,6 +106,18 @@ class World:
     def of_camera(self, points: Float[np.ndarray, "*b 3"]) -> Float[np.ndarray, "*b 3"]:
         """Converts points in camera axes from the camera's centre, mm, to the world."""
         return (points - self.origin_mm) @ self.rotation.T
+
+    def hypotheses(
+        self, person: Person, rows: int | Int[np.ndarray, " t"]
+    ) -> Float[np.ndarray, "*t h 17 3"] | None:
+        """Returns the hypotheses of a person in one row or in several, in the world, mm.
+
+        They are as far from `joints_mm` as from their mean; None if there are none.
+        """
+        if person.hypotheses_mm is None:
+            return None
+        away = person.hypotheses_mm[rows] - person.raw_camera_mm[rows][..., None, :, :]
+        return person.joints_mm[rows][..., None, :, :] + away @ self.rotation.T
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -19,7 +19,8 @@ from repose_jax.runtime.whole_file import whole
 from repose_jax.skeleton import HUMAN36M
 
 MAX_POSES = 60_000
-"""Of all people together; a longer motion is shown with every second frame (third, ...)."""
+"""Of all people together, with their hypotheses; of a longer motion every second frame (third, ...)
+is shown."""
 _ABSENT = -32768
 _KINDS = {
     "bvh": "animation for Blender, MotionBuilder, Maya; centimetres",
@@ -118,9 +119,10 @@ def camera_facts(camera: Camera) -> list[tuple[str, str]]:
 
 def _data(motion: Motion, files: Iterable[str]) -> dict[str, Any]:
     """Returns what the scripts read; `viewer/data.js` explains the arrays."""
-    step = max(1, math.ceil(sum(len(person.frame) for person in motion.people) / MAX_POSES))
+    poses = sum(len(person.frame) * (1 + _count(person)) for person in motion.people)
+    step = max(1, math.ceil(poses / MAX_POSES))
     longest = max(motion.camera.image_size)
-    people = [_person(person, step, longest) for person in motion.people]
+    people = [_person(person, motion.world, step, longest) for person in motion.people]
     time = motion.time_s[::step] if len(motion.time_s) else np.zeros(1)
     notes = []
     if step > 1:
@@ -141,17 +143,25 @@ def _data(motion: Motion, files: Iterable[str]) -> dict[str, Any]:
     }
 
 
-def _person(person: Person, step: int, longest: int) -> dict[str, Any]:
+def _count(person: Person) -> int:
+    """Returns the number of a person's hypotheses."""
+    return 0 if person.hypotheses_mm is None else person.hypotheses_mm.shape[1]
+
+
+def _person(person: Person, world: World, step: int, longest: int) -> dict[str, Any]:
     """Returns a person in the frames whose number is a multiple of the step."""
     rows = np.flatnonzero(person.frame % step == 0)
-    joints = person.joints_mm[rows]
-    low, high = (joints.min((0, 1)), joints.max((0, 1))) if len(rows) else (np.zeros(3),) * 2
+    joints = person.joints_mm[rows, None]  # with the hypotheses behind it
+    others = world.hypotheses(person, rows)
+    joints = joints if others is None else np.concatenate([joints, others], axis=1)
+    low, high = (joints.min((0, 1, 2)), joints.max((0, 1, 2))) if len(rows) else (np.zeros(3),) * 2
     origin, unit = np.round((low + high) / 2, 3), max(0.1, float((high - low).max()) / 65_000)
     pixels = person.keypoints_px[rows, :, :2] * (16_000 / longest)
     missing = ~(person.keypoints_px[rows, :, 2:] > 0) | ~np.isfinite(pixels).all(-1, keepdims=True)
     pixels = np.where(missing, _ABSENT, np.clip(np.nan_to_num(pixels), -32_767, 32_767))
     status = np.zeros((len(rows), 20), np.uint8)  # four to a byte
     status[:, : HUMAN36M.size] = person.status[rows]
+    placed = np.round((joints - origin) / unit).astype("<i2")
     packed = (status.reshape(-1, 5, 4) << np.array([0, 2, 4, 6], np.uint8)).sum(-1)
     return {
         "number": int(person.number),
@@ -159,7 +169,8 @@ def _person(person: Person, step: int, longest: int) -> dict[str, Any]:
         "count": len(rows),
         "origin": origin.tolist(),
         "unit": unit,
-        "joints": _base64(np.round((joints - origin) / unit).astype("<i2")),
+        "joints": _base64(placed[:, 0]),
+        "hypotheses": _base64(placed[:, 1:]),
         "pixels": _base64(np.round(pixels).astype("<i2")),
         "status": _base64(packed.astype(np.uint8)),
     }

@@ -14,7 +14,7 @@ from scipy.ndimage import gaussian_filter1d
 
 from repose_jax.motion import drawing, palette
 from repose_jax.motion.drawing import Eye, Figure
-from repose_jax.motion.motion import Motion, Person
+from repose_jax.motion.motion import Motion, Person, World
 from repose_jax.runtime import extras
 from repose_jax.runtime.ahead import ahead
 from repose_jax.runtime.whole_file import whole
@@ -185,7 +185,7 @@ def _pictures(
     for time, frame in video_frames:
         index = _nearest(motion.time_s, time)
         figures = [
-            _figure(person, index, colour)
+            _figure(person, motion.world, index, colour)
             for person, colour in zip(motion.people, colours, strict=True)
             if person.frame[0] <= index <= person.frame[-1]
         ]
@@ -224,11 +224,12 @@ def _nearest(times: Float[np.ndarray, " t"], time: float) -> int:
     return min(around, key=lambda index: abs(times[index] - time))
 
 
-def _figure(person: Person, index: int, colour: drawing.Colour) -> Figure:
+def _figure(person: Person, world: World, index: int, colour: drawing.Colour) -> Figure:
     row = index - int(person.frame[0])
     keypoints = person.keypoints_px[row]
     found = np.where(keypoints[:, 2:] > 0, keypoints[:, :2], np.nan)
-    return Figure(person.number, colour, person.joints_mm[row], person.status[row], found)
+    others = world.hypotheses(person, row)
+    return Figure(person.number, colour, person.joints_mm[row], person.status[row], found, others)
 
 
 def _top(figure: Figure) -> np.ndarray:

@@ -1,6 +1,7 @@
 """A person's motion as arrays and tables: .npz, .json and .csv."""
 
 import csv
+import dataclasses
 import json
 import pathlib
 from typing import Any
@@ -25,13 +26,17 @@ UNITS = {
 """Units and axes of the arrays of a person."""
 BLOCK = 4096
 """Frames that are text in memory at a time: as Python's numbers they take 20 times the space."""
-SPREAD = {"spread_mm": "mm, root mean square distance of the hypotheses from raw_camera_mm"}
-"""The same of the array that people with hypotheses have, too."""
+HYPOTHESES = {
+    "spread_mm": "mm, root mean square distance of the hypotheses from raw_camera_mm",
+    "hypotheses_mm": "as raw_camera_mm, their mean; the first of them",
+}
+"""The same of the arrays that people with hypotheses have, too."""
 
 
 def units(person: Person) -> dict[str, str]:
     """Returns units and axes of the arrays that a person has."""
-    return UNITS if person.spread_mm is None else UNITS | SPREAD
+    has = {name: unit for name, unit in HYPOTHESES.items() if getattr(person, name) is not None}
+    return UNITS | has
 
 
 def arrays(motion: Motion, person: Person) -> dict[str, np.ndarray]:
@@ -61,11 +66,15 @@ def write_npz(path: pathlib.Path, motion: Motion, person: Person) -> None:
 
 
 def write_json(path: pathlib.Path, motion: Motion, person: Person) -> None:
-    """Writes the arrays of a person as lists, with their units; null where not finite."""
-    head = {"name": motion.name, "person": person.number, "units": units(person)}
+    """Writes the arrays of a person as lists, with their units; null where not finite.
+
+    All but the hypotheses, which would be large.
+    """
+    text = dataclasses.replace(person, hypotheses_mm=None)
+    head = {"name": motion.name, "person": person.number, "units": units(text)}
     with whole(path) as part, part.open("w", encoding="utf-8") as file:
         file.write(json.dumps(head, allow_nan=False)[:-1])
-        for name, values in arrays(motion, person).items():
+        for name, values in arrays(motion, text).items():
             digits = 6 if name in ("time_s", "world_rotation") else 2
             file.write(f", {json.dumps(name)}: ")
             if not values.shape:

@@ -5,6 +5,9 @@ from PIL import Image
 import repose_jax as rp
 from repose_jax import cli
 from repose_jax.data import sequences
+from repose_jax.evaluation import pictures
+from repose_jax.lifting import predictor
+from tests.lifting.hypotheses_test import MODEL
 
 SPLIT = "small/30fps:test"
 
@@ -41,9 +44,22 @@ def test_the_error_is_that_of_the_detections_lifted_by_the_model(
     assert f"test0/view0: MPJPE {error:.1f} mm over 20 frames" in capsys.readouterr().out
 
 
+def test_hypotheses_are_drawn_around_their_mean(demo, data_dir, tmp_path, monkeypatch):
+    monkeypatch.setattr(predictor, "load", lambda source: MODEL)
+    clips = []
+    monkeypatch.setattr(pictures, "still", lambda path, clip, title: clips.append((clip, title)))
+    assert demo("--hypotheses=3", f"--out={tmp_path}") == 0
+    ((clip, title),) = clips
+    assert title.endswith(": the mean of 3 hypotheses")
+    np.testing.assert_allclose(clip.hypotheses.mean(1), clip.prediction, atol=1e-2)
+    assert np.abs(clip.hypotheses - clip.prediction[:, None]).max() > 1
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
+        (["--hypotheses=3"], "makes one prediction; give the weights of a run of 'd3dp'"),
+        (["--hypotheses=1"], "hypotheses is 1; give 2 or more"),
         (["--sequence=test9/view0"], f"{SPLIT} has no sequence 'test9/view0'; it has 'test"),
         (["--model=nothing"], "nothing"),
         (["--split=small/30fps:tset"], "tset"),

@@ -1,4 +1,5 @@
 import dataclasses
+import functools
 import importlib.util
 from pathlib import Path
 
@@ -113,6 +114,18 @@ def test_pictures_without_truth_or_visibility(tmp_path, target, visibility):
     assert Image.open(tmp_path / "animation.gif").n_frames == 3
 
 
+def test_hypotheses_are_drawn_in_both_views_of_a_still_and_in_an_animation(tmp_path):
+    clip = _clip(1)
+    apart = np.random.default_rng(1).normal(0, 60, (1, 8, 17, 3))
+    with_some = dataclasses.replace(clip, hypotheses=clip.prediction[:, None] + apart)
+    for name, draw in (("still.png", still), ("moving.gif", functools.partial(animation, fps=25))):
+        ink = []
+        for one in (clip, with_some):
+            draw(tmp_path / name, one)
+            ink.append(_ink(tmp_path / name))
+        assert ink[1] > 1.1 * ink[0]
+
+
 def test_other_skeletons_with_a_root(tmp_path):
     still(tmp_path / "mpi.png", _clip(1, skeleton=MPI_INF_3DHP))
     assert _ink(tmp_path / "mpi.png") > 0.005
@@ -202,6 +215,7 @@ def test_a_rate_that_is_not_positive_is_refused(tmp_path):
         ({"confidence": np.ones((5, 17))}, r"confidence must be \(6, 17\).*found \(5, 17\)"),
         ({"target": np.full((6, 17, 3), np.nan)}, "target holds values that are not finite"),
         ({"skeleton": COCO17}, "'coco17' has no root"),
+        ({"hypotheses": np.zeros((6, 2, 17))}, r"hypotheses must be \(6, 2, 17, 3\)"),
         ({"prediction": np.zeros((6, 16, 3))}, r"prediction must be \(6, 17, 3\)"),
     ],
 )

@@ -11,7 +11,7 @@ import subprocess
 
 import numpy as np
 import pytest
-from small_motion import small_motion
+from small_motion import small_motion, with_hypotheses
 
 from repose_jax.motion import page, show
 from repose_jax.motion.motion import SEEN
@@ -81,6 +81,24 @@ def test_keeps_positions_that_do_not_fit_millimetres_and_pixels_far_outside():
     joints = array(found["joints"], "<i2", found["count"], 17, 3)
     placed = found["origin"] + found["unit"] * joints.astype(float)
     np.testing.assert_allclose(placed, far.joints_mm, atol=5)
+
+
+def test_embeds_hypotheses_like_positions():
+    motion = with_hypotheses(MOTION)
+    for person, found in zip(motion.people, embedded(page.page(motion))["people"], strict=True):
+        for name, expected in (
+            ("joints", person.joints_mm[:, None]),
+            ("hypotheses", motion.world.hypotheses(person, np.arange(len(person.frame)))),
+        ):
+            joints = array(found[name], "<i2", *expected.shape)
+            placed = found["origin"] + found["unit"] * joints.astype(float)
+            np.testing.assert_allclose(placed, expected, atol=0.06)
+
+
+def test_hypotheses_count_as_poses_of_a_motion_too_long(monkeypatch):
+    monkeypatch.setattr(page, "MAX_POSES", 80)
+    assert embedded(page.page(MOTION))["step"] == 1
+    assert embedded(page.page(with_hypotheses(MOTION)))["step"] == 4
 
 
 def test_shows_every_second_frame_of_a_motion_too_long(monkeypatch):
@@ -199,10 +217,22 @@ def test_a_browser_runs_it_without_an_error(people, view, tmp_path):
 
 @pytest.mark.outside
 @pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
+@pytest.mark.parametrize("motion", [MOTION, with_hypotheses(small_motion(1))])
+def test_hypotheses_can_be_hidden_where_there_are_some(motion, tmp_path):
+    path = tmp_path / "index.html"
+    page.write(path, motion)
+    some = motion.people[0].hypotheses_mm is not None
+    document, log = browse(f"{path.as_uri()}#t=0.5", tmp_path)
+    assert log == ""
+    assert ('data-option="hypotheses"' in document) == some
+
+
+@pytest.mark.outside
+@pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
 @pytest.mark.parametrize("people", [0, 1, 2])
 def test_every_key_control_and_gesture_works_without_an_error(people, tmp_path):
     path = tmp_path / "index.html"
-    text = page.page(small_motion(people, frames=31), ["person_1.bvh"])
+    text = page.page(with_hypotheses(small_motion(people, frames=31)), ["person_1.bvh"])
     path.write_text(text.replace("</body>", f"{USE}</body>"), encoding="utf-8")
     document, log = browse(path.as_uri(), tmp_path)
     assert log == ""

@@ -5,7 +5,7 @@ import sys
 
 import numpy as np
 import pytest
-from small_motion import small_motion
+from small_motion import small_motion, with_hypotheses
 
 from repose_jax.motion import preview
 
@@ -78,6 +78,17 @@ def test_draws_the_joints_where_they_were_detected(tmp_path):
     x, y = motion.people[0].keypoints_px[0, 3, :2] * 540 / 720
     near = pictures[0, round(y) - 2 : round(y) + 3, round(x) - 2 : round(x) + 3]
     assert near.max(axis=(0, 1)).min() > 180  # the white dot of a joint
+
+
+def test_hypotheses_are_thin_lines_over_the_person(tmp_path):
+    panels = []
+    for motion in (small_motion(1, 1), with_hypotheses(small_motion(1, 1))):
+        preview.write(tmp_path / "preview.mp4", motion)
+        _, pictures = read(tmp_path / "preview.mp4")
+        panels.append(pictures[0, :, -540:].astype(int))
+    changed = np.abs(panels[1] - panels[0]).max(-1) > 20
+    assert 0.002 < changed.mean() < 0.05
+    assert (panels[1][changed].mean(-1) < panels[0][changed].mean(-1)).mean() > 0.8
 
 
 def test_the_point_of_view_turns(tmp_path):

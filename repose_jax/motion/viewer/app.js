@@ -135,8 +135,9 @@ function fillPanel() {
   fillList("assumptions", motion.assumptions);
   fillList("warnings", motion.warnings);
   fillPeople();
-  fillOptions(Object.keys(OPTIONS).filter(
-    name => people.length > 1 || (name !== "labels" && name !== "sides")));
+  const useless = people.length > 1 ? [] : ["labels", "sides"];
+  if (!people.some(person => person.others.length)) useless.push("hypotheses");
+  fillOptions(Object.keys(OPTIONS).filter(name => !useless.includes(name)));
   $("files").hidden = !motion.files.length;
   for (const [group, links] of motion.files) {
     const line = make("div", undefined, { class: "group" }), chips = make("div", undefined, { class: "chips" });

@@ -22,6 +22,7 @@ const people = motion.people.map((person, index) => ({
   origin: person.origin, // mm
   unit: person.unit, // mm
   joints: shorts(person.joints), // [count, 17, 3], units from the origin
+  hypotheses: shorts(person.hypotheses), // [count, any number, 17, 3], as the joints
   pixels: shorts(person.pixels), // [count, 17, 2], in motion.pixel px; ABSENT where missing
   status: bytesOf(person.status), // [count, 5], two bits a joint
   colour: motion.colours[index],
@@ -29,21 +30,23 @@ const people = motion.people.map((person, index) => ({
   now: new Float32Array(3 * JOINTS), // joints at the time shown, mm
   present: false,
 }));
+for (const person of people) person.others = new Float32Array(person.hypotheses.length / person.count);
 
 /** Status of a joint in a row of a person. */
 const statusOf = (person, row, joint) =>
   (person.status[row * 5 + (joint >> 2)] >> (2 * (joint & 3))) & 3;
 
-/** Joint positions of a person at a frame and a fraction of the way to the next, to `person.now`. */
+/** Joints and hypotheses of a person at a frame and a fraction of the way to the next, to `now` and `others`. */
 function place(person, frame, fraction) {
   const row = rowOf(person, frame);
   person.present = row >= 0;
   if (!person.present) return;
-  const { joints, origin, unit, now } = person;
-  const size = 3 * JOINTS, a = row * size;
-  const b = row + 1 < person.count ? a + size : a;
-  for (let i = 0; i < size; i++) {
-    now[i] = origin[i % 3] + unit * (joints[a + i] + fraction * (joints[b + i] - joints[a + i]));
+  const { origin, unit } = person, next = Math.min(row + 1, person.count - 1);
+  for (const [values, now] of [[person.joints, person.now], [person.hypotheses, person.others]]) {
+    const size = now.length, a = row * size, b = next * size;
+    for (let i = 0; i < size; i++) {
+      now[i] = origin[i % 3] + unit * (values[a + i] + fraction * (values[b + i] - values[a + i]));
+    }
   }
 }
 

@@ -79,6 +79,7 @@ function drawScene(width, height) {
   if (show.camera && view.name !== "camera") frustum(ctx, eye);
   if (show.grid) shadows(ctx, eye);
   for (const part of parts(ctx, eye, state.frame)) part.draw();
+  if (show.hypotheses) hypotheses(ctx, eye);
   if (show.labels && people.length > 1) labels(ctx, eye);
   if (eye.frame) imageFrame(ctx, eye, state.frame);
   if (show.grid) axes(ctx, eye, width - 46, 96);
@@ -147,7 +148,7 @@ function keys(actions) {
 // ---- switches ----
 const OPTIONS = {
   grid: "Floor", paths: "Paths", camera: "Camera", image: "Image", labels: "Numbers",
-  sides: "Left and right", repeat: "Repeat",
+  sides: "Left and right", hypotheses: "Hypotheses", repeat: "Repeat",
 };
 function fillOptions(names) {
   for (const name of names) {

@@ -1,7 +1,8 @@
 // The floor, the camera, paths and people, drawn on the large canvas.
 
 const show = {
-  grid: true, paths: true, camera: false, image: true, labels: true, sides: true, repeat: true,
+  grid: true, paths: true, camera: false, image: true, labels: true, sides: true, hypotheses: true,
+  repeat: true,
 };
 const root = getComputedStyle(document.documentElement);
 let theme = {};
@@ -241,6 +242,26 @@ function disc(ctx, x, y, radius, colour, status) {
   ctx.fillStyle = status === SEEN ? css(mix(colour, [255, 255, 255], 0.55)) : css(theme.sky);
   ctx.fill();
   ctx.stroke();
+}
+
+/** The hypotheses of the people as thin lines, over all parts so that none hides them. */
+function hypotheses(ctx, eye) {
+  ctx.lineWidth = 1;
+  for (const person of people) {
+    if (!person.visible || !person.present || !person.others) continue;
+    const { others } = person, paths = { left: new Path2D(), right: new Path2D(), middle: new Path2D() };
+    for (let start = 0; start < others.length; start += 3 * JOINTS) {
+      const at = joint => others.subarray(start + 3 * joint, start + 3 * joint + 3);
+      for (const { parent, joint, side } of bones) {
+        const ends = segment(eye, at(parent), at(joint));
+        if (ends) { paths[side].moveTo(ends[0][0], ends[0][1]); paths[side].lineTo(ends[1][0], ends[1][1]); }
+      }
+    }
+    for (const [side, path] of Object.entries(paths)) {
+      ctx.strokeStyle = css(mix(paint(person, side), theme.ink, 0.3), 0.55);
+      ctx.stroke(path);
+    }
+  }
 }
 
 /** The number of each person above the head. */
