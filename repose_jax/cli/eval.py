@@ -35,5 +35,5 @@ def run(args: argparse.Namespace) -> None:
         args.checkpoint,
         out=args.out,
         write_predictions=args.predictions,
-        shipped=train.to_draw_beside(args.experiment),
+        shipped=train.shipped_lift(args.experiment),
     )

@@ -54,11 +54,11 @@ def run(args: argparse.Namespace) -> None:
         args.experiment,
         args.workdir,
         from_best=args.from_best,
-        shipped=to_draw_beside(args.experiment),
+        shipped=shipped_lift(args.experiment),
     )
 
 
-def to_draw_beside(config: "Experiment") -> "Lift | None":
+def shipped_lift(config: "Experiment") -> "Lift | None":
     """Returns the shipped weights, which a run's pictures show beside its own predictions.
 
     None where no sequence is drawn, or where the run's input is not the detections that these lift;
