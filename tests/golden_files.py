@@ -37,8 +37,8 @@ def load(
     """Returns (arrays, weights by the authors' names, sizes) of one golden file.
 
     Weights are sampled, in the sorted order of their names, from a generator with the file's seed:
-    running variances 1 + 0.1 |z|, other tensors of at most one axis 0.1 z (+ 1 for norm scales),
-    the rest 0.05 z.
+    running variances 1 + 0.1 |z|, other tensors of at most one axis 0.1 z, the rest 0.05 z; + 1
+    for scales, which the file lists as "ones".
 
     Args:
         name: of the file, without its ending.
@@ -58,7 +58,7 @@ def load(
         elif z.ndim <= 1:
             weights[key] = (key in ones) + np.float32(0.1) * z
         else:
-            weights[key] = np.float32(0.05) * z
+            weights[key] = (key in ones) + np.float32(0.05) * z
     config = json.loads(str(stored["config"]))
     return stored, weights, {ours: config[theirs] for theirs, ours in sizes.items()}
 

@@ -50,6 +50,7 @@ PARAMETERS = {
     ("poseformerv2", "27"): 14_355_739,
     ("semgcn", "local"): 267_343,
     ("semgcn", "neck"): 267_373,
+    ("semgcn", "modulated"): 287_923,
 }
 
 
@@ -128,6 +129,7 @@ def test_the_losses_are_those_of_the_papers():
     special |= {"semgcn": {"mse": 1.0}}
     for name in RECIPES:
         assert weights(get(name)) == special.get(name, {"mpjpe": 1.0})
+    assert weights(get("semgcn", "modulated")) == {"mse": 0.9, "mae": 0.1}
 
 
 @every_recipe
@@ -196,7 +198,7 @@ def test_motionagformer_on_mpi_inf_3dhp_is_trained_as_its_authors_do():
 
 
 def test_semgcn_mirrors_nothing_and_drops_the_neck_unless_its_graph_has_it():
-    for variant, epochs in (("", 100), ("gt2d", 30), ("gt2d,local", 50), ("local", 100)):
+    for variant, epochs in (("", 100), ("gt2d", 30), ("gt2d,local", 50), ("gt2d,modulated", 50)):
         experiment = get("semgcn", variant)
         assert (experiment.data.flip_share, experiment.eval.flip) == (0, False)
         assert experiment.train.epochs == epochs

@@ -17,8 +17,8 @@ With `full` it hides other shares (`--hidden_frames=0.6 --hidden_joints=3`), wit
 The paper's results, MPJPE in mm (the paper's, not ours; every frame, every video; pre-trained):
 43.0; `:full` 42.8, and 42.1 with the refinement below.
 
-Not reproduced: the third stage, a refinement that knows the camera; and the frames of a window are
-every second of the video's there.
+Not reproduced: the third stage, a refinement that knows the camera and the true distance of the
+person (`docs/zoo.md`); and the frames of a window are every second of the video's there.
 """
 
 from ml_collections import ConfigDict

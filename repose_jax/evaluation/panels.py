@@ -55,13 +55,14 @@ class Clip:
         if self.skeleton.root < 0:
             raise ValueError(f"{self.skeleton.name!r} has no root to centre 3D poses on")
         t, j = len(self.prediction), self.skeleton.size
+        h = () if self.hypotheses is None else self.hypotheses.shape[1:2]
         for name, shape in (
             ("keypoints_2d", (t, j, 2)),
             ("confidence", (t, j)),
             ("prediction", (t, j, 3)),
             ("target", (t, j, 3)),
             ("visibility", (t, j)),
-            ("hypotheses", (t, *np.shape(self.hypotheses)[1:2], j, 3)),
+            ("hypotheses", (t, *h, j, 3)),
         ):
             value = getattr(self, name)
             if value is not None and value.shape != shape:

@@ -2,7 +2,9 @@
 
 A joint becomes a map of itself and another of its neighbours in the skeleton, weighted by a softmax
 over learned weights of the edges (equation 3). Between such layers, non-local ones let each joint
-read pairs of joints all over the body (equation 4). Frames have no part in each other.
+read pairs of joints all over the body (equation 4). Frames have no part in each other. Modulated
+GCN (Zou and Tang, ICCV 2021) instead adds a learned matrix to fixed weights of the edges, and
+scales each channel of each joint.
 
 The authors' graph has 16 joints: those of Human3.6M without the neck, the head on the thorax. This
 model takes and gives all 17, as the others do; a joint that its graph has not is not read, and its
@@ -49,12 +51,15 @@ class SemgcnConfig(LifterConfig):
         dropped_joints: joints that are not in the graph, ("neck",) in the authors' models.
         non_local: a non-local layer after the first layer and after each block; for the authors'
             graph alone. Without, the authors' model has 267,343 parameters.
+        modulated: the graph convolutions of Modulated GCN, whose authors' model for ground truth
+            has no non-local layers and 287,923 parameters.
     """
 
     width: int = 128
     depth: int = 4
     dropped_joints: tuple[str, ...] = ("neck",)
     non_local: bool = True
+    modulated: bool = False
 
     def __post_init__(self):
         super().__post_init__()
@@ -106,7 +111,7 @@ def graph(dropped_joints: tuple[str, ...]) -> Graph:
 
 
 class GraphConvolution(nnx.Module):
-    """Maps of each joint and of its neighbours, summed by the softmax of the edges' weights."""
+    """Maps of each joint and of its neighbours, summed by the weights of the edges."""
 
     def __init__(self, inputs: int, outputs: int, config: SemgcnConfig, *, rngs: nnx.Rngs):
         self.dropped_joints, self.dtype = config.dropped_joints, jnp.dtype(config.dtype)
@@ -116,23 +121,39 @@ class GraphConvolution(nnx.Module):
         self.kernel = nnx.Param(
             jax.random.uniform(rngs.params(), shape, minval=-limit, maxval=limit)
         )
-        self.edges = nnx.Param(jnp.ones(graph(config.dropped_joints).connected.sum()))
+        self.modulated, connected = config.modulated, graph(config.dropped_joints).connected
+        if config.modulated:
+            self.edges = nnx.Param(jnp.full(connected.shape, 1e-6))
+            self.modulation = nnx.Param(jnp.ones((len(connected), outputs)))
+        else:
+            self.edges = nnx.Param(jnp.ones(connected.sum()))
         self.bias = nnx.Param(layers.uniform(outputs)(rngs.params(), (outputs,)))
 
     def __call__(self, x: Float[Array, "b t n i"]) -> Float[Array, "b t n o"]:
         """Convolves the joints of every frame."""
-        connected = graph(self.dropped_joints).connected
-        edge = np.where(connected, connected.cumsum().reshape(connected.shape) - 1, 0)
-        weights = jax.nn.softmax(jnp.where(connected, self.edges[...][edge], -jnp.inf), axis=-1)
-        weights = weights.astype(self.dtype)
-        itself = np.eye(len(edge), dtype=bool)
+        weights = self._weights().astype(self.dtype)
+        itself = np.eye(len(weights), dtype=bool)
         own, others = jnp.sum(weights, -1, where=itself), jnp.where(itself, 0, weights)
         both = kernels.linear(
             x, jnp.concatenate(list(self.kernel[...]), -1), None, dtype=self.dtype
         )
         of_joint, of_neighbour = jnp.split(both, 2, axis=-1)
+        if self.modulated:
+            scale = self.modulation[...].astype(self.dtype)
+            of_joint, of_neighbour = scale * of_joint, scale * of_neighbour
         out = own[:, None] * of_joint + jnp.einsum("nm,btmo->btno", others, of_neighbour)
         return out + self.bias[...].astype(self.dtype)
+
+    def _weights(self) -> Float[Array, "n n"]:
+        """Returns the weights of the edges, by the joint that receives and the one that gives."""
+        connected = graph(self.dropped_joints).connected
+        if self.modulated:
+            neighbours = connected ^ np.eye(len(connected), dtype=bool)
+            fixed = neighbours / neighbours.sum(-1, keepdims=True) + np.eye(len(connected))
+            edges = jnp.float32(fixed) + self.edges[...]
+            return (edges + edges.T) / 2
+        edge = np.where(connected, connected.cumsum().reshape(connected.shape) - 1, 0)
+        return jax.nn.softmax(jnp.where(connected, self.edges[...][edge], -jnp.inf), axis=-1)
 
 
 class Layer(nnx.Module):

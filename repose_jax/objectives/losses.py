@@ -169,6 +169,12 @@ def mse(prediction: Poses, target: Poses, valid: Valid) -> Terms:
 
 
 @loss
+def mae(prediction: Poses, target: Poses, valid: Valid) -> Terms:
+    """Mean absolute error of the coordinates, in the unit of the poses."""
+    return jnp.mean(jnp.abs(prediction - target), axis=-1), valid
+
+
+@loss
 def n_mpjpe(prediction: Poses, target: Poses, valid: Valid) -> Terms:
     """`mpjpe` after `optimal_scale`, through which gradients flow too."""
     return _norm(optimal_scale(prediction, target) * prediction - target), valid

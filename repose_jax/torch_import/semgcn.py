@@ -1,4 +1,4 @@
-"""The names in SemGCN's checkpoints."""
+"""The names in the checkpoints of SemGCN and of Modulated GCN."""
 
 import re
 from typing import Any
@@ -18,6 +18,7 @@ from repose_jax.torch_import.tensors import (
 )
 
 _CONVOLUTION = {"W": ("kernel", same), "e": ("edges", row), "bias": ("bias", same)}
+_CONVOLUTION |= {"adj2": ("edges", same), "M": ("modulation", same)}
 _LAYERS = {"gconv1": ("first",), "gconv2": ("second",), None: ()}  # None in "gconv_input"
 _NON_LOCAL = {"g.0": "value", "theta": "query", "phi.0": "key", "W.0": "out"}
 _SCORE = Change(
@@ -25,6 +26,7 @@ _SCORE = Change(
     lambda param: param[None, :, :, None],
 )
 _DROPPED = {49: (), 46: ("neck",)}  # joints that are not in a graph, by the number of its edges
+_DROPPED |= {17: (), 16: ("neck",)}  # ... by the number of its joints
 
 
 def _convolution(path: Path, leaf: str) -> Target | None:
@@ -54,7 +56,8 @@ def _target(name: str) -> Target | None:
 
 
 def _sizes(shapes: Shapes) -> dict[str, Any]:
-    first, edges = (shapes.get(f"gconv_input.0.gconv.{leaf}", ()) for leaf in ("W", "e"))
+    first, edges, pairs = (shapes.get(f"gconv_input.0.gconv.{x}", ()) for x in ("W", "e", "adj2"))
+    edges = edges or pairs
     if len(first) != 3 or len(edges) != 2:
         return {}
     blocks = {name.split(".")[1] for name in shapes if ".gconv1.gconv.W" in name}
@@ -63,19 +66,20 @@ def _sizes(shapes: Shapes) -> dict[str, Any]:
         "width": first[2],
         "depth": len(blocks),
         "non_local": any(".nonlocal." in name for name in shapes),
+        "modulated": bool(pairs),
     }
     return sizes | ({"dropped_joints": _DROPPED[edges[1]]} if edges[1] in _DROPPED else {})
 
 
 _NAMES = expand(
-    "gconv_input.0.gconv.{W,e,bias}",
+    "gconv_input.0.gconv.{W,e,adj2,M,bias}",
     "gconv_input.0.bn.{weight,bias,running_mean,running_var}",
-    "gconv_layers.#.gconv{1,2}.gconv.{W,e,bias}",
+    "gconv_layers.#.gconv{1,2}.gconv.{W,e,adj2,M,bias}",
     "gconv_layers.#.gconv{1,2}.bn.{weight,bias,running_mean,running_var}",
     "gconv_{input,layers}.#.nonlocal.{g.0,theta,phi.0,W.0}.{weight,bias}",
     "gconv_{input,layers}.#.nonlocal.concat_project.0.weight",
     "gconv_{input,layers}.#.nonlocal.W.1.{weight,bias,running_mean,running_var}",
-    "gconv_output.{W,e,bias}",
+    "gconv_output.{W,e,adj2,M,bias}",
 )
 
 SEMGCN = TensorNames(_target, _sizes, _NAMES, not_inferred=())

@@ -30,12 +30,14 @@ def clip(frames: int) -> jax.Array:
     return jax.random.normal(jax.random.key(0), (1, frames, 17, 2))
 
 
-@pytest.mark.parametrize("name", ["semgcn_tiny", "semgcn_16j", "semgcn_nonlocal_16j"])
+@pytest.mark.parametrize(
+    "name", ["semgcn_tiny", "semgcn_16j", "semgcn_nonlocal_16j", "semgcn_modulated_16j"]
+)
 def test_reproduces_the_authors_model(name):
     stored, weights, sizes = load(name, SIZES)
     joints = stored["x"].shape[1]
-    dropped = ("neck",) if joints == 16 else ()
-    model = convert.from_torch("semgcn", weights, dropped_joints=dropped, **sizes)
+    sizes["dropped_joints"] = dropped = ("neck",) if joints == 16 else ()
+    model = convert.from_torch("semgcn", weights, modulated="modulated" in name, **sizes)
     assert models.parameter_count(model) == stored["params"]
     kept = [joint for joint in range(17) if HUMAN36M.joints[joint] not in dropped]
     for x, y in (("x", "y0"), ("x_big", "y_big")):
@@ -50,6 +52,7 @@ def test_reproduces_the_authors_model(name):
     [
         ({}, 434_703),
         (dict(non_local=False), 267_343),
+        (dict(non_local=False, modulated=True), 287_923),
         (dict(non_local=False, dropped_joints=()), 267_373),
     ],
 )

@@ -72,6 +72,12 @@ def test_value_and_gradient_are_those_of_the_authors_code(name, golden, predicti
     np.testing.assert_allclose(gradient, golden[f"grad/{AUTHORS[name]}"], rtol=0, atol=1e-6)
 
 
+def test_the_errors_of_coordinates_are_means_over_all_of_them(prediction, target):
+    error = np.asarray(prediction - target, float)
+    assert evaluate["mse"](prediction, target) == pytest.approx((error**2).mean(), rel=1e-5)
+    assert evaluate["mae"](prediction, target) == pytest.approx(np.abs(error).mean(), rel=1e-5)
+
+
 @every_loss
 def test_gradient_is_finite_at_the_target_and_for_degenerate_poses(name, target):
     collapsed = jnp.zeros_like(target)
