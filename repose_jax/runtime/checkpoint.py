@@ -214,10 +214,16 @@ class Checkpoints:
         return moved
 
     def remove_unfinished(self) -> None:
-        """Removes what a killed process left half written; for the owner of the lock alone."""
+        """Removes what a killed process left half written, or had not removed yet.
+
+        For the owner of the lock alone.
+        """
         for kind in KINDS:
-            for folder in (self.directory / kind).glob("*.orbax-checkpoint-tmp*"):
-                shutil.rmtree(folder)
+            newest = self.path(kind)
+            for folder in (self.directory / kind).glob("*"):
+                older = folder.name.isdigit() and folder != newest
+                if older or ".orbax-checkpoint-tmp" in folder.name:
+                    shutil.rmtree(folder)
 
     def wait(self) -> None:
         """Blocks until everything is on disk.

@@ -163,6 +163,9 @@ class Harness:
         found = self.contents(workdir)
         differing = [key for key in self.whole.keys() | found if not self.same(key, found)]
         self.wrong += [f"killed at {done}: {key} differs" for key in differing]
+        if "names" in differing:
+            names = set(found["names"]) ^ set(self.whole["names"])
+            self.wrong.append(f"  found in one of both alone: {sorted(names)}")
         if not differing:
             shutil.rmtree(workdir)
         print(f"{done}: {'lost ' + str(differing) if differing else 'the same'}", flush=True)

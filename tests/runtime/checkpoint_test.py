@@ -114,8 +114,9 @@ def test_a_checkpoint_that_was_being_written_when_the_run_was_killed_is_ignored(
     checkpoints.close()
 
 
-def test_what_a_killed_process_left_half_written_is_removed(copy):
+def test_what_a_killed_process_left_half_written_or_had_not_removed_yet_is_removed(copy):
     folder = copy / "checkpoints" / "latest"
+    shutil.copytree(folder / "30", folder / "20")
     for name in ("40.orbax-checkpoint-tmp", "40.orbax-checkpoint-tmp-17"):
         (folder / name / "state.orbax-checkpoint-tmp").mkdir(parents=True)
     checkpoints = checkpoint.Checkpoints(copy)
