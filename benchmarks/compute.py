@@ -61,7 +61,7 @@ CALLS = 4  # times as many steps as parts, whose time gives the number of all
 
 def experiment(name: str, steps: int, seed: int, data_dir: str | None) -> Experiment:
     """Returns the experiment of a model: the probe of the recipe with another model and length."""
-    values = configs.load("lift:probe").to_dict()
+    values = configs.load("lift:probe,all_pairs").to_dict()
     model, rate = MODELS[name]
     values["model"] = model
     values["data"]["data_dir"] = data_dir

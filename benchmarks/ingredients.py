@@ -28,7 +28,7 @@ from repose_jax.evaluation import compare, tables
 from repose_jax.lifting import predictor
 from repose_jax.runtime import terminal
 
-CONFIG = "lift:probe"
+CONFIG = "lift:probe,all_pairs"
 BUDGET = (
     "--config.train.epochs=4",
     "--config.train.epoch_steps=500",

@@ -3,6 +3,7 @@
 import json
 import pathlib
 import platform
+import re
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -124,8 +125,21 @@ def environment() -> dict[str, Any]:
     }
 
 
+def _commit() -> dict[str, str]:
+    """Returns the commit of this repository, if it is one of git."""
+    command = ["git", "-C", str(pathlib.Path(__file__).parent), "rev-parse", "--short", "HEAD"]
+    try:
+        found = subprocess.run(command, capture_output=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return {}
+    return {"commit": found.stdout.decode("ascii").strip()}
+
+
 def save(path: pathlib.Path, **content: Any) -> None:
-    """Writes a result with its environment and command."""
+    """Writes a result with its command, environment and commit."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    content = {"command": " ".join(sys.orig_argv[1:]), "environment": environment(), **content}
-    path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    made = {"command": " ".join(sys.orig_argv[1:]), "environment": environment(), **_commit()}
+    content = {**made, **content}
+    text = json.dumps(content, indent=1)
+    text = re.sub(r"\[[-\d.eE,\s]+\]", lambda found: " ".join(found[0].split()), text)  # of numbers
+    path.write_text(text + "\n", encoding="utf-8")

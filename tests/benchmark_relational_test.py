@@ -10,8 +10,7 @@ import small_data
 import small_motions
 
 import configs
-from benchmarks.relational import __main__ as relational
-from benchmarks.relational import expected, forms, population, scores
+from benchmarks.relational import expected, forms, population, report, scores
 from benchmarks.relational.forms import FORMS, NONE
 from repose_jax import config as config_lib
 from repose_jax.training.setup import setup
@@ -125,14 +124,12 @@ def test_all_at_once_are_tested_as_each_alone(motion_dir):
 
 
 def test_the_table_has_the_differences_of_the_same_seeds():
-    def run(value):
-        return {"split": {"mpjpe/all": value, "mpjpe/occluded": 2 * value}}
+    def runs(*values):
+        return report.by_column(
+            [{"split": {"mpjpe/all": v, "mpjpe/occluded": 2 * v}} for v in values]
+        )
 
-    results = {
-        NONE: [run(70.0), run(72.0), run(74.0)],
-        "hinge": [run(x) for x in (71.0, 75.0, 73.0)],
-    }
-    table = relational.table(results, "split")
+    table = report.table({NONE: runs(70.0, 72.0, 74.0), "hinge": runs(71.0, 75.0, 73.0)}, "split")
     assert table.columns == ("MPJPE", "MPJPE occluded")
     assert table.rows == {NONE: [72.0, 144.0], "hinge": [1.0, 2.0]}
     np.testing.assert_allclose(table.spreads[NONE], [2.0, 4.0])
@@ -165,3 +162,18 @@ def test_of_an_uncertain_pair_the_hinge_wants_a_tie_and_the_logistic_loss_its_lo
 def test_the_figure_is_drawn(tmp_path):
     expected.draw(tmp_path / "cost.png")
     assert (tmp_path / "cost.png").stat().st_size > 10_000
+
+
+def test_a_result_is_drawn_and_shown_again_in_part(tmp_path):
+    def tests(*values):
+        columns = [scores.key(*column) for column in scores.COLUMNS]
+        return {"split": {column: [*values] for column in columns}}
+
+    results = {NONE: tests(70.0, 71.0)}
+    results |= {name: tests(69.0, 71.5) for name in forms.members("hinge", report.FACTORS)}
+    report.draw(tmp_path / "spread.png", results)
+    assert (tmp_path / "spread.png").stat().st_size > 10_000
+    shown = report.tables_of(results, ["hinge"], [3.0], ["S", "T"])
+    assert [line.split("|")[1].strip() for line in shown.splitlines() if line.startswith("| ")] == [
+        *("", NONE, "hinge, S x 3", "hinge, T x 3"),
+    ]

@@ -3,6 +3,8 @@
     python -m benchmarks.relational gradients --data_dir=DIR        # how hard each loss pulls
     python -m benchmarks.relational tune --out=runs/relational --data_dir=DIR      # as in Table 5
     python -m benchmarks.relational scratch --out=runs/relational --data_dir=DIR   # from scratch
+    python -m benchmarks.relational tables --json=RESULT --factors 1       # of a result again
+    python -m benchmarks.relational figure --json=RESULT --out=FILE        # error, spread by weight
     python -m benchmarks.relational figure --out=docs/images/relational_cost.png
 
 `tune` trains a backbone on the data of `configs/lift.py` without a relational loss for 8,000 steps
@@ -18,7 +20,6 @@ as `--config.simulation.confidence_laws=0.0` for exact confidence.
 import argparse
 import functools
 import json
-import math
 import pathlib
 import statistics
 import sys
@@ -31,18 +32,19 @@ import numpy as np
 
 from benchmarks import runs
 from benchmarks.accuracy import stored, video
-from benchmarks.relational import expected, gradients, population, scores
+from benchmarks.relational import expected, gradients, population, report, scores
 from benchmarks.relational.forms import (
     BACKBONES,
     BASE,
     BUDGETS,
     FORMS,
     NONE,
+    WHICH,
     experiment,
     members,
 )
+from benchmarks.relational.report import Results
 from repose_jax.cli.environment import start_jax
-from repose_jax.evaluation import compare, tables
 from repose_jax.evaluation.evaluator import Evaluator, load_evaluator
 from repose_jax.evaluation.predict import Variables
 from repose_jax.lifting.predictor import Predictor
@@ -54,9 +56,6 @@ SPLITS = "cmu_mocap/30fps:test", "bvh_motion/cmu_archives_30fps:test"
 RECORDING = "recording"
 KEPT = 600
 """Steps whose batches are simulated once for all forms; those of longer trainings for each."""
-
-Results = dict[str, list[dict[str, dict[str, float]]]]
-"""Setting to, for each seed, test to column to value."""
 
 
 def compare_forms(args: argparse.Namespace, flags: Sequence[str]) -> Results:
@@ -84,7 +83,7 @@ def compare_forms(args: argparse.Namespace, flags: Sequence[str]) -> Results:
     kept = list(pieces(at_a_time=args.at_a_time)) if budget.steps <= KEPT else None
 
     def train(form: str) -> Results:
-        settings = members(form, args.factors)
+        settings = members(form, args.factors, args.which)
         config = made(form, budget=budget)
         path = args.out / f"{args.part}_{args.backbone}" / f"{form.replace(' ', '_')}.json"
         asked = {"config": config.to_dict(), "seeds": args.seeds, "settings": list(settings)}
@@ -105,7 +104,9 @@ def compare_forms(args: argparse.Namespace, flags: Sequence[str]) -> Results:
             test(run, jax.tree.map(lambda x, i=i: x[i], trained), recorded)
             for i in range(args.seeds)
         ]
-        results = {name: [of[i] for of in by_seed] for i, name in enumerate(settings)}
+        results = {
+            name: report.by_column([of[i] for of in by_seed]) for i, name in enumerate(settings)
+        }
         path.parent.mkdir(parents=True, exist_ok=True)
         with whole(path) as part:
             runs.save(part, asked=asked, results=results)
@@ -168,46 +169,12 @@ def _size(variables: Variables) -> int:
     return len(jax.tree.leaves(variables)[0])
 
 
-def table(results: Results, name: str) -> tables.Table:
-    """Makes the table of a test: `NONE`, and the differences from it, paired by seed."""
-    columns = list(results[NONE][0][name])
-    results = {setting: runs for setting, runs in results.items() if name in runs[0]}
-    none = results[NONE]
-    rows = {NONE: [statistics.fmean(run[name][c] for run in none) for c in columns]}
-    spreads = {
-        NONE: [
-            statistics.stdev([run[name][c] for run in none]) if len(none) > 1 else math.nan
-            for c in columns
-        ]
-    }
-    for setting, several in results.items():
-        if setting != NONE:
-            paired = [*zip(several, none, strict=True)]
-            each = [[a[name][c] - b[name][c] for a, b in paired] for c in columns]
-            rows[setting] = [*map(statistics.fmean, each)]
-            spreads[setting] = [*map(compare.half_width, each)]
-    return tables.Table(
-        title=f"{name}: {NONE}, mean ± standard deviation over the seeds; others, difference from "
-        "it, paired by seed, ± half of the 95 % interval",
-        columns=tuple(map(_head, columns)),
-        rows=rows,
-        digits=2,
-        spreads=spreads,
-    )
-
-
-def _head(column: str) -> str:
-    name, _, visibility = column.partition("/")
-    head = scores.metric(name).head if name in (c for c, _ in scores.COLUMNS) else name
-    return head if visibility in ("", "all") else f"{head} {visibility}"
-
-
 def main() -> None:
     """Runs one of the parts."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("part", choices=("gradients", *BUDGETS, "figure"))
+    parser.add_argument("part", choices=("gradients", *BUDGETS, "tables", "figure"))
     parser.add_argument(
         "--out",
         type=pathlib.Path,
@@ -219,33 +186,33 @@ def main() -> None:
     parser.add_argument("--backbone", choices=BACKBONES, default="mixer")
     parser.add_argument("--forms", nargs="+", choices=FORMS, default=list(FORMS))
     parser.add_argument("--factors", type=float, nargs="+", default=[0.3, 1.0, 3.0])
+    parser.add_argument("--which", nargs="+", choices=WHICH, default=list(WHICH))
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--jobs", type=int, default=1, help="forms at a time")
     parser.add_argument("--at_a_time", type=int, default=50, help="steps in a call")
-    parser.add_argument("--json", type=pathlib.Path, help="where to write the result")
+    parser.add_argument("--json", type=pathlib.Path, help="the result")
     args, flags = parser.parse_known_args()
     flags += [f"--config.data.data_dir={x}" for x in [args.data_dir] if x]
-    if args.part == "figure":
-        expected.draw(args.out)
+    if args.part in ("tables", "figure"):
+        results = json.loads(args.json.read_text("utf-8"))["results"] if args.json else None
+        if args.part == "tables":
+            print(report.tables_of(results or {}, args.forms, args.factors, args.which))
+        elif results:
+            report.draw(args.out, results)
+        else:
+            expected.draw(args.out)
         return
     start_jax()
     if args.part == "gradients":
         found = gradients.measure(flags)
-        shown = tables.Table(
-            title="Gradient at weight 1, as a share of MPJPE's",
-            columns=("by depth", "by parameters"),
-            rows={name: list(values.values()) for name, values in found.items()},
-            digits=3,
-        )
         if args.json:
             runs.save(args.json, gradients=found)
-        print(tables.markdown(shown))
+        print(report.gradients(found))
         return
     results = compare_forms(args, flags)
     if args.json:
         runs.save(args.json, backbone=args.backbone, seeds=args.seeds, results=results)
-    for name in results[NONE][0]:
-        print("\n" + tables.markdown(table(results, name)).rstrip("\n"))
+    print(report.tables_of(results, args.forms, args.factors, args.which))
 
 
 if __name__ == "__main__":

@@ -98,21 +98,24 @@ BASE = Budget(8000, 2 / 3, {"schedule": "epochs", "decay": 1.0})
 BUDGETS = {"tune": Budget(600, 2 / 3, {"warmup_steps": 0}), "scratch": Budget(3000, 1.0)}
 
 
-def members(form: str, factors: Sequence[float]) -> dict[str, Float[np.ndarray, "3"]]:
+def members(
+    form: str, factors: Sequence[float], which: Sequence[str] = tuple(WHICH)
+) -> dict[str, Float[np.ndarray, "3"]]:
     """Returns the settings of a form: name to the weights of MPJPE and of its two losses.
 
     Args:
         form: in `FORMS`, or `NONE`, which has one setting.
         factors: the weights of the form are taken times each of these.
+        which: of its losses, in `WHICH`.
     """
     if form == NONE:
         return {NONE: np.array([1.0, 0.0, 0.0], np.float32)}
     spatial, temporal = FORMS[form].weights
     return {
-        f"{form}, {which} x {factor:g}": np.array(
+        f"{form}, {name} x {factor:g}": np.array(
             [1.0, factor * s * spatial, factor * t * temporal], np.float32
         )
-        for which, (s, t) in WHICH.items()
+        for name, (s, t) in ((name, WHICH[name]) for name in which)
         for factor in factors
     }
 
@@ -132,5 +135,5 @@ def experiment(form: str, backbone: str, budget: Budget, flags: Sequence[str]) -
     values["model"], rate = BACKBONES[backbone]
     values["optim"] |= {"lr": rate * budget.rate, **budget.optim}
     values["train"] |= {"epochs": 1, "epoch_steps": budget.steps, "eval_every": 1}
-    values["objective"] |= FORMS.get(form, FORMS["hinge"]).objective(spatial=1.0, temporal=1.0)
+    values["objective"] = FORMS.get(form, FORMS["hinge"]).objective(spatial=1.0, temporal=1.0)
     return config.from_mapping(values)

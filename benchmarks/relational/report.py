@@ -1,0 +1,110 @@
+"""Tables and figures of compared forms."""
+
+import math
+import pathlib
+import statistics
+from collections.abc import Mapping, Sequence
+
+from benchmarks.relational import scores
+from benchmarks.relational.forms import NONE, members
+from repose_jax.evaluation import charts, compare, tables
+from repose_jax.evaluation.metrics import METRICS
+
+Results = Mapping[str, Mapping[str, Mapping[str, Sequence[float]]]]
+"""Setting to test to column to the values of the seeds."""
+FACTORS = 0.3, 1.0, 3.0
+DRAWN = (
+    *("hinge", "hinge, occluded pairs", "logistic, tau 5 cm"),
+    *("logistic, tau 10 cm", "logistic, learned tau", "difference"),
+)
+"""Forms of the figure."""
+
+
+def by_column(
+    runs: Sequence[Mapping[str, Mapping[str, float]]],
+) -> dict[str, dict[str, list[float]]]:
+    """Returns test to column to the values of the seeds, of the tests of each seed."""
+    return {
+        test: {column: [round(run[test][column], 3) for run in runs] for column in columns}
+        for test, columns in runs[0].items()
+    }
+
+
+def table(results: Results, test: str) -> tables.Table:
+    """Makes the table of a test: `NONE`, and the differences from it, paired by seed."""
+    none = results[NONE][test]
+    rows = {NONE: [*map(statistics.fmean, none.values())]}
+    spreads = {
+        NONE: [statistics.stdev(x) if len(x) > 1 else math.nan for x in none.values()],
+    }
+    for setting, tests in results.items():
+        if setting != NONE and test in tests:
+            each = [_differences(tests[test][column], none[column]) for column in none]
+            rows[setting] = [*map(statistics.fmean, each)]
+            spreads[setting] = [*map(compare.half_width, each)]
+    return tables.Table(
+        title=f"{test}: {NONE}, mean ± standard deviation over the seeds; others, difference from "
+        "it, paired by seed, ± half of the 95 % interval",
+        columns=tuple(map(_head, none)),
+        rows=rows,
+        digits=2,
+        spreads=spreads,
+    )
+
+
+def tables_of(
+    results: Results, forms: Sequence[str], factors: Sequence[float], which: Sequence[str]
+) -> str:
+    """Formats the tables of all tests as Markdown, with some of the settings; see `members`."""
+    wanted = [NONE, *(name for form in forms for name in members(form, factors, which))]
+    chosen = {name: results[name] for name in wanted if name in results}
+    parts = [tables.markdown(table(chosen, test)) for test in chosen[NONE]]
+    return "\n".join(parts).rstrip("\n")
+
+
+def gradients(found: Mapping[str, Mapping[str, float]]) -> str:
+    """Formats the result of `gradients.measure` as Markdown."""
+    return tables.markdown(
+        tables.Table(
+            title="Gradient at weight 1, as a share of MPJPE's",
+            columns=("by depth", "by parameters"),
+            rows={name: list(values.values()) for name, values in found.items()},
+            digits=3,
+        )
+    )
+
+
+def draw(path: pathlib.Path, results: Results) -> None:
+    """Draws the spread of depth and the occluded error of the first test, by spatial weight."""
+    test = next(iter(results[NONE]))
+    none = results[NONE][test]
+    panels = {
+        "Spread of depth, % of the true one": scores.key("depth_spread", None),
+        "MPJPE of occluded joints, mm": scores.key("mpjpe", "occluded"),
+    }
+
+    def line(form: str, column: str) -> list[tuple[float, float]]:
+        at_zero = statistics.fmean(none[column])
+        points = [(0.0, at_zero)]
+        for factor in FACTORS:
+            values = results.get(f"{form}, S x {factor:g}", {}).get(test)
+            if values:
+                points.append((factor, statistics.fmean(values[column])))
+        return points
+
+    drawn = {
+        head: {form: line(form, column) for form in DRAWN if f"{form}, S x 1" in results}
+        for head, column in panels.items()
+    }
+    charts.lines(path, drawn, x="spatial weight (1: a third of the pull of MPJPE)")
+
+
+def _differences(values: Sequence[float], others: Sequence[float]) -> list[float]:
+    return [a - b for a, b in zip(values, others, strict=True)]
+
+
+def _head(column: str) -> str:
+    name, _, visibility = column.partition("/")
+    known = name == scores.SPREAD.name or name in METRICS
+    head = scores.metric(name).head if known else name
+    return head if visibility in ("", "all") else f"{head} {visibility}"
