@@ -56,6 +56,10 @@ def motion_dir(data_dir, tmp_path_factory):
     return folder
 
 
+WEIGHTS = np.array([[1, 0, 0], [0.5, 2, 3]], np.float32)
+LOSSES = "mpjpe", "spatial_order", "temporal_order"
+
+
 def experiment(folder, **changes):
     """A tiny mixer on motions of dancers, tested on `small`."""
     values = configs.load("lift:probe").to_dict()
@@ -65,17 +69,14 @@ def experiment(folder, **changes):
     values["optim"] |= {"warmup_steps": 2, "lr": 1e-2}
     values["train"] |= {"epochs": 1, "epoch_steps": 4, "batch_size": 8, "steps_per_call": 1}
     values["train"] |= {"eval_every": 1, "microbatch_size": 8}
+    values["objective"] = {"weights": dict.fromkeys(LOSSES, 1.0)}
     for section, change in changes.items():
         values[section] |= change
     return config_lib.from_mapping(values)
 
 
-WEIGHTS = np.array([[1, 0, 0], [0.5, 2, 3]], np.float32)
-LOSSES = "mpjpe", "spatial_order", "temporal_order"
-
-
 def test_all_at_once_are_trained_as_each_alone(motion_dir):
-    run, _ = setup(experiment(motion_dir, objective={"weights": dict.fromkeys(LOSSES, 1.0)}))
+    run, _ = setup(experiment(motion_dir))
     pieces = population.batches(run, [0, 3], 4, at_a_time=3)
     found = population.train(run, [0, 3], WEIGHTS, pieces)
 
