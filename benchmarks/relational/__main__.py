@@ -116,7 +116,7 @@ def compare_forms(args: argparse.Namespace, flags: Sequence[str]) -> Results:
     first = train(NONE)  # its test is compiled for all
     with ThreadPoolExecutor(args.jobs) as pool:
         others = [*pool.map(train, args.forms)]
-    return functools.reduce(lambda a, b: a | b, others, first)
+    return {name: tests for found in (first, *others) for name, tests in found.items()}
 
 
 def base(args: argparse.Namespace, config: Any, seeds: Sequence[int]) -> Variables:
