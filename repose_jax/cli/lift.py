@@ -180,7 +180,7 @@ def _lift(
     path: pathlib.Path, out: pathlib.Path, model: Any, options: Any, kinds: Any, rig: str
 ) -> int:
     """Lifts one input; returns how many of its videos failed, which others of it do not stop."""
-    from repose_jax.detectors import video
+    from repose_jax.detectors import detect, video
     from repose_jax.lifting import lift
     from repose_jax.motion import files
 
@@ -192,15 +192,22 @@ def _lift(
             stop.saves_after = "frame"  # as soon as there are joints to keep
             bars(stage, done, total)
 
-        found = lift.detections_of(
-            path, options, progress=show, stopped=lambda: bool(stop.received)
-        )
+        broken = None
+        try:
+            found = lift.detections_of(
+                path, options, progress=show, stopped=lambda: bool(stop.received)
+            )
+        except detect.Incomplete as error:
+            found, broken = [error.found], error
     folders = [out if len(found) == 1 else _unused(out / _stem(one.name)) for one in found]
     for detections, folder in zip(found, folders, strict=True):
         folder.mkdir(parents=True, exist_ok=True)
         store.write(folder / store.NAME, detections)
     if stop.received:
-        raise Interrupted(stop.received[0], _kept(f"{found[0].warnings[0]} ", out))
+        said = "".join(f"{warning} " for warning in found[0].warnings[:1])
+        raise Interrupted(stop.received[0], _kept(said, out))
+    if broken is not None:
+        raise ValueError(_kept(f"{broken} ", out)) from broken
     failed = 0
     for detections, folder in zip(found, folders, strict=True):
         try:

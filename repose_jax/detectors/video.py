@@ -4,7 +4,7 @@ import functools
 import os
 import re
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -70,6 +70,7 @@ class Video:
         fps_expected: float | None = None,
         frames_expected: int | None = None,
         assumptions: tuple[str, ...] = (),
+        files: Sequence[str] = (),
         close: Callable[[], None] = lambda: None,
     ):
         """Reads the first frame.
@@ -78,6 +79,7 @@ class Video:
             stamped: in the order of the frames, the time, s, NaN if the source has none, and what
                 returns the frame, or None if it is broken; called before the next one is asked for.
             assumptions: sentences on what the source does not say.
+            files: their names, if each frame has one.
             close: releases the source.
 
         Raises:
@@ -86,7 +88,7 @@ class Video:
         self.name = name.encode("utf-8", "replace").decode()  # of a file, of any bytes
         self.fps_expected = fps_expected
         self.frames_expected = frames_expected
-        self._close = close
+        self._close, self._files = close, files
         self._stamped = stamped
         start, take = next(stamped, (0.0, lambda: None))
         first = take()
@@ -169,8 +171,9 @@ class Video:
 
     def _note_size(self, frames: int, frame: np.ndarray) -> None:
         height, width = frame.shape[:2]
+        which = f"frame {frames}" + (f" ({self._files[frames]})" if self._files else "")
         self._other_size = (
-            f"{self.name}: frame {frames} is of {width}x{height} px, those before it of "
+            f"{self.name}: {which} is of {width}x{height} px, those before it of "
             f"{self.size[0]}x{self.size[1]}: it and all later ones are left out."
         )
 
@@ -293,6 +296,7 @@ def _open_folder(cv2, folder: Path, fps: float | int | None) -> Video:
         fps_expected=rate,
         frames_expected=len(files),
         assumptions=() if fps or len(files) == 1 else (assumption,),
+        files=[file.name for file in files],
     )
 
 
@@ -311,14 +315,24 @@ def _retrieve(cv2, capture) -> np.ndarray | None:
 
 def _image(cv2, path: Path) -> np.ndarray:
     """An image as RGB, turned as its EXIF orientation says."""
-    data = np.fromfile(path, np.uint8)  # OpenCV cannot open every name of Windows
+    try:
+        data = path.read_bytes()  # OpenCV cannot open every name of Windows
+    except OSError as error:
+        raise OSError(f"{path}: the image cannot be read ({error.strerror}).") from error
+    if not data:
+        raise ValueError(f"{path}: the file is empty (0 bytes); replace it, or leave it out.")
+    # Of a PNG that is cut off libpng would write on stderr.
+    cut = data.startswith(b"\x89PNG") and b"IEND" not in data
     try:
         with _silence(cv2):
-            image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
+            coded = np.frombuffer(data, np.uint8)
+            image = None if cut else cv2.imdecode(coded, cv2.IMREAD_COLOR)
     except cv2.error:  # it has too many pixels
         image = None
     if image is None:
-        raise ValueError(f"{path}: not an image that OpenCV can read.")
+        raise ValueError(
+            f"{path}: not an image that OpenCV can read, or cut off; replace it, or leave it out."
+        )
     return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
 
 

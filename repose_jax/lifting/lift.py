@@ -60,6 +60,7 @@ def lift(
 
     Raises:
         ValueError: an unreadable or unknown source, one with several videos, or with nobody.
+        Incomplete: an error amid a video; it has the detections before it, for `motion_of`.
         TypeError: an option that does not exist.
         FileNotFoundError: there is no such file.
         ImportError: the source needs an extra that is not installed.
@@ -143,6 +144,7 @@ def detections_of(
 
     Raises:
         ValueError: an unreadable or unknown source.
+        Incomplete: an error amid a video; see `detect.detect`.
         FileNotFoundError: there is no such file.
         ImportError: a video without the extra that reads it.
     """

@@ -4,6 +4,7 @@ import json
 import signal
 import threading
 
+import cv2
 import numpy as np
 import pytest
 import small_videos
@@ -115,10 +116,18 @@ def test_an_empty_video_is_answered_with_one_line(weights, tmp_path, capsys):
     assert "clip.mp4" in error
 
 
-class Interrupting:
-    """Finds a walker in every frame of a video, and is interrupted in one of them."""
+class Walker:
+    """Finds a walker in every frame of a video."""
 
     format, warnings = "human36m", ()
+
+    def detect(self, frame, time_s=None):
+        walker = small_motion(people=1, frames=1).people[0].keypoints_px[0, :, :2] / 20
+        return Found(walker[None], np.ones((1, 17)), np.ones(1))
+
+
+class Interrupting(Walker):
+    """Is interrupted in one of the frames."""
 
     def __init__(self, number):
         self.frames, self.number = 0, number
@@ -127,8 +136,7 @@ class Interrupting:
         self.frames += 1
         if self.frames == self.number:
             signal.raise_signal(signal.SIGINT)
-        walker = small_motion(people=1, frames=1).people[0].keypoints_px[0, :, :2] / 20
-        return Found(walker[None], np.ones((1, 17)), np.ones(1))
+        return super().detect(frame, time_s)
 
 
 @pytest.mark.parametrize("number", [1, 4])
@@ -150,3 +158,43 @@ def test_ctrl_c_keeps_what_was_detected_and_leaves_no_thread(
     assert names(out) == {"keypoints.npz"}
     assert lift(weights, out, "--out", tmp_path / "again", "--files=npz") == 0
     assert "4 frames" in capsys.readouterr().out
+
+
+def write_images(folder, names_):
+    folder.mkdir()
+    for name, image in zip(names_, small_videos.frames(len(names_)), strict=True):
+        cv2.imwrite(str(folder / name), image)
+    return folder
+
+
+def test_a_broken_image_amid_a_video_keeps_what_was_detected(
+    weights, tmp_path, capsys, monkeypatch
+):
+    folder = write_images(tmp_path / "frames", [f"{number}.png" for number in range(6)])
+    (folder / "4.png").write_bytes(b"broken")
+    monkeypatch.setattr(create, "create", lambda *_, **__: Walker())
+    out = tmp_path / "out"
+    assert lift(weights, folder, "--out", out, QUICK) == 2
+    *_, error = capsys.readouterr().err.splitlines()
+    assert error.startswith(f"repose lift: error: {folder / '4.png'}: not an image")
+    assert "Detection ended there, after 4 frames. The 2D joints are in" in error
+    assert error.endswith(f"repose lift {out}")
+    assert names(out) == {"keypoints.npz"}
+    assert lift(weights, out, "--out", tmp_path / "again", "--files=npz") == 0
+    printed = capsys.readouterr().out
+    assert "4 frames" in printed
+    assert "4.png: not an image" in printed  # a warning of the result
+
+
+def test_a_broken_photograph_stops_no_other(weights, tmp_path, capsys, monkeypatch):
+    folder = write_images(tmp_path / "photos", ["anna.png", "bert.png", "carl.png"])
+    (folder / "bert.png").write_bytes(b"")
+    monkeypatch.setattr(create, "create", lambda *_, **__: Walker())
+    out = tmp_path / "out"
+    assert lift(weights, folder, "--out", out, "--files=npz") == 2
+    assert names(out) == {"anna", "carl"}
+    for name in ("anna", "carl"):
+        assert names(out / name) == {"keypoints.npz", "person_1.npz", "summary.json"}
+    errors = [line for line in capsys.readouterr().err.splitlines() if "error" in line]
+    assert "bert.png: the file is empty (0 bytes)" in errors[0]
+    assert "1 problem, see above" in errors[1]

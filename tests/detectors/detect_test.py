@@ -1,11 +1,13 @@
 """From a video to the detections of its frames."""
 
+import os
+
 import cv2
 import numpy as np
 import pytest
 import small_videos
 
-from repose_jax.detectors.detect import detect
+from repose_jax.detectors.detect import Incomplete, detect
 from repose_jax.detectors.detector import Found
 
 
@@ -67,13 +69,92 @@ def test_an_error_of_the_detector_ends_the_reading(video):
         detect(video, Broken())
 
 
-def test_an_error_of_the_reader_comes_through(tmp_path):
-    folder = tmp_path / "images"
+def images(folder, count=4):
     folder.mkdir()
-    cv2.imwrite(str(folder / "0.png"), small_videos.frames(1)[0])
-    (folder / "1.png").write_bytes(b"broken")
-    with pytest.raises(ValueError, match=r"1\.png: not an image"):
+    for number, image in enumerate(small_videos.frames(count)):
+        cv2.imwrite(str(folder / f"{number}.png"), image)
+    return folder
+
+
+def cut_png(path):
+    path.write_bytes(path.read_bytes()[:-40])
+
+
+def cut_jpeg(path):
+    _, data = cv2.imencode(".jpg", small_videos.frames(1)[0])
+    path.write_bytes(data.tobytes()[:-40])
+
+
+def folder_of_that_name(path):
+    path.unlink()
+    path.mkdir()
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda path: path.write_bytes(b"a text"), "not an image that OpenCV can read"),
+        (lambda path: path.write_bytes(b""), r"the file is empty \(0 bytes\); replace it"),
+        (cut_png, "not an image that OpenCV can read, or cut off; replace it"),
+        (cut_jpeg, "not an image that OpenCV can read, or cut off"),
+        (folder_of_that_name, "the image cannot be read"),
+    ],
+    ids=["text", "empty", "cut png", "cut jpeg", "folder"],
+)
+def test_an_image_that_cannot_be_read_ends_a_folder_and_the_people_before_it_are_kept(
+    tmp_path, capfd, damage, message
+):
+    folder = images(tmp_path / "images")
+    damage(folder / "3.png")
+    with pytest.raises(Incomplete, match=rf"3\.png: {message}") as error:
         detect(folder, Brightness())
+    kept = error.value.found
+    assert kept.frame.tolist() == [1, 2, 2]
+    assert len(kept.time_s) == 3
+    assert kept.warnings[0] == str(error.value)
+    assert str(error.value).endswith("Detection ended there, after 3 frames.")
+    assert capfd.readouterr().err == ""  # libpng and OpenCV write nothing beside the line
+
+
+def test_an_image_that_is_removed_meanwhile_ends_a_folder(tmp_path):
+    folder = images(tmp_path / "images", 12)
+
+    def remove(*_):
+        (folder / "11.png").unlink(missing_ok=True)
+
+    with pytest.raises(Incomplete, match=r"11\.png: the image cannot be read") as error:
+        detect(folder, Brightness(), progress=remove)
+    assert len(error.value.found.time_s) == 11
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may read all")
+def test_an_image_without_permission_ends_a_folder(tmp_path):
+    folder = images(tmp_path / "images")
+    (folder / "2.png").chmod(0)
+    with pytest.raises(Incomplete, match=r"2\.png: the image cannot be read \(Permission denied"):
+        detect(folder, Brightness())
+
+
+def test_an_error_of_the_first_image_is_as_it_is(tmp_path):
+    folder = images(tmp_path / "images")
+    (folder / "0.png").write_bytes(b"")
+    with pytest.raises(ValueError, match=r"0\.png: the file is empty") as error:
+        detect(folder, Brightness())
+    assert not isinstance(error.value, Incomplete)
+
+
+def test_any_error_amid_a_video_keeps_the_people_before_it(video):
+    class Full(Brightness):
+        def detect(self, frame, time_s=None):
+            if self.frames == 5:
+                raise MemoryError("no memory\nat all")
+            return super().detect(frame, time_s)
+
+    said = r"a\.mp4: MemoryError: no memory at all\. Detection ended there, after 5 frames\."
+    with pytest.raises(Incomplete, match=said) as error:
+        detect(video, Full(), slow_motion=2)
+    np.testing.assert_allclose(error.value.found.time_s, np.arange(5) * 0.02)
+    assert error.value.found.frame.tolist() == [1, 2, 2, 4]
 
 
 def test_a_video_of_nobody_has_no_rows(video):

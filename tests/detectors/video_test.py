@@ -176,7 +176,7 @@ def test_frames_after_a_change_of_size_are_left_out(tmp_path):
         cv2.imwrite(str(tmp_path / f"{number}.png"), np.zeros(shape, np.uint8))
     times, _, video = read(tmp_path, fps=10)
     assert len(times) == 2
-    assert "frame 2 is of 6x8 px, those before it of 8x8" in video.warnings[0]
+    assert "frame 2 (2.png) is of 6x8 px, those before it of 8x8" in video.warnings[0]
 
 
 def test_a_repeated_time_is_put_between_its_neighbours():
