@@ -1,5 +1,6 @@
 """The relational losses compared: settings, many trainings at once, paired differences, figure."""
 
+import argparse
 import dataclasses
 import shutil
 
@@ -10,6 +11,7 @@ import small_data
 import small_motions
 
 import configs
+from benchmarks.relational import __main__ as relational
 from benchmarks.relational import expected, forms, population, report, scores
 from benchmarks.relational.forms import FORMS, NONE
 from repose_jax import config as config_lib
@@ -178,3 +180,35 @@ def test_a_result_is_drawn_and_shown_again_in_part(tmp_path):
     assert [line.split("|")[1].strip() for line in shown.splitlines() if line.startswith("| ")] == [
         *("", NONE, "hinge, S x 3", "hinge, T x 3"),
     ]
+
+
+def test_what_is_in_out_is_read_again_and_that_of_another_command_refused(
+    motion_dir, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(relational, "BASE", forms.Budget(2, 1.0))
+    config = experiment(motion_dir)
+    args = argparse.Namespace(out=tmp_path, backbone="mixer", at_a_time=2)
+    first = relational.base(args, config, [0, 3])
+    monkeypatch.setattr(population, "train", None)  # not trained again
+    jax.tree.map(np.testing.assert_array_equal, relational.base(args, config, [0, 3]), first)
+    with pytest.raises(ValueError, match=r"base_mixer.npz is of another command"):
+        relational.base(args, experiment(motion_dir, simulation={"errors": 0.0}), [0, 3])
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        (["tables"], "tables needs a result"),
+        (["tables", "--json=missing.json"], "missing.json"),
+        (["figure", "--json=pyproject.toml"], "pyproject.toml is no result"),
+        (["tune", "--data_dir=missing"], "cmu_mocap/30fps is not prepared in"),
+        (["tune", "--forms", "hinges"], "hinges"),
+    ],
+)
+def test_a_wrong_command_line_is_refused_in_one_line(argv, message, monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["relational", *argv])
+    with pytest.raises(SystemExit, match="2"):
+        relational.main()
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert message in error

@@ -44,7 +44,9 @@ from benchmarks.relational.forms import (
     members,
 )
 from benchmarks.relational.report import Results
+from repose_jax.cli import arguments
 from repose_jax.cli.environment import start_jax
+from repose_jax.config import Experiment
 from repose_jax.evaluation.evaluator import Evaluator, load_evaluator
 from repose_jax.evaluation.predict import Variables
 from repose_jax.lifting.predictor import Predictor
@@ -91,10 +93,7 @@ def compare_forms(args: argparse.Namespace, flags: Sequence[str]) -> Results:
         asked = json.loads(json.dumps(asked))
         if path.exists():
             found = json.loads(path.read_text("utf-8"))
-            if found["asked"] != asked:
-                raise ValueError(
-                    f"{path} has results of another command; give another --out, or delete it."
-                )
+            _check(path, found["asked"], asked)
             return found["results"]
         weights = np.stack([*settings.values()])
         batches = kept or pieces(at_a_time=args.at_a_time)
@@ -119,25 +118,32 @@ def compare_forms(args: argparse.Namespace, flags: Sequence[str]) -> Results:
     return {name: tests for found in (first, *others) for name, tests in found.items()}
 
 
-def base(args: argparse.Namespace, config: Any, seeds: Sequence[int]) -> Variables:
-    """Trains what `tune` starts from, or reads it from `args.out`; for each seed."""
+def base(args: argparse.Namespace, config: Experiment, seeds: Sequence[int]) -> Variables:
+    """Trains what `tune` starts from, or reads it from `args.out`; for each seed.
+
+    Raises:
+        ValueError: `args.out` has that of another command.
+    """
     path = args.out / f"base_{args.backbone}.npz"
+    asked = json.dumps([config.to_dict(), len(seeds)])
     run = setup(config)[0]
-    one = jax.tree.map(lambda x: x[:, None], population.initial(run, seeds))
-    leaves, structure = jax.tree.flatten(one)
     if not path.exists():
         batches = population.batches(run, seeds, BASE.steps, at_a_time=args.at_a_time)
-        leaves = jax.tree.leaves(
-            population.train(run, seeds, np.array([[1.0, 0.0, 0.0]], np.float32), batches)
-        )
+        weights = np.array([[1.0, 0.0, 0.0]], np.float32)
+        trained = population.train(run, seeds, weights, batches)
+        leaves = [np.asarray(x[:, 0]) for x in jax.tree.leaves(trained)]
         path.parent.mkdir(parents=True, exist_ok=True)
         with whole(path) as part, part.open("wb") as file:
-            np.savez(file, *map(np.asarray, leaves))
+            np.savez(file, *leaves, asked=np.array(asked))
+    structure = jax.tree.structure(population.initial(run, seeds))
     with np.load(path) as found:
-        stored_leaves = [found[name] for name in found.files]
-    if [x.shape for x in stored_leaves] != [x.shape for x in leaves]:
+        _check(path, str(found["asked"]), asked)
+        return structure.unflatten([found[f"arr_{i}"] for i in range(structure.num_leaves)])
+
+
+def _check(path: pathlib.Path, found: Any, asked: Any) -> None:
+    if found != asked:
         raise ValueError(f"{path} is of another command; give another --out, or delete it.")
-    return jax.tree.map(lambda x: x[:, 0], structure.unflatten(stored_leaves))
 
 
 def measure(
@@ -170,9 +176,11 @@ def _size(variables: Variables) -> int:
 
 
 def main() -> None:
-    """Runs one of the parts."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    """Runs one of the parts; an error ends the program with one line and status 2."""
+    parser = arguments.Parser(
+        prog="python -m benchmarks.relational",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("part", choices=("gradients", *BUDGETS, "tables", "figure"))
     parser.add_argument(
@@ -193,14 +201,25 @@ def main() -> None:
     parser.add_argument("--json", type=pathlib.Path, help="the result")
     args, flags = parser.parse_known_args()
     flags += [f"--config.data.data_dir={x}" for x in [args.data_dir] if x]
+    if args.part == "tables" and not args.json:
+        parser.error("tables needs a result; give its file with --json=FILE.")
+    try:
+        run_part(args, flags)
+    except (ValueError, OSError, FloatingPointError) as error:
+        parser.error(str(error))
+
+
+def run_part(args: argparse.Namespace, flags: Sequence[str]) -> None:
+    """Runs a part: measures and writes, or shows a result."""
+    if args.part == "figure" and not args.json:
+        expected.draw(args.out)
+        return
     if args.part in ("tables", "figure"):
-        results = json.loads(args.json.read_text("utf-8"))["results"] if args.json else None
-        if args.part == "tables":
-            print(report.tables_of(results or {}, args.forms, args.factors, args.which))
-        elif results:
+        results = report.read(args.json)
+        if args.part == "figure":
             report.draw(args.out, results)
         else:
-            expected.draw(args.out)
+            print(report.tables_of(results, args.forms, args.factors, args.which))
         return
     start_jax()
     if args.part == "gradients":

@@ -1,5 +1,6 @@
 """Tables and figures of compared forms."""
 
+import json
 import math
 import pathlib
 import statistics
@@ -18,6 +19,21 @@ DRAWN = (
     *("logistic, tau 10 cm", "logistic, learned tau", "difference"),
 )
 """Forms of the figure."""
+
+
+def read(path: pathlib.Path) -> Results:
+    """Reads a result.
+
+    Raises:
+        ValueError: the file is none of `tune` or `scratch`.
+        OSError: it cannot be read.
+    """
+    try:
+        results = json.loads(path.read_text("utf-8"))["results"]
+        results[NONE]
+    except (ValueError, KeyError, TypeError):
+        raise ValueError(f"{path} is no result of `tune` or `scratch`.") from None
+    return results
 
 
 def by_column(
