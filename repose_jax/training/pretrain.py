@@ -39,7 +39,7 @@ from repose_jax.objectives import objective
 from repose_jax.runtime import devices, signals
 from repose_jax.runtime.checkpoint import Checkpoints
 from repose_jax.torch_import import TENSOR_NAMES, convert
-from repose_jax.training import loop, state, step
+from repose_jax.training import log, loop, state, step
 from repose_jax.training.setup import Run, setup
 from repose_jax.training.workdir import check_workdir, owned, write_config, write_run
 
@@ -95,7 +95,7 @@ def pretrain(
                 f"{workdir} was begun with {before}, not {hidden}. Give another --workdir, or the "
                 "same numbers to resume."
             )
-        writer = stack.enter_context(loop.metric_writer(workdir, train_state))
+        writer = stack.enter_context(log.metric_writer(workdir, train_state))
         # 5. and 6. Train; nothing is compared with.
         task = _task(run, sizes.frames, hidden)
         train_state = loop.train(run, task, train_state, checkpoints, writer, stop, {})
@@ -103,7 +103,7 @@ def pretrain(
         best_state = checkpoints.restore("best", train_state)
         _write_lifter(config, graphdef, best_state, workdir / "lifter")
         if writer:
-            print(f"Written: {loop.draw(workdir, writer, [], run.last_step)}")
+            print(f"Written: {log.draw(workdir, writer, [], run.last_step)}")
         return (checkpoints.info("best") or {})["error"]
 
 
