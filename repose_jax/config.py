@@ -1,5 +1,6 @@
 """The experiment: every setting with its default and the values that it may have; without JAX."""
 
+import contextlib
 import dataclasses
 import difflib
 import math
@@ -90,7 +91,10 @@ class Rule:
         """
         if optional and value is None:
             return None
-        found = float(value) if self.kind is float and type(value) is int else _frozen(value)
+        found = _frozen(value)
+        if self.kind is float and type(value) is int:
+            with contextlib.suppress(OverflowError):  # remains an integer, which is refused
+                found = float(value)
         # A bool is an int in Python, and no number here.
         is_bool_for_number = isinstance(found, bool) and self.kind in (int, float)
         if is_bool_for_number or not (isinstance(found, self.kind) and self.holds(found)):

@@ -58,11 +58,11 @@ class Run:
         """
         row = self.evaluation.get("summary") or self.evaluation["results"]["all"]["all"]
         if visibility:
-            row = self.evaluation["results"]["visibility"].get(visibility)
+            row = self.evaluation["results"].get("visibility", {}).get(visibility)
             if row is None:
                 raise ValueError(
-                    f"{self.workdir} has no results for {visibility} joints: the visibility of its "
-                    "test data is unknown."
+                    f"{self.workdir / 'evaluation.json'} has no results for {visibility} joints: "
+                    "the visibility of its test data is unknown."
                 )
         if metric not in row and metric not in METRICS:
             raise ValueError(f"{self.workdir}: {names.unknown('metric', metric, row)}")
@@ -169,8 +169,9 @@ def group(runs: Sequence[Run]) -> dict[str, list[Run]]:
         other = next((r for r in runs if r.settings[key] != runs[0].settings[key]), None)
         if other:
             raise ValueError(
-                f"config.{key} is {runs[0].settings[key]} in {runs[0].workdir} and "
-                f"{other.settings[key]} in {other.workdir}; only runs with the same are compared."
+                f"config.{key} is {runs[0].settings[key]!r} in {runs[0].workdir / 'config.json'} "
+                f"and {other.settings[key]!r} in {other.workdir / 'config.json'}; only runs with "
+                "the same are compared."
             )
     groups: dict[str, list[Run]] = collections.defaultdict(list)
     for run in runs:

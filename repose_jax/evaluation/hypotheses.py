@@ -88,7 +88,7 @@ def notes(workdir: pathlib.Path) -> dict[str, float]:
         return {}
     try:
         factor = float(json.loads(path.read_text(encoding="utf-8"))["spread_factor"])
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, LookupError, TypeError, OverflowError, RecursionError) as error:
         raise ValueError(f"{path} is damaged: {error}. `repose eval` writes it anew.") from error
     return {"spread_factor": factor}
 

@@ -59,7 +59,7 @@ def text(table: Table) -> str:
     cells = table.cells()
     names = max(map(len, [table.corner, *cells]))
     widths = [
-        max(len(head), *(len(row[i]) for row in cells.values())) + 2
+        max(map(len, [head, *(row[i] for row in cells.values())])) + 2
         for i, head in enumerate(table.columns)
     ]
     head = table.corner.ljust(names) + "".join(

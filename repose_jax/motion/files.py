@@ -318,8 +318,8 @@ def _person(person: Person) -> dict[str, Any]:
 def _listed(folder: pathlib.Path) -> set[str]:
     """Returns the names of files in a folder that a summary in it lists, and of the summary."""
     try:
-        found = json.loads((folder / SUMMARY).read_text(encoding="utf-8"))["files"]
-    except (OSError, ValueError, KeyError, TypeError):
+        found = list(json.loads((folder / SUMMARY).read_text(encoding="utf-8"))["files"])
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
         return set()
     listed = {name for name in found if isinstance(name, str) and pathlib.Path(name).name == name}
     return {*listed, SUMMARY}

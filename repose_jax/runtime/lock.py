@@ -206,7 +206,7 @@ def _read(path: pathlib.Path) -> bytes:
 def _owner(content: bytes) -> Owner | None:
     try:
         return Owner(**json.loads(content))
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, RecursionError):
         return None
 
 

@@ -149,7 +149,7 @@ def read_config(workdir: pathlib.Path) -> Experiment:
         )
     try:
         return config_lib.from_run(json.loads(path.read_text(encoding="utf-8"))["config"])
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, LookupError, TypeError, RecursionError) as error:
         raise ValueError(f"{path} is not the configuration of a run: {error}") from error
 
 

@@ -25,6 +25,11 @@ def test_text_lines_up():
     assert rows[1].split() == ["theirs", "&", "others", "-", "2.0", "97"]
 
 
+def test_a_table_without_rows_is_its_head():
+    empty = tables.Table(title="Errors, mm", columns=("Walk",), rows={}, digits=1)
+    assert tables.text(empty).splitlines()[1].split() == ["Walk"]
+
+
 def test_markdown_is_a_table_below_its_title():
     assert tables.markdown(TABLE) == (
         "Errors, mm\n\n"

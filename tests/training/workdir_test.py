@@ -75,7 +75,9 @@ def test_a_workdir_must_be_writable(workdir, trained, tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("content", ["", "[]", '{"version": "1"}', '{"config": {"no": 1}}'])
+@pytest.mark.parametrize(
+    "content", ["", "[]", "[" * 100_000, '{"version": "1"}', '{"config": {"no": 1}}']
+)
 def test_a_damaged_configuration_is_named(content, trained, copy):
     (copy / "config.json").write_text(content)
     with pytest.raises(ValueError, match=r"copy/config\.json is not the configuration of a run: "):
