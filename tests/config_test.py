@@ -222,7 +222,7 @@ def test_a_key_of_an_earlier_version_is_read_from_a_run_and_else_refused(section
         ("model.heads", [0], "an integer of at least 1"),
         ("model.mlp_ratio", [0], "an integer of at least 1"),
         ("model.representation", [0], "an integer of at least 1"),
-        ("model.dropout", [1.0, -0.1], "a number of at least 0 and below 1"),
+        ("model.dropout", [1.0, -0.1, 10**400], "a number of at least 0 and below 1"),
         ("model.attention_dropout", [1], "a number of at least 0 and below 1"),
         ("model.part_dropout", [1], "a number of at least 0 and below 1"),
         ("model.stochastic_depth", [1.0, math.nan], "a number of at least 0 and below 1"),
