@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from scipy import special
 
-from repose_jax import config
+from repose_jax import config, models
 from repose_jax.evaluation.metrics import METRICS
 from repose_jax.evaluation.tables import Table
 from repose_jax.runtime import names
@@ -81,7 +81,7 @@ def settings(values: Mapping[str, Any]) -> dict[str, Any]:
         elif not (prefix.startswith("objective.weights.") and value == 0):  # the same as without
             flat[prefix] = list(value) if isinstance(value, tuple) else value
 
-    add("", values)
+    add("", {**values, "model": models.completed(values["model"])})
     return {key: value for key, value in flat.items() if key not in _WITHOUT_EFFECT}
 
 

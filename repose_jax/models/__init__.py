@@ -1,7 +1,7 @@
 """Lifters by name. A model knows its sizes, and neither configurations nor data nor training."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
@@ -69,6 +69,18 @@ def create(name: str, *, seed: int = 0, **config: Any) -> Lifter:
         key: tuple(value) if isinstance(value, list) else value for key, value in config.items()
     }
     return model(config_class(**sizes), rngs=KeySequence(seed))
+
+
+def completed(model: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the name and all sizes of a model: one that was left out has its default.
+
+    Args:
+        model: its name and some sizes, as in a configuration, of this version or an earlier one.
+    """
+    _, config_class = MODELS.get(model["name"], (None, LifterConfig))
+    fields = [field for field in dataclasses.fields(config_class) if field.init]
+    defaults = {f.name: f.default for f in fields if f.default is not dataclasses.MISSING}
+    return {**defaults, **model}
 
 
 def parameter_count(model: nnx.Module) -> int:

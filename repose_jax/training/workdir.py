@@ -14,6 +14,7 @@ from jax.experimental import multihost_utils
 
 import repose_jax
 from repose_jax import config as config_lib
+from repose_jax import models
 from repose_jax.config import Experiment
 from repose_jax.evaluation.evaluator import abstract_model
 from repose_jax.evaluation.predict import Variables
@@ -154,8 +155,12 @@ def read_config(workdir: pathlib.Path) -> Experiment:
 
 
 def _comparable(config: Experiment) -> dict[str, Any]:
-    """Returns an experiment's values; a loss of weight 0 is the same as none."""
+    """Returns an experiment's values; a loss of weight 0 is the same as none.
+
+    A size of the model that an earlier version did not have has its default.
+    """
     values = config.to_dict()
+    values["model"] = models.completed(values["model"])
     weights = values["objective"]["weights"]
     values["objective"]["weights"] = {name: w for name, w in weights.items() if w}
     return values

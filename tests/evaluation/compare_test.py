@@ -116,6 +116,12 @@ def test_settings_without_an_effect_on_results_do_not_separate_runs(tmp_path):
     assert len(members) == 2
 
 
+def test_a_size_of_the_model_that_is_left_out_has_its_default(tmp_path):
+    for name, sizes in {"a": {}, "b": {"dropout": 0.0}}.items():
+        write(tmp_path / name, 1.0, model={"name": "repose", **sizes}, train={"seed": len(sizes)})
+    assert len(groups_of(tmp_path)) == 1
+
+
 def test_checkpoints_and_optimisers_do(tmp_path):
     write(tmp_path / "a", 1.0)
     write(tmp_path / "b", 1.0, checkpoint="best")

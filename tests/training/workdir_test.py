@@ -30,15 +30,6 @@ def test_a_workdir_of_another_configuration_is_refused_with_the_differences(
     assert (copy / "config.json").read_text() == before
 
 
-def test_a_key_of_one_configuration_only_differs(trained, copy):
-    path = copy / "config.json"
-    content = json.loads(path.read_text())
-    del content["config"]["model"]["depth"]
-    path.write_text(json.dumps(content))
-    with pytest.raises(ValueError, match="config.model.depth: None there, 1 now"):
-        check_workdir(trained.config, copy)
-
-
 def test_settings_of_duration_intervals_data_folder_and_evaluation_may_change(copy, data_dir):
     other = small_data.experiment(
         data_dir,
@@ -82,6 +73,26 @@ def test_a_damaged_configuration_is_named(content, trained, copy):
     (copy / "config.json").write_text(content)
     with pytest.raises(ValueError, match=r"copy/config\.json is not the configuration of a run: "):
         check_workdir(trained.config, copy)
+
+
+def test_a_size_of_the_model_that_is_left_out_has_its_default(trained, copy):
+    """As in a run of a version in which the model did not have it."""
+    path = copy / "config.json"
+    content = json.loads(path.read_text("utf-8"))
+    assert "dropout" not in content["config"]["model"]
+    for value in (0.0, 0.5):
+        content["config"]["model"]["dropout"] = value
+        path.write_text(json.dumps(content), "utf-8")
+        if not value:
+            check_workdir(trained.config, copy)
+    del content["config"]["model"]["depth"]
+    path.write_text(json.dumps(content), "utf-8")
+    with pytest.raises(ValueError, match="another configuration") as error:
+        check_workdir(trained.config, copy)
+    assert str(error.value).splitlines()[1:-1] == [
+        "  config.model.depth: 5 there, 1 now",
+        "  config.model.dropout: 0.5 there, 0.0 now",
+    ]
 
 
 def test_an_unchanged_configuration_is_not_rewritten(trained, copy):
