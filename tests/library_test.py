@@ -19,6 +19,11 @@ def test_importing_the_library_imports_nothing_heavy():
     assert run(f"import sys, repose_jax; print(sorted({{*{heavy}}} & set(sys.modules)))") == "[]\n"
 
 
+def test_lifting_with_weights_of_a_file_imports_no_checkpoints():
+    code = "import sys, repose_jax as rp; rp.load(); print('orbax.checkpoint' in sys.modules)"
+    assert run(code) == "False\n"
+
+
 def test_the_library_has_the_names_of_its_page():
     names = "load, create_model, losses, metrics, Predictor, Skeleton, HUMAN36M, __version__"
     for name in names.split(", "):

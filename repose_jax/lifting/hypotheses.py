@@ -110,7 +110,7 @@ def lift(
     t, j = clips.joints.shape[:2]
     shapes = (t, j, 3), (t, j), (t, min(count, KEPT), j, 3)
     found = tuple(np.empty(shape, np.float32) for shape in shapes)
-    size = batch_size(len(clips), max(config.eval.batch_size // count, 1))
+    size = batch_size(len(clips), clips.frames, max(config.eval.batch_size // count, 1))
     for index, new in clips_lib.eval_batches(clips, size):
         arrays = {"inputs": clips_lib.model_inputs(clips, index), "index": index.astype(np.int32)}
         with jax.default_matmul_precision("highest"):

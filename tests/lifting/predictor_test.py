@@ -13,6 +13,7 @@ from repose_jax import models
 from repose_jax.data import prepare
 from repose_jax.evaluation.evaluator import Evaluator, load_evaluator
 from repose_jax.evaluation.predictions import Predictions
+from repose_jax.lifting.predictor import batch_size
 from repose_jax.runtime import devices
 from repose_jax.training.workdir import write_run
 from repose_jax.weights import file, shipped
@@ -286,3 +287,23 @@ def test_a_name_of_nothing_is_refused_with_all_that_can_be_loaded(ships):
 def test_a_file_has_no_kinds_of_checkpoints(exported):
     with pytest.raises(ValueError, match="checkpoint is 'best', but .* holds one model"):
         rp.load(exported, "best")
+
+
+@pytest.mark.parametrize(
+    ("clips", "frames", "most", "size"),
+    [
+        (10, 81, 32, 1),
+        (10, 243, 32, 1),
+        (10, 27, 32, 3),
+        (100, 1, 32, 8),
+        (1, 9, 32, 1),
+        (9, 9, 2, 2),
+    ],
+)
+def test_a_cpu_predicts_about_81_frames_at_a_time(clips, frames, most, size, monkeypatch):
+    monkeypatch.setattr("jax.device_count", lambda: 1)
+    assert batch_size(clips, frames, most) == size
+    monkeypatch.setattr("jax.device_count", lambda: 4)
+    assert batch_size(1, frames, most) == 4  # which the devices can split
+    monkeypatch.setattr("jax.default_backend", lambda: "gpu")
+    assert batch_size(100, frames, 32) == 32
