@@ -84,7 +84,7 @@ def detect(
                 raise
             line = " ".join(str(error).split()).removesuffix(".")
             if not isinstance(error, (ValueError, OSError)):
-                line = f"{video.name}: {type(error).__name__}: {line}"
+                line = ": ".join(filter(None, (video.name, type(error).__name__, line)))
             message = f"{line}. Detection ended there, after {names.counted(count, 'frame')}."
             raise Incomplete(message, so_far(message)) from error
         return so_far()

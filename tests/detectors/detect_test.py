@@ -143,18 +143,26 @@ def test_an_error_of_the_first_image_is_as_it_is(tmp_path):
     assert not isinstance(error.value, Incomplete)
 
 
-def test_any_error_amid_a_video_keeps_the_people_before_it(video):
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (RuntimeError("no memory\nat all"), "RuntimeError: no memory at all"),
+        (MemoryError(), "MemoryError"),
+    ],
+    ids=str,
+)
+def test_any_error_amid_a_video_keeps_the_people_before_it(video, error, said):
     class Full(Brightness):
         def detect(self, frame, time_s=None):
             if self.frames == 5:
-                raise MemoryError("no memory\nat all")
+                raise error
             return super().detect(frame, time_s)
 
-    said = r"a\.mp4: MemoryError: no memory at all\. Detection ended there, after 5 frames\."
-    with pytest.raises(Incomplete, match=said) as error:
+    said = rf"a\.mp4: {said}\. Detection ended there, after 5 frames\."
+    with pytest.raises(Incomplete, match=said) as raised:
         detect(video, Full(), slow_motion=2)
-    np.testing.assert_allclose(error.value.found.time_s, np.arange(5) * 0.02)
-    assert error.value.found.frame.tolist() == [1, 2, 2, 4]
+    np.testing.assert_allclose(raised.value.found.time_s, np.arange(5) * 0.02)
+    assert raised.value.found.frame.tolist() == [1, 2, 2, 4]
 
 
 def test_a_video_of_nobody_has_no_rows(video):
