@@ -16,7 +16,7 @@ from benchmarks.relational import expected, forms, population, report, scores
 from benchmarks.relational.forms import FORMS, NONE
 from repose_jax import config as config_lib
 from repose_jax.training.setup import setup
-from repose_jax.training.step import batches, jit_steps
+from repose_jax.training.step import batches, jit_step, jit_steps
 
 
 def test_a_form_has_both_losses_alone_and_together_at_every_weight():
@@ -77,39 +77,58 @@ def experiment(folder, **changes):
     return config_lib.from_mapping(values)
 
 
-def test_all_at_once_are_trained_as_each_alone(motion_dir):
+@pytest.fixture(scope="module")
+def made(motion_dir):
+    """The run of a member, and the batches of two steps of seeds 0 and 3."""
     run, _ = setup(experiment(motion_dir))
-    pieces = population.batches(run, [0, 3], 4, at_a_time=3)
-    found = population.train(run, [0, 3], WEIGHTS, pieces)
+    return run, list(population.batches(run, [0, 3], 2, at_a_time=1))
 
+
+def alone(motion_dir):
+    """The second member of seed 3, as a run and its first state."""
     weights = dict(zip(LOSSES, WEIGHTS[1].tolist(), strict=True))
-    alone = experiment(motion_dir, objective={"weights": weights}, train={"seed": 3})
-    one, train_state = setup(alone)
-    train_state, _ = jit_steps(one)(train_state, batches(one, range(4)))
+    return setup(experiment(motion_dir, objective={"weights": weights}, train={"seed": 3}))
+
+
+def assert_second_of_second(found, variables):
     jax.tree.map(
-        lambda many, single: np.testing.assert_allclose(many[1, 1], single, atol=2e-5),
-        found,
-        train_state.variables,
+        lambda many, one: np.testing.assert_allclose(many[1, 1], one, atol=2e-5), found, variables
     )
 
 
-def test_all_start_from_other_weights(motion_dir):
+def test_all_at_once_are_trained_as_each_alone(motion_dir, made):
+    run, pieces = made
+    found = population.train(run, [0, 3], WEIGHTS, pieces)
+    one, train_state = alone(motion_dir)
+    step = jit_step(one)
+    for piece in pieces:
+        train_state, _ = step(train_state, jax.tree.map(lambda x: x[0, 1], piece))
+    assert_second_of_second(found, train_state.variables)
+
+
+@pytest.mark.slow
+def test_their_batches_are_those_of_each_alone(motion_dir, made):
+    run, pieces = made
+    found = population.train(run, [0, 3], WEIGHTS, pieces)
+    one, train_state = alone(motion_dir)
+    train_state, _ = jit_steps(one)(train_state, batches(one, range(2)))
+    assert_second_of_second(found, train_state.variables)
+
+
+def test_all_start_from_other_weights(motion_dir, made):
     run, _ = setup(experiment(motion_dir, optim={"lr": 1e-9}))
     start = jax.tree.map(lambda x: x + 1.0, population.initial(run, [0, 3]))
-    found = population.train(
-        run, [0, 3], WEIGHTS, population.batches(run, [0, 3], 1, at_a_time=1), start
-    )
+    found = population.train(run, [0, 3], WEIGHTS, made[1][:1], start)
     jax.tree.map(
         lambda many, one: np.testing.assert_allclose(many[1, 1], one[1], atol=1e-5), found, start
     )
 
 
-def test_a_member_that_diverges_is_named(motion_dir):
+def test_a_member_that_diverges_is_named(motion_dir, made):
     run, _ = setup(experiment(motion_dir, optim={"clip_norm": 0.0}))
     weights = np.array([[1, 0, 0], [1, np.inf, 0]], np.float32)
-    pieces = population.batches(run, [0, 3], 2, at_a_time=2)
     with pytest.raises(FloatingPointError, match=r"seed 0 with the weights \[1.0, inf, 0.0\]"):
-        population.train(run, [0, 3], weights, pieces)
+        population.train(run, [0, 3], weights, made[1])
 
 
 def test_all_at_once_are_tested_as_each_alone(motion_dir):
@@ -183,8 +202,9 @@ def test_a_result_is_drawn_and_shown_again_in_part(tmp_path):
 
 
 def test_what_is_in_out_is_read_again_and_that_of_another_command_refused(
-    motion_dir, tmp_path, monkeypatch
+    motion_dir, made, tmp_path, monkeypatch
 ):
+    monkeypatch.setattr(population, "batches", lambda *_, **__: made[1])
     monkeypatch.setattr(relational, "BASE", forms.Budget(2, 1.0))
     config = experiment(motion_dir)
     args = argparse.Namespace(out=tmp_path, backbone="mixer", at_a_time=2)
