@@ -7,11 +7,11 @@ the CMU subjects of the test split. Every finished run is kept, so the same comm
 flags, such as `--config.data.data_dir=DIR`, go to `repose train`.
 """
 
-import argparse
 import pathlib
 import sys
 
 from benchmarks import runs
+from repose_jax.cli.arguments import Parser
 from repose_jax.runtime import terminal
 
 LOSSES = {"none": "baseline", "spatial": "spatial", "temporal": "temporal", "both": ""}
@@ -20,7 +20,7 @@ TRAINING = {"CMU and Bandai Namco": "", "Bandai Namco": "bandai"}
 
 def main() -> None:
     """Runs the ablation and prints a table for each training set."""
-    parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
+    parser = Parser(description=__doc__)
     parser.add_argument("--out", type=pathlib.Path, required=True, help="folder of the runs")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--sizes", default="tiny,budget", help="variants of size and budget")

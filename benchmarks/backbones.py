@@ -11,7 +11,6 @@ models (`:mocap,tiny,budget` of the zoo) with and without the relational losses,
 and steps for all; finished runs in `--out` are not trained again. Other flags go to `repose train`.
 """
 
-import argparse
 import functools
 import pathlib
 import statistics
@@ -27,6 +26,7 @@ from flax import nnx
 import configs
 from benchmarks import runs
 from repose_jax import config, models
+from repose_jax.cli.arguments import Parser
 from repose_jax.evaluation import tables
 from repose_jax.models import complexity
 from repose_jax.runtime import terminal
@@ -120,7 +120,7 @@ def print_costs(results: dict[str, Any], **columns: str) -> None:
 
 def main() -> None:
     """Runs one part and prints its table."""
-    parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
+    parser = Parser(description=__doc__)
     parser.add_argument("part", choices=["cost", "sizes", "ablation"])
     parser.add_argument("--models", nargs="+", choices=TENSOR_NAMES, help="default: all that apply")
     parser.add_argument("--repeats", type=int, default=5, help="of a timing")

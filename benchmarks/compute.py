@@ -10,7 +10,6 @@ end. Compilation, evaluation and the loading of data do not count. `--draw` draw
 result.
 """
 
-import argparse
 import json
 import pathlib
 import statistics
@@ -25,6 +24,7 @@ import jax.numpy as jnp
 import configs
 from benchmarks import runs
 from repose_jax import config
+from repose_jax.cli.arguments import Parser
 from repose_jax.cli.environment import start_jax
 from repose_jax.config import Experiment
 from repose_jax.evaluation import charts, tables
@@ -121,7 +121,7 @@ def draw(path: pathlib.Path, results: Mapping[str, Any]) -> None:
 
 def main() -> None:
     """Trains all models, or draws a result."""
-    parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
+    parser = Parser(description=__doc__)
     parser.add_argument("--data_dir", help="folder of the prepared datasets")
     parser.add_argument("--models", nargs="+", choices=MODELS, default=list(MODELS))
     parser.add_argument("--seconds", type=float, default=240, help="of training, for each model")

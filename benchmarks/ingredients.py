@@ -10,7 +10,6 @@ detectors and the ways to make Human3.6M's joints of theirs. Finished runs and t
 so the same command resumes. Other flags go to `repose train`.
 """
 
-import argparse
 import json
 import math
 import pathlib
@@ -23,6 +22,7 @@ from scipy import special
 from benchmarks import runs
 from benchmarks.accuracy import stored, video
 from benchmarks.accuracy.report import HEADS, Values
+from repose_jax.cli.arguments import Parser
 from repose_jax.cli.environment import start_jax
 from repose_jax.evaluation import compare, tables
 from repose_jax.lifting import predictor
@@ -146,7 +146,7 @@ def _pooled(several: Sequence[Sequence[float]]) -> float:
 
 def main() -> None:
     """Trains, tests and prints a table for each test."""
-    parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
+    parser = Parser(description=__doc__)
     parser.add_argument("--out", type=pathlib.Path, required=True, help="folder of the runs")
     parser.add_argument("--folder", type=pathlib.Path, required=True, help="the recording")
     parser.add_argument("--data_dir", help="folder of the prepared datasets")

@@ -7,17 +7,17 @@ default, then the other way round, and prints a table. Every finished run is kep
 to `repose train`.
 """
 
-import argparse
 import pathlib
 import sys
 
 from benchmarks import runs
+from repose_jax.cli.arguments import Parser
 from repose_jax.runtime import terminal
 
 
 def main() -> None:
     """Runs the sweep."""
-    parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
+    parser = Parser(description=__doc__)
     parser.add_argument("--config", required=True, help="what to train, with its variants")
     parser.add_argument("--out", type=pathlib.Path, required=True, help="folder of the runs")
     parser.add_argument("--values", type=float, nargs="+", default=[0.1, 0.3, 1.0, 3.0, 10.0])

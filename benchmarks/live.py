@@ -25,6 +25,7 @@ import numpy as np
 
 import repose_jax as rp
 from benchmarks import runs
+from repose_jax.cli.arguments import Parser
 from repose_jax.cli.environment import start_jax
 from repose_jax.data import sequences
 from repose_jax.detectors import create
@@ -51,9 +52,7 @@ COLUMNS = ("delay s", "CPU ms a pose", "MPJPE mm", "from offline mm", "jitter", 
 
 def main() -> None:
     """Measures, prints a table and writes it."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
         "split", nargs="?", help="a prepared test split of views, such as cmu_mocap/30fps:test"
     )

@@ -9,13 +9,13 @@ hypotheses; others have one. PCK, AUC and MPJPE are the authors': the dataset is
 system was evaluated here.
 """
 
-import argparse
 import pathlib
 from typing import Any, NamedTuple
 
 import configs
 from benchmarks import runs
 from repose_jax import config, models
+from repose_jax.cli.arguments import Parser
 from repose_jax.evaluation import tables
 from repose_jax.models import complexity
 
@@ -79,7 +79,7 @@ def row(system: System) -> dict[str, Any]:
 
 def main() -> None:
     """Prints the table."""
-    parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
+    parser = Parser(description=__doc__)
     parser.add_argument("--json", type=pathlib.Path, help="where to write the result")
     args = parser.parse_args()
     rows = {name: row(system) for name, system in SYSTEMS.items()}

@@ -7,7 +7,6 @@ and prints time and peak memory of that process. The file is removed afterwards,
 dataset stays.
 """
 
-import argparse
 import os
 import pathlib
 import pickle
@@ -19,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks import runs
+from repose_jax.cli.arguments import Parser
 from repose_jax.runtime import terminal
 
 # Frames of the real file; subjects; videos: 15 actions, 2 takes, 4 cameras for each subject,
@@ -96,7 +96,7 @@ def generate(path: pathlib.Path) -> None:
 
 def main() -> None:
     """Generates, measures and prints."""
-    parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
+    parser = Parser(description=__doc__)
     parser.add_argument("--out", type=pathlib.Path, required=True, help="folder of 3.5 GB")
     default = pathlib.Path(__file__).parent / "results" / "prepare_human36m.json"
     parser.add_argument("--json", type=pathlib.Path, default=default)

@@ -23,6 +23,7 @@ from typing import Any, NamedTuple
 import jax
 
 from benchmarks import cases, runs
+from repose_jax.cli.arguments import Parser
 from repose_jax.evaluation import tables
 from repose_jax.runtime import terminal
 
@@ -202,9 +203,8 @@ def trace(case: cases.Case, module: str, repeats: int) -> list[Kernel]:
 
 def main() -> None:
     """Profiles and prints."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         description=__doc__,
-        allow_abbrev=False,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     names = [name for name in cases.CASES if not name.startswith("import_")]

@@ -7,7 +7,6 @@ person's height. Outliers of 0.15 to 0.5 heights are put in one joint of every 2
 exchanged for 1, 5 and 15 frames; frames are left out for gaps.
 """
 
-import argparse
 import dataclasses
 from collections.abc import Sequence
 
@@ -15,6 +14,7 @@ import numpy as np
 from jaxtyping import Float
 
 from benchmarks import scenes
+from repose_jax.cli.arguments import Parser
 from repose_jax.evaluation import tables
 from repose_jax.motion.motion import MISSING, SEEN
 from repose_jax.skeleton import HUMAN36M
@@ -146,7 +146,7 @@ def measure(walkers: int) -> dict[str, dict[str, Row]]:
 
 def main() -> None:
     """Measures and prints."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser = Parser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--walkers", type=int, default=40, help="number of walkers, seeds from 0")
     for title, rows in measure(parser.parse_args().walkers).items():
         columns = tuple(next(iter(rows.values())))

@@ -24,6 +24,7 @@ import sys
 from typing import Any
 
 from benchmarks import runs
+from repose_jax.cli.arguments import Parser
 from repose_jax.evaluation import tables
 from repose_jax.runtime import terminal
 
@@ -133,9 +134,8 @@ def table(results: dict[str, dict[str, dict[str, Any]]]) -> tables.Table:
 
 def main() -> None:
     """Measures and prints."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         description=__doc__,
-        allow_abbrev=False,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(

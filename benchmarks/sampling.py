@@ -8,7 +8,6 @@ the machine lengthens less, and of the clock on a GPU. The network has the autho
 `--frames`, and random weights.
 """
 
-import argparse
 import functools
 import pathlib
 import statistics
@@ -22,6 +21,7 @@ from flax import nnx
 
 from benchmarks import runs
 from repose_jax import models
+from repose_jax.cli.arguments import Parser
 from repose_jax.evaluation import hypotheses
 
 
@@ -73,7 +73,7 @@ def measure(
 
 def main() -> None:
     """Measures and prints one line."""
-    parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
+    parser = Parser(description=__doc__)
     parser.add_argument("--frames", type=int, default=243)
     parser.add_argument("--hypotheses", type=int, default=20)
     parser.add_argument("--steps", type=int, default=10)

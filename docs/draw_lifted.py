@@ -4,10 +4,10 @@ Run `PYTHONPATH=. python docs/draw_lifted.py --data_dir=DIR`, where
 `repose prepare cmu_mocap --source=allasfamc.zip --data_dir=DIR` has prepared the data.
 """
 
-import argparse
 from pathlib import Path
 
 import repose_jax
+from repose_jax.cli.arguments import Parser
 from repose_jax.data import sequences
 from repose_jax.evaluation import pictures
 from repose_jax.evaluation.panels import Clip
@@ -29,7 +29,7 @@ def lifted(predictor: repose_jax.Predictor, found: sequences.Sequences, name: st
 
 def main():
     """Writes both pictures, and prints the errors of what they show."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = Parser(description=__doc__)
     parser.add_argument("--data_dir", help="folder of the prepared datasets")
     found = sequences.load([SPLIT], parser.parse_args().data_dir)
     predictor = repose_jax.load()

@@ -23,7 +23,10 @@ WEIGHTS = ["objective", "weights"]
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser whose errors are one line, with the nearest known name, and exit status 2."""
+    """A parser whose errors are one line, with the nearest known name, and exit status 2.
+
+    A `~` at the start of an argument or of the value of a flag is the home.
+    """
 
     def __init__(self, **options: Any):
         super().__init__(allow_abbrev=False, **options)
@@ -58,12 +61,12 @@ class Parser(argparse.ArgumentParser):
         """Prints one line and exits with status 2."""
         self.exit(2, f"{self.prog}: error: {names.readable(' '.join(message.split()))}\n")
 
-    def parse_args(self, args: Sequence[str], namespace: Any = None) -> argparse.Namespace:  # pyright: ignore
+    def parse_args(self, args: Any = None, namespace: Any = None) -> argparse.Namespace:  # pyright: ignore
         """Parses as usual, after refusing flags that do not exist; `-` in a flag is as `_`."""
         flags = [flag for action in self._actions for flag in action.option_strings]
         known = {flag.replace("_", "-"): flag for flag in flags if flag.startswith("--")}
         spelled = []
-        for argument in args:
+        for argument in sys.argv[1:] if args is None else args:
             flag, equals, value = argument.partition("=")
             if re.match("--.", flag):
                 found = known.get(flag.replace("_", "-"))
@@ -72,6 +75,14 @@ class Parser(argparse.ArgumentParser):
                 argument = found + equals + value
             spelled.append(argument)
         return super().parse_args(spelled, namespace)
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:  # pyright: ignore
+        """Parses as usual, after expanding `~`; `parse_args` comes here too."""
+        try:
+            expanded = [_expand(argument) for argument in (sys.argv[1:] if args is None else args)]
+        except FileNotFoundError as error:
+            self.error(str(error))
+        return super().parse_known_args(expanded, namespace)
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         if action.choices is not None and value not in action.choices:
@@ -100,7 +111,6 @@ def parse(parser: Parser, argv: Sequence[str]) -> argparse.Namespace:
     try:
         argv = [_expand(argument) for argument in argv]
         argv = flags.FlagValues().read_flags_from_files(argv, force_gnu=True)  # --flagfile
-        argv = [_expand(argument) for argument in argv]
     except UnicodeDecodeError as error:
         parser.error(f"a --flagfile has characters that are not {error.encoding}.")
     except (flags.Error, OSError) as error:

@@ -9,6 +9,9 @@ import pytest
 
 from repose_jax.cli import arguments
 
+ROOT = pathlib.Path(__file__).parents[2]
+PROGRAMS = ("benchmarks", "configs", "docs", "examples", "tests/faults", "tfds_builders")
+
 
 def parse(*argv):
     """Parses a command line as `repose train` does, with a positional argument besides."""
@@ -71,6 +74,20 @@ def test_values_are_read_as_their_type():
     assert experiment.data.data_dir == "~/data"
     assert experiment.optim.lr == 1e-5
     assert experiment.train.epoch_steps == 5
+
+
+def test_every_program_expands_the_home_in_its_options(monkeypatch):
+    monkeypatch.setenv("HOME", "/home/me")
+    parser = arguments.Parser()
+    parser.add_argument("--out", type=pathlib.Path)
+    monkeypatch.setattr("sys.argv", ["program", "--out=~/a", "~/b", "--config.data.data_dir=~/c"])
+    found, rest = parser.parse_known_args()
+    assert found.out == pathlib.Path("/home/me/a")
+    assert rest == ["/home/me/b", "--config.data.data_dir=~/c"]  # which its reader expands
+    files = [file for name in PROGRAMS for file in (ROOT / name).rglob("*.py")]
+    others = [file for file in files if "ArgumentParser(" in file.read_text(encoding="utf-8")]
+    assert len(files) > 100
+    assert others == []
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,6 @@ quarter is compared: between two saves. That has to be the same; the memory to 3
 to 10 %, because the pools of the libraries start theirs when they are first busy.
 """
 
-import argparse
 import json
 import os
 import pathlib
@@ -18,6 +17,8 @@ import tempfile
 import threading
 import time
 from collections.abc import Sequence
+
+from repose_jax.cli.arguments import Parser
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))  # the modules of the tests
 
@@ -61,7 +62,7 @@ def least(samples: Sequence[dict[str, float]]) -> dict[str, float]:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Trains, and returns 1 if anything grew."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser = Parser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--minutes", type=float, default=60)
     parser.add_argument("--every", type=float, default=10, help="seconds between two samples")
     parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("endurance.jsonl"))

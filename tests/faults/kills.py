@@ -16,7 +16,6 @@ Each process is forked from one that has imported everything; it draws no pictur
 run, and up to eight kills until a process ends unkilled.
 """
 
-import argparse
 import collections
 import contextlib
 import json
@@ -31,6 +30,8 @@ import tempfile
 import time
 from collections.abc import Sequence
 from typing import Any
+
+from repose_jax.cli.arguments import Parser
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))  # the modules of the tests
 
@@ -208,7 +209,7 @@ def events(counts: dict[str, int], choose: random.Random) -> list[Point]:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Kills, compares and prints the numbers; returns 1 if anything was lost."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser = Parser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--tries", type=int, default=50, help="random kills")
     parser.add_argument("--terms", type=int, default=10, help="random SIGTERMs")
     parser.add_argument("--seed", type=int, default=0)

@@ -4,7 +4,6 @@ python -m tests.faults.mutations --tries=10000 --seed=0
 python -m tests.faults.mutations --reader=BVH --number=17 --keep=/tmp/found
 """
 
-import argparse
 import collections
 import multiprocessing
 import os
@@ -16,6 +15,7 @@ import time
 sys.path.insert(0, str(pathlib.Path(__file__).parents[2]))  # the helpers of the tests
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 
+from repose_jax.cli.arguments import Parser
 from tests.faults.mutations import worker
 from tests.faults.mutations.readers import READERS
 
@@ -72,7 +72,7 @@ def table(counts: dict[str, collections.Counter[str]]) -> str:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = Parser(description=__doc__)
     parser.add_argument(
         "--tries",
         type=int,
