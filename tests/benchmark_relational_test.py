@@ -17,6 +17,7 @@ from benchmarks.relational.forms import FORMS, NONE
 from repose_jax import config as config_lib
 from repose_jax.training.setup import setup
 from repose_jax.training.step import batches, jit_step, jit_steps
+from repose_jax.training.stored import load
 
 
 def test_a_form_has_both_losses_alone_and_together_at_every_weight():
@@ -30,7 +31,8 @@ def test_a_form_has_both_losses_alone_and_together_at_every_weight():
 
 @pytest.mark.parametrize("form", FORMS)
 def test_every_form_is_an_experiment(form):
-    made = forms.experiment(form, "mixer", forms.BUDGETS["tune"], [])
+    mixer = forms.BACKBONES["mixer"]
+    made = forms.experiment(form, mixer, mixer.tune, [])
     assert {name: getattr(made.objective, name) for name in FORMS[form].options} == dict(
         FORMS[form].options
     )
@@ -38,15 +40,24 @@ def test_every_form_is_an_experiment(form):
     assert made.objective.weights == dict.fromkeys({"mpjpe", *losses}, 1)
 
 
-@pytest.mark.parametrize("backbone", forms.BACKBONES)
-def test_every_backbone_is_an_experiment_of_the_probes_data(backbone):
-    probe = config_lib.from_mapping(configs.load("lift:probe").to_dict())
-    made = forms.experiment(NONE, backbone, forms.BASE, ["--config.simulation.confidence_laws=0.0"])
-    assert made.model["name"] == backbone
-    assert made.data == probe.data
-    assert made.simulation == dataclasses.replace(probe.simulation, confidence_laws=0.0)
-    assert made.train.epoch_steps == 8000
-    assert made.optim.lr == pytest.approx(forms.BACKBONES[backbone][1] * 2 / 3)
+@pytest.mark.parametrize("name", forms.BACKBONES)
+def test_every_backbone_is_an_experiment_of_the_data_of_its_configuration(name):
+    backbone = forms.BACKBONES[name]
+    wanted = config_lib.from_mapping(configs.load(backbone.config).to_dict())
+    flags = ["--config.simulation.confidence_laws=0.0"]
+    made = forms.experiment(NONE, backbone, backbone.tune, flags)
+    assert made.model == (backbone.model or wanted.model)
+    assert made.data == wanted.data
+    assert made.simulation == dataclasses.replace(wanted.simulation, confidence_laws=0.0)
+    assert made.train.epoch_steps == backbone.tune.steps
+    assert made.optim.lr == pytest.approx(backbone.rate * backbone.tune.rate)
+
+
+def test_the_model_that_ships_starts_from_its_weights():
+    backbone = forms.BACKBONES["shipped"]
+    made = forms.experiment(NONE, backbone, backbone.tune, [])
+    shipped = load(backbone.start)
+    assert {**made.model, "dtype": None} == {**shipped.config.model, "dtype": None}
 
 
 @pytest.fixture(scope="module")
@@ -96,9 +107,10 @@ def assert_second_of_second(found, variables):
     )
 
 
-def test_all_at_once_are_trained_as_each_alone(motion_dir, made):
+@pytest.mark.parametrize("together", [True, False])
+def test_all_are_trained_as_each_alone(together, motion_dir, made):
     run, pieces = made
-    found = population.train(run, [0, 3], WEIGHTS, pieces)
+    found = population.train(run, [0, 3], WEIGHTS, pieces, together=together)
     one, train_state = alone(motion_dir)
     step = jit_step(one)
     for piece in pieces:
@@ -205,7 +217,6 @@ def test_what_is_in_out_is_read_again_and_that_of_another_command_refused(
     motion_dir, made, tmp_path, monkeypatch
 ):
     monkeypatch.setattr(population, "batches", lambda *_, **__: made[1])
-    monkeypatch.setattr(relational, "BASE", forms.Budget(2, 1.0))
     config = experiment(motion_dir)
     args = argparse.Namespace(out=tmp_path, backbone="mixer", at_a_time=2)
     first = relational.base(args, config, [0, 3])

@@ -9,8 +9,9 @@
 
 `tune` trains a backbone on the data of `configs/lift.py` without a relational loss for 8,000 steps
 of 16 clips, for each seed, and then each objective from it for 600 steps whose learning rate decays
-to 0. `scratch` trains each objective for 3,000 steps. All weights of a form and all seeds are
-trained at once (`population.py`), from the same batches. Differences to the training without a
+to 0. `scratch` trains each objective for 3,000 steps. `--backbone=shipped` is the model that ships:
+`tune` starts from its weights and has 1,300 steps of 32 clips. All weights of a form and all seeds
+are trained at once (`population.py`), from the same batches. Differences to the training without a
 relational loss are paired by seed. With `--folder` both losses of every form at weight 1 are tested
 on a real recording too (see `benchmarks.accuracy`). What is in `--out` is not trained again, so the
 same command resumes. `--jobs` forms are compiled at a time. Other flags go to `repose train`, such
@@ -23,20 +24,21 @@ import json
 import pathlib
 import statistics
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from threading import Lock
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from benchmarks import runs
 from benchmarks.accuracy import stored, video
+from benchmarks.profile import switch_off_command_buffers
 from benchmarks.relational import expected, gradients, population, report, scores
 from benchmarks.relational.forms import (
     BACKBONES,
-    BASE,
-    BUDGETS,
     FORMS,
     NONE,
     WHICH,
@@ -53,9 +55,11 @@ from repose_jax.lifting.predictor import Predictor
 from repose_jax.runtime import devices, terminal
 from repose_jax.runtime.whole_file import whole
 from repose_jax.training.setup import Run, setup
+from repose_jax.training.stored import start_from
 
 SPLITS = "cmu_mocap/30fps:test", "bvh_motion/cmu_archives_30fps:test"
 RECORDING = "recording"
+TRAININGS = "tune", "scratch"
 KEPT = 600
 """Steps whose batches are simulated once for all forms; those of longer trainings for each."""
 
@@ -66,8 +70,9 @@ def compare_forms(args: argparse.Namespace, flags: Sequence[str]) -> Results:
     Raises:
         ValueError: `args.out` has results of another command.
     """
-    budget, seeds = BUDGETS[args.part], range(args.seeds)
-    made = functools.partial(experiment, backbone=args.backbone, flags=flags)
+    backbone, seeds = BACKBONES[args.backbone], range(args.seeds)
+    budget = backbone.tune if args.part == "tune" else backbone.scratch
+    made = functools.partial(experiment, backbone=backbone, flags=flags)
     evaluators = {
         name: load_evaluator(
             stored.experiment(
@@ -77,67 +82,102 @@ def compare_forms(args: argparse.Namespace, flags: Sequence[str]) -> Results:
         )
         for name in SPLITS
     }
-    test = functools.partial(measure, evaluators, args.folder)
+    at_a_time = 8 if backbone.together else 1
+    test = functools.partial(measure, evaluators, args.folder, at_a_time=at_a_time)
     run, start = setup(made(NONE, budget=budget))[0], None
     if args.part == "tune":
-        start = base(args, made(NONE, budget=BASE), seeds)
+        start = base(args, made(NONE, budget=backbone.base), seeds)
     pieces = functools.partial(population.batches, run, seeds, budget.steps)
-    kept = list(pieces(at_a_time=args.at_a_time)) if budget.steps <= KEPT else None
+    simulated = list(pieces(at_a_time=args.at_a_time)) if budget.steps <= KEPT else None
+    testing = Lock()  # the first test is compiled for all
 
     def train(form: str) -> Results:
         settings = members(form, args.factors, args.which)
+        if args.only and form != NONE:
+            settings = {name: value for name, value in settings.items() if name in args.only}
         config = made(form, budget=budget)
         path = args.out / f"{args.part}_{args.backbone}" / f"{form.replace(' ', '_')}.json"
-        asked = {"config": config.to_dict(), "seeds": args.seeds, "settings": list(settings)}
-        asked |= {"tests": [*SPLITS, *([RECORDING] if args.folder else [])]}
+        training = {"config": config.to_dict(), "seeds": args.seeds, "settings": list(settings)}
+        asked = training | {"tests": [*SPLITS, *([RECORDING] if args.folder else [])]}
         asked = json.loads(json.dumps(asked))
         if path.exists():
-            found = json.loads(path.read_text("utf-8"))
-            _check(path, found["asked"], asked)
-            return found["results"]
-        weights = np.stack([*settings.values()])
-        batches = kept or pieces(at_a_time=args.at_a_time)
-        trained = population.train(setup(config)[0], seeds, weights, batches, start)
+            done = json.loads(path.read_text("utf-8"))
+            _check(path, done["asked"], asked)
+            return done["results"]
+        own = setup(config)[0]
+
+        def trained() -> Variables:
+            weights = np.stack([*settings.values()])
+            made = simulated or pieces(at_a_time=args.at_a_time)
+            return population.train(own, seeds, weights, made, start, together=backbone.together)
+
+        weights_file = path.with_suffix(".npz")  # if a test fails, nothing is trained again
+        found = kept(weights_file, training, own, trained)
         recorded = [i for i, name in enumerate(settings) if name in (NONE, f"{form}, S + T x 1")]
-        by_seed = [
-            test(run, jax.tree.map(lambda x, i=i: x[i], trained), recorded)
-            for i in range(args.seeds)
-        ]
+        with testing:
+            by_seed = [
+                test(run, jax.tree.map(lambda x, i=i: x[i], found), recorded)
+                for i in range(args.seeds)
+            ]
         results = {
             name: report.by_column([of[i] for of in by_seed]) for i, name in enumerate(settings)
         }
-        path.parent.mkdir(parents=True, exist_ok=True)
         with whole(path) as part:
             runs.save(part, asked=asked, results=results)
+        weights_file.unlink()
         print(f"{args.part}, {args.backbone}: {form}", flush=True)
         return results
 
-    first = train(NONE)  # its test is compiled for all
     with ThreadPoolExecutor(args.jobs) as pool:
-        others = [*pool.map(train, args.forms)]
-    return {name: tests for found in (first, *others) for name, tests in found.items()}
+        found = [*pool.map(train, (NONE, *args.forms))]
+    return {name: tests for results in found for name, tests in results.items()}
 
 
 def base(args: argparse.Namespace, config: Experiment, seeds: Sequence[int]) -> Variables:
-    """Trains what `tune` starts from, or reads it from `args.out`; for each seed.
+    """Returns what `tune` starts from, for each seed.
+
+    These are the weights that the backbone names, or those trained here or read from `args.out`.
 
     Raises:
         ValueError: `args.out` has that of another command.
     """
-    path = args.out / f"base_{args.backbone}.npz"
-    asked = json.dumps([config.to_dict(), len(seeds)])
-    run = setup(config)[0]
+    backbone = BACKBONES[args.backbone]
+    run, first = setup(config)
+    if backbone.start:
+        found = start_from(backbone.start, first).variables
+        return jax.tree.map(lambda x: jnp.stack([x] * len(seeds)), found)
+
+    def train() -> Variables:
+        steps = backbone.base.steps
+        batches = population.batches(run, seeds, steps, at_a_time=args.at_a_time)
+        trained = population.train(run, seeds, np.array([[1.0, 0.0, 0.0]], np.float32), batches)
+        return jax.tree.map(lambda x: x[:, 0], trained)
+
+    asked = [config.to_dict(), len(seeds)]
+    return kept(args.out / f"base_{args.backbone}.npz", asked, run, train)
+
+
+def kept(path: pathlib.Path, asked: Any, run: Run, train: Callable[[], Variables]) -> Variables:
+    """Returns the variables of a file, or trains them and writes it.
+
+    Args:
+        path: the file, `*.npz`.
+        asked: JSON values that differ if the variables do.
+        run: with a model of the same structure.
+        train: makes the variables.
+
+    Raises:
+        ValueError: the file has others.
+    """
+    text = json.dumps(asked)
     if not path.exists():
-        batches = population.batches(run, seeds, BASE.steps, at_a_time=args.at_a_time)
-        weights = np.array([[1.0, 0.0, 0.0]], np.float32)
-        trained = population.train(run, seeds, weights, batches)
-        leaves = [np.asarray(x[:, 0]) for x in jax.tree.leaves(trained)]
+        leaves = map(np.asarray, jax.tree.leaves(train()))
         path.parent.mkdir(parents=True, exist_ok=True)
         with whole(path) as part, part.open("wb") as file:
-            np.savez(file, *leaves, asked=np.array(asked))
-    structure = jax.tree.structure(population.initial(run, seeds))
+            np.savez(file, *leaves, asked=np.array(text))
+    structure = jax.tree.structure(population.initial(run, [0]))
     with np.load(path) as found:
-        _check(path, str(found["asked"]), asked)
+        _check(path, str(found["asked"]), text)
         return structure.unflatten([found[f"arr_{i}"] for i in range(structure.num_leaves)])
 
 
@@ -152,10 +192,12 @@ def measure(
     run: Run,
     tested: Variables,
     recorded: Sequence[int],
+    *,
+    at_a_time: int,
 ) -> list[dict[str, dict[str, float]]]:
     """Tests members `[m, ...]` on splits, and some of them on a recording if there is one."""
     by_split = {
-        name: scores.of_members(evaluator, run.graphdef, tested, at_a_time=8)
+        name: scores.of_members(evaluator, run.graphdef, tested, at_a_time=at_a_time)
         for name, evaluator in evaluators.items()
     }
     found = [{name: rows[m] for name, rows in by_split.items()} for m in range(_size(tested))]
@@ -182,7 +224,7 @@ def main() -> None:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("part", choices=("gradients", *BUDGETS, "tables", "figure"))
+    parser.add_argument("part", choices=("gradients", *TRAININGS, "tables", "figure"))
     parser.add_argument(
         "--out",
         type=pathlib.Path,
@@ -195,6 +237,7 @@ def main() -> None:
     parser.add_argument("--forms", nargs="+", choices=FORMS, default=list(FORMS))
     parser.add_argument("--factors", type=float, nargs="+", default=[0.3, 1.0, 3.0])
     parser.add_argument("--which", nargs="+", choices=WHICH, default=list(WHICH))
+    parser.add_argument("--only", nargs="+", metavar="SETTING", help="of these, by their names")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--jobs", type=int, default=1, help="forms at a time")
     parser.add_argument("--at_a_time", type=int, default=50, help="steps in a call")
@@ -221,9 +264,11 @@ def run_part(args: argparse.Namespace, flags: Sequence[str]) -> None:
         else:
             print(report.tables_of(results, args.forms, args.factors, args.which))
         return
+    if args.jobs > 1:
+        switch_off_command_buffers()  # CUDA refuses to launch them from several threads
     start_jax()
     if args.part == "gradients":
-        found = gradients.measure(flags)
+        found = gradients.measure(BACKBONES[args.backbone], flags)
         if args.json:
             runs.save(args.json, gradients=found)
         print(report.gradients(found))

@@ -11,8 +11,6 @@ from repose_jax import config
 from repose_jax.cli import arguments
 from repose_jax.config import Experiment
 
-CONFIG = "lift:probe"
-
 
 @dataclasses.dataclass(frozen=True)
 class Form:
@@ -61,21 +59,6 @@ WHICH = {"S": (1.0, 0.0), "T": (0.0, 1.0), "S + T": (1.0, 1.0)}
 
 NONE = "none"
 """The training without a relational loss."""
-WHICH = {"S": (1.0, 0.0), "T": (0.0, 1.0), "S + T": (1.0, 1.0)}
-"""Shares of the spatial and of the temporal weight."""
-
-BACKBONES: dict[str, tuple[dict[str, Any], float]] = {
-    "mixer": ({"name": "mixer", "frames": 27, "width": 256, "depth": 3}, 3e-3),
-    "repose": (
-        {
-            **{"name": "repose", "frames": 27, "width": 96, "depth": 2, "heads": 3},
-            **{"mlp_ratio": 2, "representation": 192, "fused_attention": ()},
-        },
-        1e-3,
-    ),
-    "semgcn": ({"name": "semgcn", "dropped_joints": (), "non_local": False, "frames": 27}, 1e-3),
-}
-"""Name to a model, and its learning rate from scratch: a mixer of frames, RePOSE, a graph."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,19 +66,63 @@ class Budget:
     """The length of a training.
 
     Attributes:
-        steps: of 16 clips.
+        steps: their number, of as many clips as the configuration has in a batch.
         rate: learning rate, in shares of that of the backbone.
         optim: fields of `config.optim`.
     """
 
     steps: int
-    rate: float
+    rate: float = 1.0
     optim: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
 
-BASE = Budget(8000, 2 / 3, {"schedule": "epochs", "decay": 1.0})
-"""Of what `tune` starts from."""
-BUDGETS = {"tune": Budget(600, 2 / 3, {"warmup_steps": 0}), "scratch": Budget(3000, 1.0)}
+@dataclasses.dataclass(frozen=True)
+class Backbone:
+    """A model, and how it is trained.
+
+    Attributes:
+        rate: learning rate from scratch.
+        model: `config.model`; empty for that of the configuration.
+        config: the configuration, 16 clips of 27 frames in a batch of `lift:probe`.
+        start: shipped weights that `tune` starts from; None for those that it trains with `base`.
+        base: the budget of that.
+        tune: the budget of `tune` from there.
+        scratch: the budget of `scratch`.
+        together: all its models are updated at once; otherwise, one fills a GPU.
+    """
+
+    rate: float
+    model: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    config: str = "lift:probe"
+    start: str | None = None
+    base: Budget = Budget(8000, 2 / 3, {"schedule": "epochs", "decay": 1.0})
+    tune: Budget = Budget(600, 2 / 3, {"warmup_steps": 0})
+    scratch: Budget = Budget(3000)
+    together: bool = True
+
+
+BACKBONES = {
+    "mixer": Backbone(3e-3, {"name": "mixer", "frames": 27, "width": 256, "depth": 3}),
+    "repose": Backbone(
+        1e-3,
+        {
+            **{"name": "repose", "frames": 27, "width": 96, "depth": 2, "heads": 3},
+            **{"mlp_ratio": 2, "representation": 192, "fused_attention": ()},
+        },
+    ),
+    "semgcn": Backbone(
+        1e-3, {"name": "semgcn", "dropped_joints": (), "non_local": False, "frames": 27}
+    ),
+    "shipped": Backbone(
+        7e-4,
+        config="lift",
+        start="repose_lift",
+        tune=Budget(1300, 0.4, {"warmup_steps": 50}),
+        scratch=Budget(13000),
+        together=False,
+    ),
+}
+"""A mixer of frames, RePOSE, a graph, and the model that ships."""
 
 
 def members(
@@ -120,20 +147,20 @@ def members(
     }
 
 
-def experiment(form: str, backbone: str, budget: Budget, flags: Sequence[str]) -> Experiment:
+def experiment(form: str, backbone: Backbone, budget: Budget, flags: Sequence[str]) -> Experiment:
     """Returns the experiment of the members of a form, whose weights are 1 in it.
 
     Args:
         form: in `FORMS`, or `NONE`.
-        backbone: in `BACKBONES`.
+        backbone: the model.
         budget: its length.
         flags: of `repose train`, for all.
     """
     parser = arguments.Parser(prog="python -m benchmarks.relational")
     parser.add_config()
-    values = arguments.parse(parser, [f"--config={CONFIG}", *flags]).experiment.to_dict()
-    values["model"], rate = BACKBONES[backbone]
-    values["optim"] |= {"lr": rate * budget.rate, **budget.optim}
+    values = arguments.parse(parser, [f"--config={backbone.config}", *flags]).experiment.to_dict()
+    values["model"] = dict(backbone.model) or values["model"]
+    values["optim"] |= {"lr": backbone.rate * budget.rate, **budget.optim}
     values["train"] |= {"epochs": 1, "epoch_steps": budget.steps, "eval_every": 1}
     values["objective"] = FORMS.get(form, FORMS["hinge"]).objective(spatial=1.0, temporal=1.0)
     return config.from_mapping(values)

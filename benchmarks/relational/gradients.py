@@ -8,8 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from benchmarks.relational.forms import CONFIG, FORMS
-from repose_jax.cli import arguments
+from benchmarks.relational.forms import FORMS, NONE, Backbone, experiment
 from repose_jax.objectives import objective
 from repose_jax.simulation.windows import MotionWindows
 from repose_jax.training import examples, step
@@ -17,10 +16,13 @@ from repose_jax.training import stored as weights
 from repose_jax.training.setup import setup
 
 
-def measure(flags: Sequence[str], batches_: int = 4) -> dict[str, dict[str, float]]:
+def measure(
+    backbone: Backbone, flags: Sequence[str], batches_: int = 4
+) -> dict[str, dict[str, float]]:
     """Measures how hard each form pulls at weight 1, as a share of MPJPE.
 
     Args:
+        backbone: the model, with the weights that it names.
         flags: of `repose train`; with `--config.init_from=RUN` of a trained model.
         batches_: batches over which the norms are averaged.
 
@@ -28,12 +30,10 @@ def measure(flags: Sequence[str], batches_: int = 4) -> dict[str, dict[str, floa
         For each form and each of its losses the norm of its gradient over that of MPJPE, by the
         predicted depths and by the parameters of the model.
     """
-    parser = arguments.Parser(prog="python -m benchmarks.relational gradients")
-    parser.add_config()
-    config = arguments.parse(parser, [f"--config={CONFIG}", *flags]).experiment
+    config = experiment(NONE, backbone, backbone.tune, flags)
     run, state = setup(config)
-    if config.init_from:
-        state = weights.start_from(config.init_from, state)
+    if start := config.init_from or backbone.start:
+        state = weights.start_from(start, state)
     assert isinstance(run.train, MotionWindows)
     motions = examples.landmarks(run.train, run.mesh)
     rows = step.batches(run, range(batches_))

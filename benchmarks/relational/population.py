@@ -69,6 +69,8 @@ def train(
     weights: Float[np.ndarray, "m l"],
     pieces: Iterator[Batches] | Sequence[Batches],
     start: Variables | None = None,
+    *,
+    together: bool = True,
 ) -> Variables:
     """Trains members for every seed.
 
@@ -78,6 +80,7 @@ def train(
         weights: for each member those of the losses in `run.objective.weights`.
         pieces: the batches, from `batches`.
         start: variables to start from, `[seeds, ...]`; None for initial values.
+        together: each step updates all members at once, otherwise one after the other.
 
     Returns:
         The variables for the evaluation, `[seeds, m, ...]`.
@@ -93,7 +96,7 @@ def train(
             stacked, params={**stacked.params, "model": params}, stats=stats, ema=average
         )
     members = jax.tree.map(lambda x: jnp.repeat(x[:, None], len(weights), axis=1), stacked)
-    steps = jax.jit(functools.partial(_steps, run), donate_argnums=0)
+    steps = jax.jit(functools.partial(_steps, run, together), donate_argnums=0)
     losses = jnp.zeros((1, len(seeds), len(weights)))
     for made in pieces:
         members, losses = steps(members, made, np.array(seeds), weights)
@@ -118,11 +121,18 @@ def _initial(run: Run, seeds: Sequence[int]) -> state.TrainState:
     return jax.tree.map(lambda *x: jnp.stack(x), *states)
 
 
-def _steps(run: Run, members: state.TrainState, made: Batches, seeds: Array, weights: Array) -> Any:
+def _steps(
+    run: Run,
+    together: bool,
+    members: state.TrainState,
+    made: Batches,
+    seeds: Array,
+    weights: Array,
+) -> Any:
     """Makes the updates of all members with each of some batches; returns them and the losses."""
     names = [name for name, _ in run.objective.weights]
 
-    def member(train_state, batch, seed, weights):
+    def update(train_state, batch, seed, weights):
         weighted = tuple(zip(names, weights, strict=True))
         train_state, metrics = train_step(
             train_state,
@@ -138,9 +148,12 @@ def _steps(run: Run, members: state.TrainState, made: Batches, seeds: Array, wei
         )
         return train_state, metrics["loss"]
 
-    of_seed = jax.vmap(member, (0, None, None, 0))
-    return jax.lax.scan(
-        lambda members, batch: jax.vmap(of_seed, (0, 0, 0, None))(members, batch, seeds, weights),
-        members,
-        made,
-    )
+    def each(function, *rows):
+        if together:
+            return jax.vmap(function)(*rows)
+        return jax.lax.map(lambda row: function(*row), rows)
+
+    def of_seed(members, batch, seed):
+        return each(lambda member, own: update(member, batch, seed, own), members, weights)
+
+    return jax.lax.scan(lambda all_, batch: each(of_seed, all_, batch, seeds), members, made)
