@@ -2,8 +2,10 @@
 
     repose export runs/quickstart --out quickstart.safetensors
     repose export repose_lift --to onnx --out lift.onnx
+    repose export runs/seed0 runs/seed1 runs/seed2 --out mean.safetensors
 
-The model is that of a run, trained or converted, of a `.safetensors` file, or one that ships.
+The model is that of a run, trained or converted, of a `.safetensors` file, or one that ships. Of
+several, which were fine-tuned from the same weights, it is the mean of their parameters.
 `--to` is
 
     safetensors  its parameters and configuration: `repose_jax.load("quickstart.safetensors")`
@@ -37,7 +39,8 @@ ENDINGS = {
 def add_arguments(parser: Parser) -> None:
     """Adds the command's arguments."""
     parser.add_argument(
-        "source",
+        "sources",
+        nargs="+",
         metavar="MODEL",
         help="the workdir of a run, a file of weights, or the name of shipped weights",
     )
@@ -87,8 +90,9 @@ def run(args: argparse.Namespace) -> None:
     import jax
 
     from repose_jax.weights import file
+    from repose_jax.weights.average import average
 
-    contents = _load(args.source, args.checkpoint)
+    contents = average({source: _load(source, args.checkpoint) for source in args.sources})
     contents = contents._replace(notes={**contents.notes, **notes})
     content = _content(args, contents)
     file.replace(args.out, content)

@@ -35,6 +35,23 @@ def test_the_last_checkpoint_in_float32(trained, tmp_path):
     assert file.read(path).notes["step"] == 6
 
 
+def test_the_mean_of_several_is_exported(tmp_path):
+    small = contents("mixer", model={"width": 16})
+    for name, by in (("a", 0.0), ("b", 2.0)):
+        variables = jax.tree.map(lambda x, by=by: x + by, small.variables)
+        file.write(tmp_path / f"{name}.safetensors", small.config, variables, "float32")
+    sources = [str(tmp_path / f"{name}.safetensors") for name in "ab"]
+    path = tmp_path / "mean.safetensors"
+    assert cli.main(["export", *sources, f"--out={path}", "--dtype=float32"]) == 0
+    found = file.read(path)
+    assert found.notes["averaged"] == 2
+    jax.tree.map(
+        lambda mean, x: np.testing.assert_allclose(mean, x + 1, atol=1e-6),
+        found.variables,
+        small.variables,
+    )
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
