@@ -24,7 +24,8 @@ _Result = TypeVar("_Result")
 class Copies:
     """Copies of a network that share threads; all but the first are loaded when they are needed.
 
-    A thread for each of several images takes less CPU time than all threads for one after another.
+    A thread for each of several images takes less CPU time than all threads for one after another,
+    and none waits for another.
     """
 
     def __init__(self, load: Callable[[int], Network], threads: int):
@@ -41,13 +42,16 @@ class Copies:
         An error of a call is raised after the calls beside it.
         """
         results: list[_Result] = []
-        while len(results) < len(items):
-            now = items[len(results) :][: self._threads]
-            copies = [self._copy(self._threads // len(now), number) for number in range(len(now))]
-            if len(now) == 1:
+        while left := len(items) - len(results):
+            # A few images more than threads share the cores: the last one would leave some idle.
+            count = left if left < 2 * self._threads else self._threads
+            now = items[len(results) :][:count]
+            threads = max(self._threads // count, 1)
+            copies = [self._copy(threads, number) for number in range(count)]
+            if count == 1:
                 results.append(work(copies[0], now[0]))
                 continue
-            with concurrent.futures.ThreadPoolExecutor(len(now), "detecting") as pool:
+            with concurrent.futures.ThreadPoolExecutor(count, "detecting") as pool:
                 results += pool.map(work, copies, now)
         return results
 

@@ -1,5 +1,6 @@
 """LiteRT on models that the tests make."""
 
+import concurrent.futures
 import threading
 import time
 
@@ -88,9 +89,35 @@ def test_copies_share_the_threads_and_are_loaded_once():
 
     copies = litert.Copies(load, 4)
     assert loaded == [4]
-    for count, threads in ((1, [4]), (2, [2, 2]), (3, [1, 1, 1]), (6, [1, 1, 1, 1, 2, 2]), (0, [])):
+    for count, threads in ((1, [4]), (2, [2, 2]), (3, [1] * 3), (9, [1] * 9), (0, [])):
         assert copies.each(lambda copy, item: int(copy(item)[0]), [IMAGE] * count) == threads
-    assert sorted(loaded) == [1, 1, 1, 1, 2, 2, 4]
+    assert sorted(loaded) == [1, 1, 1, 1, 1, 2, 2, 4]
+
+
+@pytest.mark.parametrize(
+    ("threads", "count", "together"),
+    [
+        (2, 3, [3]),
+        (2, 4, [2, 2]),
+        (2, 9, [2, 2, 2, 3]),
+        (4, 7, [7]),
+        (4, 8, [4, 4]),
+        (1, 2, [1, 1]),
+    ],
+)
+def test_no_image_is_left_alone_with_idle_threads(threads, count, together, monkeypatch):
+    made = []
+
+    class Pool(concurrent.futures.ThreadPoolExecutor):
+        def __init__(self, workers, name):
+            made.append(workers)
+            super().__init__(workers, name)
+
+    monkeypatch.setattr(concurrent.futures, "ThreadPoolExecutor", Pool)
+    copies = litert.Copies(lambda threads: lambda image: [], threads)
+    items = list(range(count))
+    assert copies.each(lambda copy, item: item, items) == items
+    assert made == [one for one in together if one > 1]
 
 
 def test_calls_of_copies_overlap_and_results_are_in_order():
