@@ -23,7 +23,7 @@ from benchmarks.lifting import accuracy, memory, speed
 from repose_jax.cli import arguments
 from repose_jax.cli.environment import start_jax
 from repose_jax.evaluation import tables
-from repose_jax.lifting import lift
+from repose_jax.lifting import sources
 from repose_jax.lifting.options import Options
 from repose_jax.lifting.predictor import Predictor
 from repose_jax.runtime import terminal
@@ -95,7 +95,7 @@ def _memory(args: argparse.Namespace, model: Predictor) -> Rows:
     view = recording.read(args.folder)[0]
     _, path = [*accuracy.inputs(args.folder, view)][-1]
     options = Options(fps=view.fps, image_size=view.image_size)
-    (found,) = lift.detections_of(path, options)
+    (found,) = sources.detections_of(path, options)
     person = memory.largest(found)
     network = not args.no_network
     return dict(memory.measure(person, model, args.long, args.people, network=network))

@@ -14,7 +14,7 @@ from benchmarks.accuracy.recording import View
 from repose_jax.data import sequences
 from repose_jax.evaluation.metrics import METRICS
 from repose_jax.keypoints.detections import Detections
-from repose_jax.lifting import lift, smooth
+from repose_jax.lifting import lift, smooth, sources
 from repose_jax.lifting.bones import with_constant_lengths
 from repose_jax.lifting.options import Options
 from repose_jax.lifting.predictor import Predictor
@@ -45,7 +45,7 @@ def of_recording(folder: pathlib.Path, model: Predictor) -> Iterator[tuple[str, 
     for view in recording.read(folder):
         for source, path in inputs(folder, view):
             options = Options(fps=view.fps, image_size=view.image_size, largest=True)
-            (found,) = lift.detections_of(path, options)
+            (found,) = sources.detections_of(path, options)
             rows = {}
             for flip in (False, True):
                 for cutoff in CUTOFFS:

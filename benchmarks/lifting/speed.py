@@ -18,7 +18,7 @@ from repose_jax.detectors import create, detect
 from repose_jax.detectors.video import open_video
 from repose_jax.keypoints import store
 from repose_jax.keypoints.detections import Detections
-from repose_jax.lifting import lift, resample
+from repose_jax.lifting import lift, resample, sources
 from repose_jax.lifting.options import Options
 from repose_jax.lifting.predictor import Predictor
 from repose_jax.motion import files
@@ -100,7 +100,7 @@ def stages(video: pathlib.Path, model: Predictor, frames: int) -> dict[str, floa
 def detect_again(video: pathlib.Path, model: Predictor) -> Any:
     """Returns the motion of a video."""
     found, options = detect.detect(video, create.create("blazepose")), Options()
-    frames = functools.partial(lift.frames_of, video, options)
+    frames = functools.partial(sources.frames_of, video, options)
     return lift.motion_of(found, model, options, frames=frames)
 
 

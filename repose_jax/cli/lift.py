@@ -15,6 +15,7 @@ options nothing is detected again.
 """
 
 import argparse
+import concurrent.futures
 import dataclasses
 import functools
 import os
@@ -132,9 +133,7 @@ def run(args: argparse.Namespace) -> None:
         else tuple(args.files.lower().replace(" ", "").split(","))
     )
     files.check(kinds)
-    environment.start_jax()
     from repose_jax.detectors import video
-    from repose_jax.lifting import predictor
     from repose_jax.lifting.options import Options
 
     known = {field.name for field in dataclasses.fields(Options)}
@@ -144,21 +143,36 @@ def run(args: argparse.Namespace) -> None:
         if not path.exists():
             raise FileNotFoundError(f"There is no file or folder {path}.")
     inputs = [path for given in args.inputs for path in video.videos_in(given) or [given]]
-    model = predictor.load(options.weights, options.checkpoint)
     problems = 0
-    for path in inputs:
-        folder = out if len(inputs) == 1 else _unused(out / path.stem)
-        try:
-            problems += _lift(path, folder, model, options, kinds, args.rig)
-        except (ValueError, OSError, ImportError) as error:
-            if len(inputs) == 1:
-                raise
-            _print_error(error)
-            problems += 1
+    with concurrent.futures.ThreadPoolExecutor(1, "loading") as pool:
+        model = pool.submit(_load, options)
+        for path in inputs:
+            folder = out if len(inputs) == 1 else _unused(out / path.stem)
+            try:
+                problems += _lift(path, folder, model, options, kinds, args.rig)
+            except (ValueError, OSError, ImportError) as error:
+                if len(inputs) == 1 or _failed(model):
+                    raise
+                _print_error(error)
+                problems += 1
     if problems:
         raise ValueError(
             f"{names.counted(problems, 'problem')}, see above; all other results are in {out}."
         )
+
+
+def _load(options: Any) -> Any:
+    """Imports JAX and all that builds on it, which takes seconds, and loads the model."""
+    from repose_jax.lifting import lift
+
+    # Not before the imports: its warnings would be lost while LiteRT, silenced, loads networks.
+    environment.start_jax()
+    return lift.predictor.load(options.weights, options.checkpoint)
+
+
+def _failed(model: concurrent.futures.Future[Any]) -> bool:
+    """Returns whether a model could not be loaded."""
+    return model.done() and model.exception() is not None
 
 
 def _live(args: argparse.Namespace) -> argparse.Namespace:
@@ -177,11 +191,19 @@ def _live(args: argparse.Namespace) -> argparse.Namespace:
 
 
 def _lift(
-    path: pathlib.Path, out: pathlib.Path, model: Any, options: Any, kinds: Any, rig: str
+    path: pathlib.Path,
+    out: pathlib.Path,
+    loading: concurrent.futures.Future[Any],
+    options: Any,
+    kinds: Any,
+    rig: str,
 ) -> int:
-    """Lifts one input; returns how many of its videos failed, which others of it do not stop."""
+    """Lifts one input; returns how many of its videos failed, which others of it do not stop.
+
+    People are detected while the model is being loaded.
+    """
     from repose_jax.detectors import detect, video
-    from repose_jax.lifting import lift
+    from repose_jax.lifting import sources
     from repose_jax.motion import files
 
     filmed = video.is_video(path)
@@ -194,11 +216,16 @@ def _lift(
 
         broken = None
         try:
-            found = lift.detections_of(
-                path, options, progress=show, stopped=lambda: bool(stop.received)
+            found = sources.detections_of(
+                path,
+                options,
+                progress=show,
+                stopped=lambda: bool(stop.received) or _failed(loading),
             )
         except detect.Incomplete as error:
             found, broken = [error.found], error
+        # Nothing is written if the model cannot be loaded.
+        model = None if stop.received else loading.result()
     folders = [out if len(found) == 1 else _unused(out / _stem(one.name)) for one in found]
     for detections, folder in zip(found, folders, strict=True):
         folder.mkdir(parents=True, exist_ok=True)
@@ -234,12 +261,12 @@ def _lift_one(
     film: pathlib.Path | None,
 ) -> None:
     """Lifts the people of one video and writes their files."""
-    from repose_jax.lifting import lift
+    from repose_jax.lifting import lift, sources
     from repose_jax.motion import files
 
     start = time.monotonic()
     with _Bars() as bars:
-        frames = None if film is None else functools.partial(lift.frames_of, film, options)
+        frames = None if film is None else functools.partial(sources.frames_of, film, options)
         motion = lift.motion_of(detections, model, options, frames=frames, progress=bars)
         problem = None
         try:

@@ -1,6 +1,5 @@
 """From a video or 2D joints to the 3D motion of people, from end to end."""
 
-import contextlib
 import dataclasses
 import functools
 import importlib.metadata
@@ -12,9 +11,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 import repose_jax
-from repose_jax.detectors import create, detect, video
+from repose_jax.detectors import video
 from repose_jax.keypoints import read as keypoint_files
-from repose_jax.keypoints import store
 from repose_jax.keypoints.detections import Detections
 from repose_jax.lifting import (
     contacts,
@@ -31,13 +29,11 @@ from repose_jax.lifting.camera import camera as make_camera
 from repose_jax.lifting.camera import undistorted
 from repose_jax.lifting.options import Options
 from repose_jax.lifting.predictor import Predictor
+from repose_jax.lifting.sources import Stage, detections_of, frames_of
 from repose_jax.motion.motion import Camera, Motion, Person
 from repose_jax.runtime import names
 from repose_jax.tracking import gaps, outliers, sides, tracks
 from repose_jax.tracking.track import Track
-
-Stage = Callable[[str, int, int], None]
-"""Called with the name of a stage, the units of it that are done, and their number (0: unknown)."""
 
 
 def lift(
@@ -89,21 +85,6 @@ def lift(
     return motion_of(detections, model, asked, frames=frames)
 
 
-def frames_of(
-    path: pathlib.Path, options: Options, apart_s: float = 0.0
-) -> Generator[tuple[float, np.ndarray], None, None]:
-    """Iterates over the frames of a video at the times of its detections.
-
-    Frames that come less than `apart_s` after the last one are left out.
-    """
-    with (
-        video.open_video(path, fps=options.fps) as opened,
-        contextlib.closing(detect.decoded_ahead(opened, apart_s * options.slow_motion)) as frames,
-    ):
-        for time_s, frame in frames:
-            yield time_s / options.slow_motion, frame
-
-
 def _of_arrays(values: np.ndarray, confidence: ArrayLike | None, options: Options) -> Detections:
     order = options.joints or options.format
     if order is None:
@@ -127,79 +108,6 @@ def _of_arrays(values: np.ndarray, confidence: ArrayLike | None, options: Option
     )
 
 
-def detections_of(
-    path: pathlib.Path,
-    options: Options,
-    *,
-    progress: Stage | None = None,
-    stopped: Callable[[], bool] = lambda: False,
-) -> list[Detections]:
-    """Reads the 2D joints of a keypoint file or folder, or detects those of a video.
-
-    Args:
-        path: of the file or folder.
-        options: how to read it.
-        progress: called after each frame of a video.
-        stopped: asked after each frame of a video whether to stop there.
-
-    Raises:
-        ValueError: an unreadable or unknown source.
-        Incomplete: an error amid a video; see `detect.detect`.
-        FileNotFoundError: there is no such file.
-        ImportError: a video without the extra that reads it.
-    """
-    if not path.exists():
-        raise FileNotFoundError(f"There is no file or folder {path}.")
-    if not video.is_video(path):
-        return _read(path, options)
-
-    def report(done: int, total: int | None, _: float) -> None:
-        if progress is not None:
-            progress("detecting", done, total or 0)
-
-    folder = options.detector_weights
-    detector = create.create(
-        options.detector, None if folder is None else os.fspath(folder), people=options.people
-    )
-    found = detect.detect(
-        path,
-        detector,
-        progress=report,
-        stopped=stopped,
-        slow_motion=options.slow_motion,
-        fps=options.fps,
-    )
-    return [_with_ignored(found, options, ("format", "joints", "image_size"), "a video")]
-
-
-def _read(path: pathlib.Path, options: Options) -> list[Detections]:
-    """Returns the detections of a keypoint file or folder."""
-    found = keypoint_files.read(
-        path,
-        format=options.format,
-        fps=options.fps,
-        image_size=options.image_size,
-        joints=options.joints,
-    )
-    if store.find(path) is not None:
-        ignored = ("format", "joints", "fps", "slow_motion")
-        return [
-            _with_ignored(one, options, ignored, "joints of an earlier result") for one in found
-        ]
-    return [dataclasses.replace(one, time_s=one.time_s / options.slow_motion) for one in found]
-
-
-def _with_ignored(
-    detections: Detections, options: Options, ignored: Sequence[str], source: str
-) -> Detections:
-    """Returns detections with a warning of options that were given and have no influence."""
-    given = [name for name in ignored if getattr(options, name) not in (None, 1)]
-    if not given:
-        return detections
-    said = f"Without influence on {source}: {', '.join(given)}."
-    return dataclasses.replace(detections, warnings=(*detections.warnings, said))
-
-
 def motion_of(
     detections: Detections,
     model: Predictor,
@@ -218,7 +126,7 @@ def motion_of(
         detections: 2D joints of all people.
         model: a predictor whose unit is mm.
         options: what is asked for; what concerns reading the source has no influence.
-        frames: opens the video, for drawing on its frames; see `frames_of`.
+        frames: opens the video, for drawing on its frames; see `sources.frames_of`.
         progress: called as each person is lifted.
 
     Raises:

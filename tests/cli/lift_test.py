@@ -3,6 +3,7 @@
 import json
 import signal
 import threading
+import time
 
 import cv2
 import numpy as np
@@ -12,6 +13,7 @@ import small_weights
 from small_motion import small_motion
 
 from repose_jax import cli
+from repose_jax.cli import lift as command
 from repose_jax.detectors import create
 from repose_jax.detectors.detector import Found
 
@@ -158,6 +160,48 @@ def test_ctrl_c_keeps_what_was_detected_and_leaves_no_thread(
     assert names(out) == {"keypoints.npz"}
     assert lift(weights, out, "--out", tmp_path / "again", "--files=npz") == 0
     assert "4 frames" in capsys.readouterr().out
+
+
+def test_people_are_detected_while_the_model_is_loaded(weights, tmp_path, monkeypatch):
+    path = small_videos.write(tmp_path / "a.mp4", small_videos.frames(12))
+    detecting, load = threading.Event(), command._load
+
+    class Detecting(Walker):
+        def detect(self, frame, time_s=None):
+            detecting.set()
+            return super().detect(frame, time_s)
+
+    def loaded(options):
+        assert detecting.wait(20)
+        return load(options)
+
+    monkeypatch.setattr(create, "create", lambda *_, **__: Detecting())
+    monkeypatch.setattr(command, "_load", loaded)
+    assert lift(weights, path, "--out", tmp_path / "out", "--files=npz") == 0
+    assert names(tmp_path / "out") == {"keypoints.npz", "person_1.npz", "summary.json"}
+
+
+@pytest.mark.parametrize("inputs", [1, 2])
+def test_a_model_that_cannot_be_loaded_ends_detection_and_nothing_is_written(
+    inputs, tmp_path, capsys, monkeypatch
+):
+    path = small_videos.write(tmp_path / "a.mp4", small_videos.frames(40))
+    detector = Interrupting(0)
+    detect = detector.detect
+
+    def slowly(frame, time_s=None):
+        time.sleep(0.05)
+        return detect(frame, time_s)
+
+    monkeypatch.setattr(detector, "detect", slowly)
+    monkeypatch.setattr(create, "create", lambda *_, **__: detector)
+    monkeypatch.setattr(command, "_load", lambda options: command.pathlib.Path("none").stat())
+    out = tmp_path / "out"
+    assert lift("small", *[path] * inputs, "--out", out, QUICK) == 2
+    *_, error = capsys.readouterr().err.splitlines()
+    assert error == "repose lift: error: [Errno 2] No such file or directory: 'none'"
+    assert detector.frames < 40
+    assert not out.exists()
 
 
 def write_images(folder, names_):

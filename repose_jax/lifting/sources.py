@@ -1,0 +1,106 @@
+"""The 2D joints of a video or keypoint file, and the frames of the video; without JAX."""
+
+import contextlib
+import dataclasses
+import os
+import pathlib
+from collections.abc import Callable, Generator, Sequence
+
+import numpy as np
+
+from repose_jax.detectors import create, detect, video
+from repose_jax.keypoints import read as keypoint_files
+from repose_jax.keypoints import store
+from repose_jax.keypoints.detections import Detections
+from repose_jax.lifting.options import Options
+
+Stage = Callable[[str, int, int], None]
+"""Called with the name of a stage, the units of it that are done, and their number (0: unknown)."""
+
+
+def detections_of(
+    path: pathlib.Path,
+    options: Options,
+    *,
+    progress: Stage | None = None,
+    stopped: Callable[[], bool] = lambda: False,
+) -> list[Detections]:
+    """Reads the 2D joints of a keypoint file or folder, or detects those of a video.
+
+    Args:
+        path: of the file or folder.
+        options: how to read it.
+        progress: called after each frame of a video.
+        stopped: asked after each frame of a video whether to stop there.
+
+    Raises:
+        ValueError: an unreadable or unknown source.
+        Incomplete: an error amid a video; see `detect.detect`.
+        FileNotFoundError: there is no such file.
+        ImportError: a video without the extra that reads it.
+    """
+    if not path.exists():
+        raise FileNotFoundError(f"There is no file or folder {path}.")
+    if not video.is_video(path):
+        return _read(path, options)
+
+    def report(done: int, total: int | None, _: float) -> None:
+        if progress is not None:
+            progress("detecting", done, total or 0)
+
+    folder = options.detector_weights
+    detector = create.create(
+        options.detector, None if folder is None else os.fspath(folder), people=options.people
+    )
+    found = detect.detect(
+        path,
+        detector,
+        progress=report,
+        stopped=stopped,
+        slow_motion=options.slow_motion,
+        fps=options.fps,
+    )
+    return [_with_ignored(found, options, ("format", "joints", "image_size"), "a video")]
+
+
+def _read(path: pathlib.Path, options: Options) -> list[Detections]:
+    """Returns the detections of a keypoint file or folder."""
+    found = keypoint_files.read(
+        path,
+        format=options.format,
+        fps=options.fps,
+        image_size=options.image_size,
+        joints=options.joints,
+    )
+    if store.find(path) is not None:
+        ignored = ("format", "joints", "fps", "slow_motion")
+        return [
+            _with_ignored(one, options, ignored, "joints of an earlier result") for one in found
+        ]
+    return [dataclasses.replace(one, time_s=one.time_s / options.slow_motion) for one in found]
+
+
+def _with_ignored(
+    detections: Detections, options: Options, ignored: Sequence[str], source: str
+) -> Detections:
+    """Returns detections with a warning of options that were given and have no influence."""
+    given = [name for name in ignored if getattr(options, name) not in (None, 1)]
+    if not given:
+        return detections
+    said = f"Without influence on {source}: {', '.join(given)}."
+    return dataclasses.replace(detections, warnings=(*detections.warnings, said))
+
+
+def frames_of(
+    path: pathlib.Path, options: Options, apart_s: float = 0.0
+) -> Generator[tuple[float, np.ndarray], None, None]:
+    """Iterates over the frames of a video at the times of its detections.
+
+    Frames that come less than `apart_s` after the last one are left out.
+    """
+    with (
+        video.open_video(path, fps=options.fps) as opened,
+        contextlib.closing(detect.decoded_ahead(opened, apart_s * options.slow_motion)) as frames,
+    ):
+        for time_s, frame in frames:
+            yield time_s / options.slow_motion, frame
