@@ -6,6 +6,7 @@ answered at once.
 
 import argparse
 import importlib
+import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -84,6 +85,7 @@ def _run(name: str, argv: Sequence[str]) -> int:
     args = arguments.parse(parser, argv)
     logging.set_verbosity(args.verbosity)
     try:
+        _check_folder()
         with stop_signals():
             command.run(args)
             terminal.flush()
@@ -100,6 +102,14 @@ def _run(name: str, argv: Sequence[str]) -> int:
         print(f"{parser.prog}: error: {readable(_message(error))}", file=sys.stderr)
         return 2
     return 0
+
+
+def _check_folder() -> None:
+    """Raises an error where the current folder was removed, of which libraries end silently."""
+    try:
+        os.getcwd()
+    except FileNotFoundError as error:
+        raise FileNotFoundError("the current folder was removed; change to another.") from error
 
 
 def _message(error: Exception) -> str:

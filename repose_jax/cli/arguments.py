@@ -84,6 +84,11 @@ class Parser(argparse.ArgumentParser):
             self.error(str(error))
         return super().parse_known_args(expanded, namespace)
 
+    def _get_value(self, action: argparse.Action, arg_string: str) -> Any:
+        if action.type is pathlib.Path and not arg_string:  # as of a variable that is not set
+            raise argparse.ArgumentError(action, "the path is empty")
+        return super()._get_value(action, arg_string)  # pyright: ignore
+
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         if action.choices is not None and value not in action.choices:
             kind = str(action.metavar or "choice").lower()

@@ -90,6 +90,7 @@ def test_help_lists_the_configurations_and_their_variants(capsys):
         (["prepare", "human36"], "There is no dataset 'human36'. Did you mean 'human36m'?"),
         (["prepare", "cmu_mocap", "--fps=fast"], "argument --fps: invalid float value: 'fast'"),
         (["prepare", "synthetic_motion", "--sed=1"], "Did you mean '--seed'?"),
+        (["train", "--config=h36m", "--workdir="], "argument --workdir: the path is empty"),
         (["eval", "--config=h36m", "--workdir=x", "--checkpoint=bets"], "Did you mean 'best'?"),
         (["complexity", "--config=h36m", "--config.model.name=repos"], "'repos'"),
         (["complexity", "--config=h36m", "--config.model.heads=7"], "heads"),
@@ -118,6 +119,16 @@ def test_a_name_that_is_no_text_is_shown(tmp_path, capsys):
     assert "a name has characters that are no text" in error
     assert "set LC_ALL=C.UTF-8" in error
     assert error.count("\n") == 1
+
+
+def test_a_current_folder_that_was_removed_is_an_error_of_one_line(tmp_path, monkeypatch, capsys):
+    folder = tmp_path / "gone"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    folder.rmdir()
+    assert cli.main(["complexity", "--config=h36m"]) == 2
+    error = capsys.readouterr().err
+    assert error == "repose complexity: error: the current folder was removed; change to another.\n"
 
 
 @pytest.mark.parametrize(("flags", "command"), [([], "train"), (["--mode=eval"], "eval")])

@@ -15,6 +15,7 @@ def main():
     {body}
 sys.exit(terminal.run(main))
 """
+NEEDS_FULL = pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no /dev/full")
 
 
 def run(body: str, **options) -> "subprocess.CompletedProcess[bytes]":
@@ -22,8 +23,7 @@ def run(body: str, **options) -> "subprocess.CompletedProcess[bytes]":
     return subprocess.run(
         [sys.executable, "-c", CODE.format(body=body)],
         env=environment,
-        stderr=subprocess.PIPE,
-        **({"stdout": subprocess.PIPE} | options),
+        **({"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | options),
     )
 
 
@@ -87,3 +87,23 @@ def test_a_program_without_an_output_runs():
     command = [sys.executable, "-c", script, sys.executable, "-c", code]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     assert subprocess.run(command, env=environment).returncode == 3
+
+
+@NEEDS_FULL
+def test_an_output_on_a_full_disk_is_an_error_of_one_line():
+    with open("/dev/full", "wb") as full:
+        done = run("print('x')", stdout=full, env={"PYTHONUNBUFFERED": ""})
+    assert done.returncode == 2
+    assert done.stderr.decode().startswith("error: [Errno 28]")
+    assert done.stderr.count(b"\n") == 1
+
+
+@pytest.mark.parametrize("kind", ["full", "closed"])
+@NEEDS_FULL
+def test_messages_that_nobody_can_read_end_no_program(kind):
+    reader, writer = os.pipe()
+    os.close(reader)
+    body = "[print('x' * 10**5, file=sys.stderr, flush=True) for _ in range(3)]; print('end')"
+    with open("/dev/full", "wb") as full, open(writer, "wb") as closed:
+        done = run(body, stderr=full if kind == "full" else closed)
+    assert (done.returncode, done.stdout) == (0, b"end\n")
