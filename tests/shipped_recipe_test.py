@@ -1,11 +1,13 @@
 """The recipe of the shipped weights."""
 
+import dataclasses
 import functools
 
 from flax import nnx
 
 import configs
 from repose_jax import config, models
+from repose_jax.weights import file, shipped
 
 
 def experiment(name: str) -> config.Experiment:
@@ -33,3 +35,13 @@ def test_the_probe_is_small():
     fields = experiment("lift:probe").model_fields
     model = nnx.eval_shape(functools.partial(models.create, **fields))
     assert 0.5e6 < models.parameter_count(model) < 1.5e6
+
+
+def test_the_weights_ended_with_1300_steps_without_a_relational_loss():
+    finish = experiment("lift:finish")
+    assert finish.train.epochs * finish.train.epoch_steps == 1300
+    assert set(finish.objective.weights) == {"mpjpe"}
+    found = file.read(shipped.find())
+    wanted = dataclasses.replace(finish, model={**finish.model, "dtype": "float32"})
+    assert found.config == wanted
+    assert found.notes["step"] == 1300

@@ -5,7 +5,8 @@
     repose export runs/seed0 runs/seed1 runs/seed2 --out mean.safetensors
 
 The model is that of a run, trained or converted, of a `.safetensors` file, or one that ships. Of
-several, which were fine-tuned from the same weights, it is the mean of their parameters.
+several, which were fine-tuned from the same weights, it is the mean of their parameters. In a
+`.safetensors` file it computes in float32, also if it was trained in bfloat16, which CPUs emulate.
 `--to` is
 
     safetensors  its parameters and configuration: `repose_jax.load("quickstart.safetensors")`
@@ -18,6 +19,7 @@ The function of stablehlo and onnx takes any number of clips.
 """
 
 import argparse
+import dataclasses
 import pathlib
 from typing import TYPE_CHECKING
 
@@ -144,8 +146,11 @@ def _content(args: argparse.Namespace, contents: "Contents") -> bytes:
     from repose_jax.weights import file
 
     if args.to == "safetensors":
-        dtype = args.dtype or "float16"
-        return file.content(contents.config, contents.variables, dtype, **contents.notes)
+        model = contents.config.model
+        if "dtype" in model:
+            model = {**model, "dtype": "float32"}
+        config = dataclasses.replace(contents.config, model=model)
+        return file.content(config, contents.variables, args.dtype or "float16", **contents.notes)
     dtype = args.dtype or "float32"
     if args.to == "torch":
         return torch.content(contents, dtype)

@@ -25,7 +25,7 @@ class Shipped:
 SHIPPED: dict[str, Shipped] = {
     "repose_lift": Shipped(
         "repose_lift.safetensors",
-        "d37254eae1d6d3deff878b5b487908b4741544305a7d5447940155b19911e04f",
+        "ca89c84f68a3e54ffa010d4f5606c052e715a7eb4a891456ee70fc9637b2968a",
     ),
 }
 """Name to file; the first is the default."""

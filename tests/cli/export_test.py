@@ -52,6 +52,14 @@ def test_the_mean_of_several_is_exported(tmp_path):
     )
 
 
+def test_a_model_trained_in_bfloat16_computes_in_float32_in_its_file(tmp_path):
+    small = contents("repose", model={"dtype": "bfloat16"})
+    file.write(tmp_path / "a.safetensors", small.config, small.variables)
+    path = tmp_path / "b.safetensors"
+    assert cli.main(["export", str(tmp_path / "a.safetensors"), f"--out={path}"]) == 0
+    assert file.read(path).config.model == {**small.config.model, "dtype": "float32"}
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -94,7 +102,7 @@ def test_shipped_weights_are_exported_to_onnx_with_their_notes(tmp_path, capsys)
     about = {entry.key: entry.value for entry in model.metadata_props}
     assert json.loads(about["notes"]) == file.read(shipped.find()).notes | {"by": "me"}
     assert json.loads(about["inputs"])["keypoints"][0] == ["b", 3, 17, 2]
-    assert "parameters of step 13,000" in capsys.readouterr().out
+    assert "parameters of step 1,300" in capsys.readouterr().out
 
 
 def test_a_file_of_weights_is_exported_to_stablehlo(tmp_path):
