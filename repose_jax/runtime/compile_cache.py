@@ -23,9 +23,10 @@ def keep_programs() -> None:
     Call it before JAX compiles anything.
 
     The folder is in `repose_jax` of $XDG_CACHE_HOME or ~/.cache, one for each kind of processor, as
-    a home may be shared by several. JAX's own settings have precedence: JAX_COMPILATION_CACHE_DIR
-    is another folder, JAX_ENABLE_COMPILATION_CACHE=0 caches nothing. Where the folder is not
-    writable, a line says so: what it holds is used, and nothing is added.
+    a home may be shared by several, and each version of Python, as JAX compresses differently.
+    JAX's own settings have precedence: JAX_COMPILATION_CACHE_DIR is another folder,
+    JAX_ENABLE_COMPILATION_CACHE=0 caches nothing. Where the folder is not writable, a line says so:
+    what it holds is used, and nothing is added.
     """
     settings: Any = jax.config
     own = settings.jax_compilation_cache_dir
@@ -33,7 +34,7 @@ def keep_programs() -> None:
         return
     problem = None
     try:
-        folder = folders.expand(own) if own else folders.cache() / _processor()
+        folder = folders.expand(own) if own else folders.cache() / _platform()
         folder.mkdir(parents=True, exist_ok=True)
         settings.update("jax_compilation_cache_dir", str(folder))
         if not os.access(folder, os.W_OK | os.X_OK):
@@ -50,9 +51,10 @@ def keep_programs() -> None:
         )
 
 
-def _processor() -> str:
-    """Names the kind of processor by its model and its instruction sets."""
+def _platform() -> str:
+    """Names the kind of processor, by its model and its instruction sets, and the Python."""
     cpuinfo = pathlib.Path("/proc/cpuinfo")
     text = cpuinfo.read_text(encoding="utf-8") if cpuinfo.exists() else platform.processor()
     kind = re.findall(r"^(?:model name|flags|Features)\s*:.*$", text, re.MULTILINE)[:2] or [text]
-    return f"{platform.machine()}-{hashlib.sha256(repr(kind).encode()).hexdigest()[:12]}"
+    digest = hashlib.sha256(repr(kind).encode()).hexdigest()[:12]
+    return "{}-{}-py{}{}".format(platform.machine(), digest, *sys.version_info[:2])

@@ -74,6 +74,16 @@ def test_the_cache_is_in_the_home(settings, tmp_path, capsys):
     assert capsys.readouterr().err == ""
 
 
+def test_each_python_has_its_own(settings, monkeypatch):
+    """JAX with Python 3.14 cannot decompress what it wrote with 3.13, and the reverse."""
+    compile_cache.keep_programs()
+    first = settings["jax_compilation_cache_dir"]
+    monkeypatch.setattr(compile_cache, "sys", types.SimpleNamespace(version_info=(3, 99, 0)))
+    compile_cache.keep_programs()
+    assert first != settings["jax_compilation_cache_dir"]
+    assert str(settings["jax_compilation_cache_dir"]).endswith("-py399")
+
+
 def test_a_folder_that_cannot_be_made_is_a_warning(settings, tmp_path, capsys):
     (tmp_path / ".cache").touch()
     compile_cache.keep_programs()
