@@ -51,7 +51,9 @@ def run(args: argparse.Namespace) -> None:
     from repose_jax.lifting import hypotheses, predictor
     from repose_jax.lifting.options import Options
     from repose_jax.runtime.names import closest
+    from repose_jax.training.workdir import check_writable
 
+    check_writable(args.out, "--out")
     count = Options(hypotheses=args.hypotheses).hypotheses
     model = predictor.load(args.model)
     if count:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from repose_jax.data import prepare
-from repose_jax.runtime import names
+from repose_jax.runtime import folders, names
 
 LARGEST = 1e7
 """Bound of coordinates in records, px or mm."""
@@ -79,6 +79,7 @@ def _builder(folder: pathlib.Path) -> Any:
     """Returns TFDS's reader of a prepared dataset, of which nothing is imported."""
     import tensorflow_datasets as tfds  # slow to import, and not needed without datasets
 
+    folders.check_readable(*(path for path in folder.iterdir() if path.is_file()))
     _check_features(folder / "features.json")
     try:
         builder = tfds.builder_from_directory(folder)

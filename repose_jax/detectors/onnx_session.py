@@ -12,7 +12,7 @@ from jaxtyping import Float, Shaped
 
 from repose_jax.detectors.weights import DAMAGED
 from repose_jax.keypoints.formats import detected
-from repose_jax.runtime import extras
+from repose_jax.runtime import extras, folders
 
 MOST_THREADS = 4
 """Threads of a model where the machine has more cores: others decode the video and lift."""
@@ -110,6 +110,7 @@ def _source(path: Path) -> str | bytes:
     """Returns what onnxruntime loads: the path, or the bytes of the only model in a zip."""
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file; expected an ONNX model.")
+    folders.check_readable(path)
     if not path.stat().st_size:
         raise ValueError(f"{path} is empty; expected an ONNX model.")
     if not zipfile.is_zipfile(path):

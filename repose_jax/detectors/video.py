@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from repose_jax.keypoints import images
-from repose_jax.runtime import extras
+from repose_jax.runtime import extras, folders
 
 IMAGES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"})
 _SUFFIXES = """.3gp .asf .avi .flv .gif .h264 .h265 .hevc .m2ts .m4v .mjpeg .mjpg .mkv .mov .mp4
@@ -219,6 +219,7 @@ def open_video(source: str | Path | int, *, fps: float | int | None = None) -> V
         raise FileNotFoundError(f"{path}: there is no such file or folder.")
     if path.is_dir():
         return _open_folder(cv2, path, fps)
+    folders.check_readable(path)
     if not path.stat().st_size:
         raise ValueError(f"{path}: the file is empty (0 bytes).")
     if path.suffix.lower() in IMAGES:

@@ -1,4 +1,4 @@
-"""Folders of the user: the home that `~` stands for, and the cache."""
+"""Folders of the user: the home that `~` stands for, and the cache; the right to read."""
 
 import os
 import pathlib
@@ -17,6 +17,16 @@ def expand(path: str | os.PathLike[str]) -> pathlib.Path:
             f"{os.fspath(path)}: there is no home folder for {pathlib.Path(path).parts[0]}; "
             "set HOME, or give the whole path."
         ) from error
+
+
+def check_readable(*paths: pathlib.Path) -> None:
+    """Opens files, before a library does that would call those of others missing or damaged.
+
+    Raises:
+        OSError: one of them cannot be read, as by the rights of this user; names it.
+    """
+    for path in paths:
+        path.open("rb").close()
 
 
 def cache() -> pathlib.Path:

@@ -187,6 +187,8 @@ def read_torch(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
                     raise zipfile.BadZipFile(entry)
         with torch.serialization.safe_globals(_numpy_globals()):
             loaded = torch.load(path, map_location="cpu", weights_only=True)
+    except PermissionError:
+        raise
     except Exception as error:  # of a damaged file PyTorch raises nearly anything
         if match := re.search(r"GLOBAL ([\w.]+)", str(error)):
             raise ValueError(

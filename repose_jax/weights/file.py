@@ -22,7 +22,7 @@ from repose_jax import config as config_lib
 from repose_jax import models
 from repose_jax.config import Experiment
 from repose_jax.models.lifter import Lifter
-from repose_jax.runtime import devices
+from repose_jax.runtime import devices, folders
 
 SUFFIX = ".safetensors"
 FORMAT = 1
@@ -141,6 +141,7 @@ def read(path: str | os.PathLike[str]) -> Contents:
     path = pathlib.Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"{path}: there is no such file of weights.")
+    folders.check_readable(path)
     try:
         with safe_open(path, "np") as file:
             config, notes = _about(file.metadata())

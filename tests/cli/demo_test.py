@@ -63,6 +63,7 @@ def test_hypotheses_are_drawn_around_their_mean(demo, data_dir, tmp_path, monkey
         (["--sequence=test9/view0"], f"{SPLIT} has no sequence 'test9/view0'; it has 'test"),
         (["--model=nothing"], "nothing"),
         (["--split=small/30fps:tset"], "tset"),
+        (["--out=/dev/null"], "--out is /dev/null, but /dev/null is a file"),
     ],
 )
 def test_a_wrong_command_line_ends_in_one_line(demo, options, message, tmp_path, capsys):
