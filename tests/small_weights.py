@@ -12,11 +12,11 @@ FRAMES = 9
 MODEL = {"name": "repose", "frames": FRAMES, "width": 8, "depth": 1, "heads": 2, "mlp_ratio": 2}
 
 
-def write(path: pathlib.Path) -> pathlib.Path:
+def write(path: pathlib.Path, frames: int = FRAMES) -> pathlib.Path:
     """Writes the weights in the frame of the person, as the shipped ones are; returns the path."""
     config = Experiment(
-        model={**MODEL, "representation": 8},
-        data=DataConfig(frames=FRAMES, stride=3, normalise="person"),
+        model={**MODEL, "frames": frames, "representation": 8},
+        data=DataConfig(frames=frames, stride=3, normalise="person"),
         eval=EvalConfig(),
     )
     _, *variables = nnx.split(models.create(**config.model_fields), nnx.Param, nnx.BatchStat)

@@ -18,6 +18,7 @@ import argparse
 import concurrent.futures
 import dataclasses
 import functools
+import gc
 import os
 import pathlib
 import shlex
@@ -145,7 +146,7 @@ def run(args: argparse.Namespace) -> None:
     inputs = [path for given in args.inputs for path in video.videos_in(given) or [given]]
     problems = 0
     with concurrent.futures.ThreadPoolExecutor(1, "loading") as pool:
-        model = pool.submit(_load, options)
+        model = pool.submit(_load, options, video=any(map(video.is_video, inputs)))
         for path in inputs:
             folder = out if len(inputs) == 1 else _unused(out / path.stem)
             try:
@@ -161,13 +162,23 @@ def run(args: argparse.Namespace) -> None:
         )
 
 
-def _load(options: Any) -> Any:
-    """Imports JAX and all that builds on it, which takes seconds, and loads the model."""
-    from repose_jax.lifting import lift
+def _load(options: Any, *, video: bool) -> Any:
+    """Imports JAX and all that builds on it, which takes seconds, and loads the model.
 
-    # Not before the imports: its warnings would be lost while LiteRT, silenced, loads networks.
-    environment.start_jax()
-    return lift.predictor.load(options.weights, options.checkpoint)
+    It is compiled, too, if people are to be detected in a video meanwhile.
+    """
+    gc.disable()  # all that is imported stays: looking for garbage in it takes a fifth of the time
+    try:
+        from repose_jax.lifting import lift
+
+        # Not before the imports: its warnings would be lost while LiteRT, silenced, loads networks.
+        environment.start_jax()
+        model = lift.predictor.load(options.weights, options.checkpoint)
+    finally:
+        gc.enable()
+    if video and not options.hypotheses:
+        model.compile(flip=options.flip)
+    return model
 
 
 def _failed(model: concurrent.futures.Future[Any]) -> bool:

@@ -129,6 +129,19 @@ class Predictor:
         joints = blend.interpolate(joints)
         return joints if constant_bones is False else with_constant_lengths(joints)
 
+    def compile(self, *, flip: bool) -> None:
+        """Compiles the program of a clip, which the first call does otherwise.
+
+        Nothing is done where the program depends on the number of clips, as on a GPU.
+        """
+        one, many = (
+            batch_size(clips, self.config.test_frames, self.config.eval.batch_size)
+            for clips in (1, 1_000_000)
+        )
+        if one == many and self.unit == "mm":
+            anyone = np.arange(34.0).reshape(1, 17, 2)
+            self(anyone, image_size=(34, 34), flip=flip)
+
     @property
     def _in_person_frame(self) -> bool:
         return self.config.data.normalise == "person"

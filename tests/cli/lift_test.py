@@ -171,9 +171,9 @@ def test_people_are_detected_while_the_model_is_loaded(weights, tmp_path, monkey
             detecting.set()
             return super().detect(frame, time_s)
 
-    def loaded(options):
+    def loaded(options, **known):
         assert detecting.wait(20)
-        return load(options)
+        return load(options, **known)
 
     monkeypatch.setattr(create, "create", lambda *_, **__: Detecting())
     monkeypatch.setattr(command, "_load", loaded)
@@ -195,7 +195,7 @@ def test_a_model_that_cannot_be_loaded_ends_detection_and_nothing_is_written(
 
     monkeypatch.setattr(detector, "detect", slowly)
     monkeypatch.setattr(create, "create", lambda *_, **__: detector)
-    monkeypatch.setattr(command, "_load", lambda options: command.pathlib.Path("none").stat())
+    monkeypatch.setattr(command, "_load", lambda *_, **__: command.pathlib.Path("none").stat())
     out = tmp_path / "out"
     assert lift("small", *[path] * inputs, "--out", out, QUICK) == 2
     *_, error = capsys.readouterr().err.splitlines()

@@ -6,11 +6,13 @@ import os
 import numpy as np
 import pytest
 import small_data
+import small_weights
 from golden_files import GOLDEN
 
 import repose_jax as rp
 from repose_jax import models
 from repose_jax.data import prepare
+from repose_jax.evaluation import predict as predict_lib
 from repose_jax.evaluation.evaluator import Evaluator, load_evaluator
 from repose_jax.evaluation.predictions import Predictions
 from repose_jax.lifting.predictor import batch_size
@@ -70,6 +72,18 @@ def test_a_workdir_needs_neither_its_datasets_nor_its_place(trained, tmp_path, p
     )
     moved = dataclasses.replace(rp.load(str(path), "latest"), config=config)
     np.testing.assert_array_equal(moved(VIDEO, image_size=(640, 480)), predict(predictor))
+
+
+@pytest.mark.parametrize(("frames", "compiles"), [(81, 1), (9, 0)])
+def test_a_model_with_one_program_is_compiled_before_its_first_call(tmp_path, frames, compiles):
+    """Many clips of 9 frames are predicted at a time, those of 81 frames one by one."""
+    model = rp.load(small_weights.write(tmp_path / "small.safetensors", frames))
+    programs = predict_lib._predict._cache_size
+    before = programs()
+    model.compile(flip=True)
+    assert programs() == before + compiles
+    model(np.tile(VIDEO, (8, 1, 1)), image_size=(640, 480), flip=True)
+    assert programs() == before + 1
 
 
 @pytest.mark.parametrize(
