@@ -352,12 +352,11 @@ class _Bars:
 
         if stage != self._stage:
             self.__exit__()
-            unit = {"detecting": "frame", "lifting": "person", "writing": "file"}.get(stage, "step")
-            self._bar = Progress(max(total, done, 1), stage, unit=unit, keep=False)
+            self._bar = Progress(max(total, done, 1), stage, unit=_UNITS[stage], keep=False)
             self._stage, self._start = stage, time.monotonic()
         assert self._bar is not None
         self._bar.total = max(self._bar.total, done)
-        if stage == "detecting" and done > 1:
+        if _UNITS[stage] == "frame" and done > 1:
             rate = done / max(time.monotonic() - self._start, 1e-9)
             self._bar.show(f"{rate:.1f} frames/s")
         self._bar.advance(done - self._bar.done)
@@ -384,6 +383,7 @@ def _names(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(","))
 
 
+_UNITS = {"detecting": "frame", "lifting": "person", "writing": "file", "drawing": "frame"}
 _LISTED = 12
 _NOT_LIVE = (
     *("inputs", "files", "rig", "flip", "hypotheses", "format", "joints", "fps", "image_size"),

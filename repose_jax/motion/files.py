@@ -44,6 +44,8 @@ EXTRAS = {"mp4": ("preview", ("av", "cv2")), "rrd": ("rerun", ("rerun",))}
 """Kinds that need an extra: its name, and its modules."""
 KINDS = (*OF_PERSON, *OF_ALL)
 SUMMARY = "summary.json"
+Progress = Callable[[str, int, int], None]
+"""Called with a stage, what is done of it, and the whole."""
 _LISTED = 3
 
 
@@ -82,7 +84,7 @@ def write(
     kinds: Sequence[str] = KINDS,
     *,
     rig: str = "full",
-    progress: Callable[[str, int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> list[pathlib.Path]:
     """Writes the files of a motion into a folder, `summary.json` last.
 
@@ -94,7 +96,8 @@ def write(
         motion: the motion.
         kinds: of `KINDS`.
         rig: skeleton of .bvh and .glb, "full" or "simple"; see `rig.fit`.
-        progress: called with "writing", the number of files that are written, and that of all.
+        progress: called with "writing", the number of files that are written, and that of all; for
+            the preview with "drawing" and the numbers of its frames.
 
     Returns:
         The files.
@@ -116,7 +119,7 @@ def write(
     offered = [name for name, _ in planned] + [OF_ALL[k] for k in ("mp4", "rrd") if k in kinds]
     shown = {
         "html": lambda path: page.write(path, motion, offered),
-        "mp4": lambda path: _write_preview(path, motion),
+        "mp4": lambda path: _write_preview(path, motion, progress),
         "rrd": lambda path: rerun.write(path, motion),
     }
     planned += [(OF_ALL[kind], shown[kind]) for kind in OF_ALL if kind in kinds]
@@ -198,12 +201,13 @@ def _write_summary(path: pathlib.Path, content: Mapping[str, Any]) -> None:
         part.write_text(text + "\n", encoding="utf-8")
 
 
-def _write_preview(path: pathlib.Path, motion: Motion) -> None:
+def _write_preview(path: pathlib.Path, motion: Motion, progress: Progress | None = None) -> None:
+    drawing = None if progress is None else functools.partial(progress, "drawing")
     if motion.frames is None:
-        preview.write(path, motion)
+        preview.write(path, motion, progress=drawing)
         return
     with contextlib.closing(motion.frames(preview.apart_s(motion))) as frames:
-        preview.write(path, motion, frames)
+        preview.write(path, motion, frames, progress=drawing)
 
 
 def save(

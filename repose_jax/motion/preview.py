@@ -4,7 +4,7 @@ import contextlib
 import dataclasses
 import math
 import pathlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
 from typing import Any
 
@@ -35,6 +35,8 @@ def write(
     path: str | pathlib.Path,
     motion: Motion,
     video_frames: Iterable[tuple[float, np.ndarray]] | None = None,
+    *,
+    progress: Callable[[int, int], None] | None = None,
 ) -> None:
     """Writes a video in H.264: each frame with its 2D joints, beside it the 3D motion.
 
@@ -47,6 +49,7 @@ def write(
         video_frames: time, s, and `[h, w, 3]` RGB, uint8, of the video's frames in order, upright,
             of the proportions of the motion's `image_size`, those `apart_s` apart by custom; None
             to draw on a plain background.
+        progress: called with the number of the motion's frames that are drawn, and that of all.
 
     Raises:
         ImportError: the extra `preview` is not installed.
@@ -62,7 +65,18 @@ def write(
     )
     drawn = ahead(pictures, most=_AHEAD, name="drawing")
     with contextlib.closing(drawn), whole(path) as part:
-        _encode(part, drawn, place.size, motion.fps / _every(motion))
+        shown = drawn if progress is None else _reported(drawn, motion.time_s, progress)
+        _encode(part, shown, place.size, motion.fps / _every(motion))
+
+
+def _reported(
+    pictures: Iterable[tuple[float, np.ndarray]],
+    times: Float[np.ndarray, " t"],
+    progress: Callable[[int, int], None],
+) -> Iterator[tuple[float, np.ndarray]]:
+    for time, picture in pictures:
+        progress(_nearest(times, time) + 1, len(times))
+        yield time, picture
 
 
 def apart_s(motion: Motion) -> float:

@@ -114,7 +114,7 @@ def test_a_path_without_suffix_is_a_folder(tmp_path, monkeypatch):
 def test_the_preview_is_drawn_on_the_frames_of_the_video_each_time(tmp_path, monkeypatch):
     drawn = []
 
-    def draw(path, motion, frames=None):
+    def draw(path, motion, frames=None, *, progress=None):
         drawn.append(frames and len([*frames]))
 
     def frames(apart_s):

@@ -112,6 +112,13 @@ def test_draws_keypoints_without_a_video_on_a_plain_background(people, tmp_path)
     assert pictures[0, 5, 5].max() < 60
 
 
+def test_says_how_many_frames_are_drawn(tmp_path):
+    seen = []
+    motion = small_motion(people=1, frames=5)
+    preview.write(tmp_path / "x.mp4", motion, progress=lambda *now: seen.append(now))
+    assert seen == [(n, 5) for n in range(1, 6)]
+
+
 def test_an_interrupted_preview_leaves_the_old_file_and_nothing_else(tmp_path):
     path = tmp_path / "preview.mp4"
     path.write_text("old")
