@@ -33,8 +33,9 @@ STRICT = (
 
 
 def uv(*arguments: str) -> None:
-    """Runs uv in the folder of the repository."""
-    subprocess.run(["uv", *arguments], check=True, cwd=ROOT)
+    """Runs uv in the folder of the repository; ends the program if uv fails, which says why."""
+    if status := subprocess.run(["uv", *arguments], cwd=ROOT).returncode:
+        sys.exit(status)
 
 
 def run(end: str, version: str, tests: list[str]) -> int:
