@@ -1,11 +1,18 @@
 """The mean of several trainings of one model."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import jax
 import numpy as np
 
+from repose_jax import models as models_lib
 from repose_jax.weights.file import Contents
+
+_OF_TRAINING = frozenset(
+    ("dtype", "remat", "fused_attention", "dropout", "attention_dropout", "stochastic_depth")
+)
+"""Fields of a model that its predictions do not depend on."""
 
 
 def average(models: Mapping[str, Contents]) -> Contents:
@@ -33,17 +40,15 @@ def average(models: Mapping[str, Contents]) -> Contents:
             f"{first} has batch norms, whose statistics are of one training: it has no mean with "
             "others."
         )
+    wanted = _settings(reference)
     for name, found in others:
-        for field, wanted, value in (
-            ("model", reference.config.model, found.config.model),
-            ("data.normalise", reference.config.data.normalise, found.config.data.normalise),
-            ("data.unit", reference.config.data.unit, found.config.data.unit),
-        ):
-            if value != wanted:
-                raise ValueError(
-                    f"{name} has config.{field} {_plain(value)}, {first} {_plain(wanted)}: only "
-                    "trainings of one model have a mean."
-                )
+        given = _settings(found)
+        if differing := [key for key in wanted | given if wanted.get(key) != given.get(key)]:
+            key = differing[0]
+            raise ValueError(
+                f"{name} has config.{key} {given.get(key)}, {first} {wanted.get(key)}: only "
+                "trainings of one model have a mean."
+            )
     variables = jax.tree.map(
         lambda *x: np.mean(np.stack(x), axis=0), *(each.variables for each in models.values())
     )
@@ -56,5 +61,10 @@ def average(models: Mapping[str, Contents]) -> Contents:
     return Contents(reference.config, reference.graphdef, variables, notes)
 
 
-def _plain(value: object) -> object:
-    return dict(value) if isinstance(value, Mapping) else value
+def _settings(model: Contents) -> dict[str, Any]:
+    """Returns what has to be equal, by its field of the configuration."""
+    sizes, data = models_lib.completed(model.config.model), model.config.data
+    return {
+        **{f"model.{key}": size for key, size in sizes.items() if key not in _OF_TRAINING},
+        **{f"data.{key}": getattr(data, key) for key in ("normalise", "root_relative", "unit")},
+    }

@@ -36,9 +36,17 @@ def test_the_mean_of_one_is_itself():
     assert average({"a": one}) is one
 
 
+def test_sizes_left_out_have_their_defaults_and_dropout_may_differ():
+    one = contents("mixer")
+    sizes = {key: size for key, size in one.config.model.items() if key in ("name", "frames")}
+    sizes |= {key: one.config.model[key] for key in ("width", "depth")} | {"dropout": 0.3}
+    other = one._replace(config=dataclasses.replace(one.config, model=sizes))
+    assert average({"a": one, "b": other}).config == one.config
+
+
 def test_other_models_and_other_inputs_are_refused_by_name():
     one = contents("mixer")
-    with pytest.raises(ValueError, match=r"^b has config.model \{.*'width': 16.*, a \{"):
+    with pytest.raises(ValueError, match="^b has config.model.width 16, a 8: only trainings"):
         average({"a": one, "b": contents("mixer", model={"width": 16})})
     data = dataclasses.replace(one.config.data, normalise="person")
     other = one._replace(config=dataclasses.replace(one.config, data=data))
