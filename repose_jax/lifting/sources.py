@@ -48,6 +48,8 @@ def detections_of(
         if progress is not None:
             progress("detecting", done, total or 0)
 
+    with video.open_video(path, fps=options.fps):
+        pass  # no weights are fetched for a video that cannot be read
     folder = options.detector_weights
     detector = create.create(
         options.detector, None if folder is None else os.fspath(folder), people=options.people
