@@ -9,8 +9,9 @@ import pytest
 import small_recording
 from small_recording import FRAMES
 
+import repose_jax
 from benchmarks.accuracy import __main__ as accuracy
-from benchmarks.accuracy import detectors, recording, report, video
+from benchmarks.accuracy import detectors, recording, report, stored, takes, video
 from repose_jax.evaluation import tables
 from repose_jax.skeleton import HUMAN36M
 from repose_jax.training.evaluate_checkpoint import evaluate_checkpoint
@@ -219,6 +220,29 @@ def test_a_split_that_fails_leaves_the_results_of_those_before(trained, data_dir
     assert SPLIT in capsys.readouterr().out
 
 
+def test_the_errors_of_takes_add_up_to_those_of_all(trained, data_dir):
+    model = repose_jax.load(str(trained.workdir))
+    options = {"data_dir": str(data_dir), "known": ("fps",)}
+    found = takes.measure({"a": model}, SPLIT, **options)["a"]
+    tally = stored.tally(model, SPLIT, **options)
+    assert set(found) == {group.sequence.rpartition("/")[0] for group in tally.groups}
+    frames = {
+        take: tally.frames(lambda group, take=take: group.sequence.startswith(f"{take}/"))
+        for take in found
+    }
+    whole = np.average([found[take]["mpjpe"] for take in found], weights=[*frames.values()])
+    assert whole == pytest.approx(tally.mean("mpjpe"), rel=1e-5)
+
+
+def test_differences_are_paired_by_take():
+    first = {"x": {"mpjpe": 10.0}, "y": {"mpjpe": 50.0}, "z": {"mpjpe": np.nan}}
+    other = {"z": {"mpjpe": np.nan}, "y": {"mpjpe": 52.0}, "x": {"mpjpe": 11.0}}
+    table = takes.table("Split", {"a": first, "b": other})
+    assert table.rows == {"a": [30.0], "b": [1.5]}
+    width = 12.706 * np.std([1, 2], ddof=1) / np.sqrt(2)  # Student's t of two takes
+    assert table.spreads["b"] == pytest.approx([width], rel=1e-3)
+
+
 def test_the_standard_deviation_is_that_of_the_models():
     rows = {"a": [{"mpjpe": 1.0}], "all": [{"mpjpe": 1.0}, {"mpjpe": 2.0}, {"mpjpe": 6.0}]}
     table = report.table("Split", rows)
@@ -233,6 +257,7 @@ def test_the_standard_deviation_is_that_of_the_models():
         ([], "the following arguments are required: TEST"),
         (["vidio"], "Did you mean 'video'?"),
         (["stored"], "the following arguments are required: SPLIT"),
+        (["takes"], "the following arguments are required: SPLIT"),
         (["video"], "the following arguments are required: --folder"),
         (["video", "--folder=absent"], "pose has no folder camNN_json"),
         (["stored", SPLIT, "--known=fps,focus"], "There is no hint 'focus'. Did you mean 'focal'?"),

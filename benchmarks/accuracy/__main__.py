@@ -1,14 +1,16 @@
 """Accuracy of weights on prepared test splits, and on a real recording with two cameras.
 
     python -m benchmarks.accuracy stored cmu_mocap/30fps:test --data_dir=DIR
+    python -m benchmarks.accuracy takes cmu_mocap/30fps:test --data_dir=DIR --weights A B
     python -m benchmarks.accuracy video --folder=DIR
     python -m benchmarks.accuracy detectors --folder=DIR
     python -m benchmarks.accuracy all cmu_mocap/30fps:test --data_dir=DIR --folder=DIR
 
 `--weights` are names of shipped weights, `.safetensors` files or workdirs of runs. Of several, such
-as the seeds of a recipe, the mean and the standard deviation are shown too. `--known` is what the
-model is given of the camera besides the 2D joints and the size of the image. `detectors` has no
-model: it measures the errors of the recording's detectors. docs/accuracy.md describes it.
+as the seeds of a recipe, the mean and the standard deviation are shown too; `takes` shows how all
+others differ from the first, paired by take. `--known` is what the model is given of the camera
+besides the 2D joints and the size of the image. `detectors` has no model: it measures the errors of
+the recording's detectors. docs/accuracy.md describes it.
 """
 
 import argparse
@@ -19,7 +21,7 @@ from typing import Any
 
 import repose_jax
 from benchmarks import runs
-from benchmarks.accuracy import detectors, report, stored, video
+from benchmarks.accuracy import detectors, report, stored, takes, video
 from repose_jax.cli import arguments
 from repose_jax.cli.environment import start_jax
 from repose_jax.config import KNOWN
@@ -28,7 +30,9 @@ from repose_jax.lifting.predictor import Predictor
 from repose_jax.runtime import names, terminal
 
 RESULTS = pathlib.Path(__file__).parents[1] / "results" / "accuracy.json"
-TESTS = ("stored", "video", "detectors", "all")
+TESTS = ("stored", "video", "detectors", "all", "takes")
+OF_ALL = TESTS[:3]
+TABLES = {"detectors": detectors.table, "takes": takes.table}
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -37,12 +41,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = _parser(next((word for word in argv if word in TESTS), None))
     args = arguments.parse(parser, argv)
     start_jax()
-    tests = TESTS[:-1] if args.test == "all" else (args.test,)
+    tests = OF_ALL if args.test == "all" else (args.test,)
     weights = [str(name or "default") for name in args.weights]
     found: dict[str, dict[str, Any]] = {test: {} for test in tests}
     try:
         for test in tests:
-            make = detectors.table if test == "detectors" else report.table
+            make = TABLES.get(test, report.table)
             for title, rows in measure(test, args):
                 found[test][title] = rows
                 if args.json:  # after every table: a split can take an hour
@@ -62,8 +66,9 @@ def measure(test: str, args: argparse.Namespace) -> Iterator[tuple[str, Any]]:
         mean = stored.mean_pose(args.mean_pose, args.data_dir) if args.mean_pose else None
         yield from video.measure(models, args.folder, known=args.known, mean_pose=mean).items()
         return
+    evaluate = takes.measure if test == "takes" else stored.measure
     for split in args.splits:
-        yield split, stored.measure(models, split, data_dir=args.data_dir, known=args.known)
+        yield split, evaluate(models, split, data_dir=args.data_dir, known=args.known)
 
 
 def _parser(test: str | None) -> arguments.Parser:
@@ -73,9 +78,9 @@ def _parser(test: str | None) -> arguments.Parser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("test", choices=TESTS, metavar="TEST", help=", ".join(TESTS))
-    if test in ("stored", "all"):
+    if test in ("stored", "takes", "all"):
         parser.add_argument("splits", nargs="+", metavar="SPLIT", help="prepared test splits")
-    if test != "stored":
+    if test not in ("stored", "takes"):
         parser.add_argument(
             "--folder", type=pathlib.Path, required=test is not None, help="folder of the recording"
         )

@@ -36,17 +36,28 @@ def measure(
         ValueError: the split has no poses in mm, or a model does not take its clips.
         FileNotFoundError: the dataset is not prepared.
     """
-    if has_25d_labels(split):
-        raise ValueError(f"{split} has 2.5D labels; this test needs poses in camera space.")
-    found: dict[str, list[Values]] = {}
-    for name, model in models.items():
-        config = experiment(model.config, split, data_dir=data_dir, known=known)
-        evaluator = load_evaluator(config, devices.data_mesh())
-        predictor = evaluator.predictor(model.graphdef, model.variables)
-        found[name] = [summary(evaluator.score(evaluator.predict(predictor)))]
+    found: dict[str, list[Values]] = {
+        name: [summary(tally(model, split, data_dir=data_dir, known=known))]
+        for name, model in models.items()
+    }
     if len(found) > 1:
         found["all models"] = [values for row in found.values() for values in row]
     return found
+
+
+def tally(model: Predictor, split: str, *, data_dir: str | None, known: Sequence[str]) -> Tally:
+    """Evaluates a model on a prepared split, as `measure` does.
+
+    Raises:
+        ValueError: the split has no poses in mm, or the model does not take its clips.
+        FileNotFoundError: the dataset is not prepared.
+    """
+    if has_25d_labels(split):
+        raise ValueError(f"{split} has 2.5D labels; this test needs poses in camera space.")
+    config = experiment(model.config, split, data_dir=data_dir, known=known)
+    evaluator = load_evaluator(config, devices.data_mesh())
+    predictor = evaluator.predictor(model.graphdef, model.variables)
+    return evaluator.score(evaluator.predict(predictor))
 
 
 def experiment(

@@ -44,7 +44,7 @@ EXTRAS = {"mp4": ("preview", ("av", "cv2")), "rrd": ("rerun", ("rerun",))}
 """Kinds that need an extra: its name, and its modules."""
 KINDS = (*OF_PERSON, *OF_ALL)
 SUMMARY = "summary.json"
-Progress = Callable[[str, int, int], None]
+Stage = Callable[[str, int, int], None]
 """Called with a stage, what is done of it, and the whole."""
 _LISTED = 3
 
@@ -84,7 +84,7 @@ def write(
     kinds: Sequence[str] = KINDS,
     *,
     rig: str = "full",
-    progress: Progress | None = None,
+    progress: Stage | None = None,
 ) -> list[pathlib.Path]:
     """Writes the files of a motion into a folder, `summary.json` last.
 
@@ -201,7 +201,7 @@ def _write_summary(path: pathlib.Path, content: Mapping[str, Any]) -> None:
         part.write_text(text + "\n", encoding="utf-8")
 
 
-def _write_preview(path: pathlib.Path, motion: Motion, progress: Progress | None = None) -> None:
+def _write_preview(path: pathlib.Path, motion: Motion, progress: Stage | None = None) -> None:
     drawing = None if progress is None else functools.partial(progress, "drawing")
     if motion.frames is None:
         preview.write(path, motion, progress=drawing)
