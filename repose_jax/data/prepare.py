@@ -93,6 +93,10 @@ def builder(
         if len(source) > 1:
             raise ValueError(f"{name} is read from one source, found {len(source)}.")
         source = source[0]
+    if isinstance(source, str | os.PathLike):
+        source = folders.expand(source)
+    elif source is not None:
+        source = [folders.expand(each) for each in source]
     options = {key: value for key, value in options.items() if value is not None}
     for key in options:
         if key not in dataset.options:
@@ -107,7 +111,8 @@ def builder(
             raise ValueError(f"{name} without cameras has nothing random: leave out --seed.")
         read = {key: options.pop(key) for key in ("settings", "skip_bad") if key in options}
         if "settings" in read:
-            stem = pathlib.Path(read["settings"]).stem.lower()
+            read["settings"] = folders.expand(read["settings"])
+            stem = read["settings"].stem.lower()
             options.setdefault("label", re.sub(r"[^a-z0-9]+", "_", stem))
         config = _module("mocap.builder").mocap_config(**options)
         # TFDS expects its own object if the class already has a config of this name.

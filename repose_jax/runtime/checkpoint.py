@@ -13,6 +13,7 @@ import json
 import os
 import pathlib
 import shutil
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 
@@ -248,9 +249,21 @@ class Checkpoints:
 
 @contextlib.contextmanager
 def _reading(path: pathlib.Path) -> Iterator[None]:
-    """Makes one line of the many kinds of errors that Orbax raises for a damaged checkpoint."""
+    """Makes one line of the many kinds of errors that Orbax raises for a damaged checkpoint.
+
+    Orbax stops at the first error. Arrays that are still being read then find its event loop
+    closed, which Python reports for each: not after an error here, which says enough.
+    """
+    former = sys.unraisablehook
+
+    def report(unraisable: Any) -> None:
+        if str(unraisable.exc_value) != "Event loop is closed":
+            former(unraisable)
+
+    sys.unraisablehook = report
     try:
         yield
+        sys.unraisablehook = former
     except MemoryError:
         raise
     except Exception as error:

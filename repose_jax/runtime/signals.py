@@ -104,7 +104,8 @@ def stop_signals() -> Iterator[Stop]:
     try:
         yield stop
     finally:
-        sys.unraisablehook = hook
+        if sys.unraisablehook == stop.repeat:  # else somebody builds on it
+            sys.unraisablehook = hook
         signal.set_wakeup_fd(wakeup)
         for signum, handler in previous.items():
             signal.signal(signum, handler)

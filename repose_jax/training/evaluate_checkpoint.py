@@ -12,7 +12,7 @@ from repose_jax.evaluation.evaluator import Evaluator, load_evaluator
 from repose_jax.evaluation.predict import mean_pose_predictor
 from repose_jax.evaluation.predictions import Lift
 from repose_jax.evaluation.tally import Tally
-from repose_jax.runtime import devices
+from repose_jax.runtime import devices, folders
 from repose_jax.runtime.checkpoint import saved_step
 from repose_jax.runtime.whole_file import whole
 from repose_jax.training import examples
@@ -45,7 +45,7 @@ def evaluate_checkpoint(
         PermissionError: `out` is not writable, or predictions are wanted and the workdir is not.
         ValueError: the workdir belongs to another configuration.
     """
-    workdir = workdir.expanduser()
+    workdir = folders.expand(workdir)
     check_same(config, workdir)
     folder = _folder(workdir, out, write_predictions)
     test = ", ".join(config.data.test)
@@ -90,7 +90,7 @@ def _folder(
     workdir: pathlib.Path, out: pathlib.Path | None, write_predictions: bool
 ) -> pathlib.Path | None:
     """Returns the folder of the files; None, with a line, if results can be printed alone."""
-    folder = out.expanduser() if out else workdir
+    folder = folders.expand(out) if out else workdir
     try:
         check_writable(folder, "--out" if out else "--workdir")
     except PermissionError:

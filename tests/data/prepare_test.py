@@ -131,6 +131,19 @@ def test_a_dataset_with_one_source_refuses_several(tmp_path, archive, capsys):
     assert "has no option --label; it has --fps, --views, --seed" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    "asked",
+    [
+        ("bandai_namco", "--source=~no_such_user/data.zip"),
+        ("bvh_motion", "--source=a.zip", "--source=~no_such_user/data.zip"),
+        ("bvh_motion", "--source=a.zip", "--settings=~no_such_user/settings.toml"),
+    ],
+)
+def test_a_home_that_is_not_there_is_named(tmp_path, asked, capsys):
+    assert cli.main(["prepare", *asked, f"--data_dir={tmp_path}"]) == 2
+    assert "there is no home folder for ~no_such_user" in capsys.readouterr().err
+
+
 def test_another_source_than_the_prepared_one_is_named(tmp_path, archive):
     data = tmp_path / "data"
     folder = prepare.prepare("bandai_namco", source=archive, data_dir=data)

@@ -2,6 +2,8 @@ import functools
 import json
 import pathlib
 import shutil
+import sys
+import types
 
 import jax
 import jax.numpy as jnp
@@ -294,6 +296,22 @@ def test_no_flipped_bit_of_the_arrays_is_restored(copy):
         flip(path, position)
     assert refused
     assert_equal(read(copy), plain_plus(1))
+
+
+def test_what_was_still_read_of_a_damaged_checkpoint_is_not_reported(copy, monkeypatch):
+    seen = []
+    monkeypatch.setattr("sys.unraisablehook", lambda unraisable: seen.append(unraisable.exc_value))
+    checkpoints = checkpoint.Checkpoints(copy)
+    assert_equal(checkpoints.restore("latest", PLAIN), plain_plus(1))
+    shutil.rmtree(copy / "checkpoints" / "latest" / "30" / "state" / "d")
+    for message, reported in (("Event loop is closed", 1), ("another", 2)):
+        sys.unraisablehook(types.SimpleNamespace(exc_value=RuntimeError(message)))
+        assert len(seen) == reported  # after a reading without fault all are
+    with pytest.raises(checkpoint.Damaged):
+        checkpoints.restore("latest", PLAIN)
+    for message, reported in (("Event loop is closed", 2), ("another", 3)):
+        sys.unraisablehook(types.SimpleNamespace(exc_value=RuntimeError(message)))
+        assert len(seen) == reported
 
 
 @pytest.mark.parametrize(

@@ -44,3 +44,14 @@ def test_the_cache_is_in_the_home_or_where_the_variable_says(monkeypatch):
 def test_without_a_home_there_is_no_cache(no_home):
     with pytest.raises(FileNotFoundError, match="no home folder"):
         folders.cache()
+
+
+def test_homes_are_expanded_in_one_place():
+    root = pathlib.Path(folders.__file__).parents[2]
+    found = {
+        str(path.relative_to(root))
+        for room in ("repose_jax", "configs", "benchmarks", "examples")
+        for path in (root / room).rglob("*.py")
+        if ".expanduser()" in path.read_text(encoding="utf-8")
+    }
+    assert found == {"repose_jax/runtime/folders.py"}
