@@ -37,11 +37,19 @@ def test_the_probe_is_small():
     assert 0.5e6 < models.parameter_count(model) < 1.5e6
 
 
-def test_the_weights_ended_with_1300_steps_without_a_relational_loss():
-    finish = experiment("lift:finish")
+def test_the_weights_ended_with_1300_steps_with_the_losses_of_the_paper():
+    finish = experiment("lift:finish,hinge")
     assert finish.train.epochs * finish.train.epoch_steps == 1300
-    assert set(finish.objective.weights) == {"mpjpe"}
+    assert {name for name, weight in finish.objective.weights.items() if weight} == {
+        "mpjpe",
+        "spatial_depth",
+        "temporal_depth",
+    }
     found = file.read(shipped.find())
     wanted = dataclasses.replace(finish, model={**finish.model, "dtype": "float32"})
     assert found.config == wanted
     assert found.notes["step"] == 1300
+
+
+def test_the_part_before_it_had_no_relational_loss():
+    assert set(experiment("lift:finish").objective.weights) == {"mpjpe"}

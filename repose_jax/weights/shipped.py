@@ -25,7 +25,7 @@ class Shipped:
 SHIPPED: dict[str, Shipped] = {
     "repose_lift": Shipped(
         "repose_lift.safetensors",
-        "ca89c84f68a3e54ffa010d4f5606c052e715a7eb4a891456ee70fc9637b2968a",
+        "20b40d6be76f622a17a7919925101a1616fd3eb1485577bba5b824841eeb11a9",
     ),
 }
 """Name to file; the first is the default."""
