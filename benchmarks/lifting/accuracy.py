@@ -44,14 +44,21 @@ def of_recording(folder: pathlib.Path, model: Predictor) -> Iterator[tuple[str, 
     """
     for view in recording.read(folder):
         for source, path in inputs(folder, view):
-            options = Options(fps=view.fps, image_size=view.image_size, largest=True)
-            (found,) = sources.detections_of(path, options)
-            rows = {}
-            for flip in (False, True):
-                for cutoff in CUTOFFS:
-                    asked = dataclasses.replace(options, smooth=cutoff, flip=flip)
-                    rows[_named(cutoff) + ", flip" * flip] = errors(found, model, asked, view)
-            yield f"{view.name}, {source}", rows
+            for every_frame in (False, True) if source == "video" else (True,):
+                options = Options(
+                    fps=view.fps,
+                    image_size=view.image_size,
+                    largest=True,
+                    every_frame=every_frame,
+                )
+                (found,) = sources.detections_of(path, options)
+                rows = {}
+                for flip in (False, True):
+                    for cutoff in CUTOFFS:
+                        asked = dataclasses.replace(options, smooth=cutoff, flip=flip)
+                        rows[_named(cutoff) + ", flip" * flip] = errors(found, model, asked, view)
+                name = f"{source}, every frame" if source == "video" and every_frame else source
+                yield f"{view.name}, {name}", rows
         own = view.own - view.own[:, HUMAN36M.root, None]
         name = "its own 3D joints"
         yield f"{view.name}, BlazePose", {name: _pose_errors(own, view.truth, view.fps)}

@@ -203,6 +203,9 @@ def commands(video: pathlib.Path, frames: int, long: int) -> Iterator[tuple[str,
             yield f"video, people in it: {people}", cost(path, count)
             if people == 1:
                 yield "video, --people=one", cost(path, count, "--people=one")
+            if count == frames:
+                name = f"video, people in it: {people}, --every-frame"
+                yield name, cost(path, count, "--every-frame")
             path.unlink()
         found = detect.detect(video, create.create("blazepose"))
         for count in (long // 10, long):

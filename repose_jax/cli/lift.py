@@ -85,6 +85,11 @@ def add_arguments(parser: Parser) -> None:
         "--detector", help="blazepose (default), rtmpose, rtmo, or the path of an ONNX file"
     )
     source.add_argument("--detector-weights", metavar="DIR", help="folder of the detector's files")
+    source.add_argument(
+        "--every-frame",
+        action="store_true",
+        help="look for people in every frame, also of videos of more than 45 frames/s (slower)",
+    )
     people = parser.add_argument_group("people")
     people.add_argument(
         "--people", choices=("all", "one"), help="one: the video shows one person (faster)"

@@ -4,16 +4,20 @@ import array
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
+from jaxtyping import Bool
 
 from repose_jax.detectors.detector import Detector, Found
-from repose_jax.detectors.video import Frame, Video, open_video
+from repose_jax.detectors.video import Video, open_video
 from repose_jax.keypoints.detections import Detections
 from repose_jax.runtime import names
 from repose_jax.runtime.ahead import ahead
 
 _AHEAD = 4  # frames that are decoded before they are needed
+
+_Item = TypeVar("_Item")
 
 # Frames done, frames in all if the header promises any, and time of the frame, s.
 Progress = Callable[[int, int | None, float], None]
@@ -39,8 +43,9 @@ def detect(
     stopped: Callable[[], bool] = lambda: False,
     slow_motion: float | int = 1,
     fps: float | int | None = None,
+    apart_s: float = 0.0,
 ) -> Detections:
-    """Detects the people in all frames of a video.
+    """Detects the people in the frames of a video.
 
     Frames are decoded in a thread beside the detection. Few of them are in memory at a time.
 
@@ -53,6 +58,8 @@ def detect(
         slow_motion: how many times slower than the motion was the video plays: 8 for one of 240
             frames per second that is stored as one of 30. Times are divided by it.
         fps: of a folder of images.
+        apart_s: nobody is looked for in frames that come sooner than this after the last one in
+            which people were, in s of the motion.
 
     Raises:
         ValueError: the video is unreadable, or a setting is not positive.
@@ -68,9 +75,11 @@ def detect(
             return table.detections(video, detector, warnings)
 
         try:
-            with closing(decoded_ahead(video)) as decoded:
+            frames = video.sampled(apart_s * slow_motion)
+            with closing(decoded_ahead(frames)) as decoded:
                 for number, (now, frame) in enumerate(decoded, 1):
-                    table.append(now / slow_motion, detector.detect(frame, now))
+                    found = None if frame is None else detector.detect(frame, now)
+                    table.append(now / slow_motion, found)
                     if progress is not None:
                         progress(number, video.frames_expected, now / slow_motion)
                     if stopped():
@@ -95,10 +104,15 @@ class _Table:
 
     def __init__(self):
         self.time_s, self._frame = array.array("d"), array.array("q")
+        self._examined = array.array("b")
         self._keypoints, self._confidence, self._score = (array.array("d") for _ in range(3))
 
-    def append(self, time_s: float, found: Found) -> None:
-        """Adds the people in the next frame."""
+    def append(self, time_s: float, found: Found | None) -> None:
+        """Adds the people in the next frame; None if nobody was looked for."""
+        self._examined.append(found is not None)
+        if found is None:
+            self.time_s.append(time_s)
+            return
         self._frame.extend([len(self.time_s)] * len(found.score))
         self.time_s.append(time_s)
         for column, values in (
@@ -109,7 +123,8 @@ class _Table:
             column.frombytes(values.astype(np.float64).tobytes())
 
     def detections(self, video: Video, detector: Detector, warnings: Sequence[str]) -> Detections:
-        frame = np.array(self._frame, np.int64)
+        frame, examined = np.array(self._frame, np.int64), np.array(self._examined, bool)
+        left_out = () if examined.all() else (_sampled(examined),)
         return Detections(
             keypoints=np.array(self._keypoints, np.float64).reshape(-1, 17, 2),
             confidence=np.array(self._confidence, np.float64).reshape(-1, 17),
@@ -117,17 +132,22 @@ class _Table:
             score=np.array(self._score, np.float64),
             identity=np.full_like(frame, -1),
             time_s=np.array(self.time_s, np.float64),
+            examined=None if examined.all() else examined,
             image_size=video.size,
             name=video.name,
             format=detector.format,
-            assumptions=video.assumptions,
+            assumptions=(*video.assumptions, *left_out),
             warnings=(*warnings, *video.warnings, *detector.warnings),
         )
 
 
-def decoded_ahead(video: Video, apart_s: float = 0.0) -> Generator[tuple[float, Frame], None, None]:
-    """Iterates over a video while a thread decodes the next frames; close it to stop the thread.
+def _sampled(examined: Bool[np.ndarray, " t"]) -> str:
+    return (
+        f"People were looked for in {examined.sum():,} of {len(examined):,} frames; between them "
+        "their joints are interpolated (give --every-frame to look in all)."
+    )
 
-    Frames that come less than `apart_s` after the last one are left out.
-    """
-    return ahead(video.frames(apart_s), most=_AHEAD, name="decoding")
+
+def decoded_ahead(frames: Generator[_Item, None, None]) -> Generator[_Item, None, None]:
+    """Iterates over frames while a thread decodes the next; close it to stop the thread."""
+    return ahead(frames, most=_AHEAD, name="decoding")

@@ -128,11 +128,17 @@ class Video:
         return self.frames()
 
     def frames(self, apart_s: float = 0.0) -> Generator[tuple[float, Frame], None, None]:
-        """Iterates once over times, s, and frames.
+        """Iterates once over times, s, and frames, without those that `sampled` leaves out."""
+        for now, frame in self.sampled(apart_s):
+            if frame is not None:
+                yield now, frame
+
+    def sampled(self, apart_s: float) -> Generator[tuple[float, Frame | None], None, None]:
+        """Iterates once over the times, s, of all frames, and frames that are `apart_s` apart.
 
         Args:
-            apart_s: frames that come sooner than this after the last one are left out, which takes
-                less time: they are decoded, but not converted to RGB.
+            apart_s: for frames that come sooner than this after the last one there is None, which
+                takes less time: they are decoded, but not converted to RGB.
         """
         first, self._first = self._first, None
         if first is None:
@@ -141,6 +147,7 @@ class Video:
         yield last, first
         for number, (now, take) in enumerate(self._increasing(), 1):
             if now - last < apart_s:
+                yield now, None
                 continue
             frame = take()
             if frame is None:

@@ -3,7 +3,7 @@
 import dataclasses
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -20,6 +20,7 @@ class Detections:
         score: `[n]` confidence in the person as a whole, in [0, 1].
         identity: `[n]` number that the source gives a person throughout the video; -1 if none.
         time_s: `[t]` time of each frame of the video, s, increasing.
+        examined: `[t]` whether people were looked for in a frame; None if in all.
         image_size: width and height, px; None if the source does not say.
         name: of the video or file, for messages and output files.
         format: of the joints, such as "coco17".
@@ -38,7 +39,19 @@ class Detections:
     format: str
     assumptions: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    examined: Bool[np.ndarray, " t"] | None = None
 
     def __post_init__(self):
         if (np.diff(self.time_s) <= 0).any():
             raise ValueError(f"{self.name}: the times of the frames do not increase.")
+
+    def of_examined_frames(self) -> "Detections":
+        """Returns the detections as of a video that has only the frames that were examined."""
+        if self.examined is None:
+            return self
+        return dataclasses.replace(
+            self,
+            frame=(np.cumsum(self.examined) - 1)[self.frame],
+            time_s=self.time_s[self.examined],
+            examined=None,
+        )

@@ -15,6 +15,7 @@ from repose_jax.skeleton import HUMAN36M
 _ARRAYS = ("keypoints", "confidence", "frame", "score", "identity", "time_s")
 _TEXTS = ("name", "format")
 _LISTS = ("assumptions", "warnings")
+_EXAMINED = "examined"  # where it is not all frames
 NAME = "keypoints.npz"
 """Name of the file in the folder of a result."""
 VERSION = "repose_keypoints"
@@ -35,6 +36,8 @@ def write(path: pathlib.Path, detections: Detections) -> None:
     values: dict[str, Any] = {name: getattr(detections, name) for name in (*_ARRAYS, *_TEXTS)}
     values[VERSION] = np.array(1)
     values |= {name: np.array(getattr(detections, name), dtype=np.str_) for name in _LISTS}
+    if detections.examined is not None:
+        values[_EXAMINED] = detections.examined
     if detections.image_size is not None:
         values["image_size"] = np.array(detections.image_size)
     with whole(path) as part, part.open("wb") as file:
@@ -73,10 +76,15 @@ def read(path: pathlib.Path) -> Detections:
         and (np.diff(values["time_s"]) > 0).all()
         and (np.diff(values["frame"]) >= 0).all()
     )
+    examined = file.get(_EXAMINED)
+    if examined is not None:
+        examined = np.asarray(examined)
+        plausible &= examined.dtype == bool and examined.shape == (frames,)
+        plausible = plausible and bool(examined[values["frame"]].all())
     size = np.ravel(file.get("image_size", ()))
     known = size_of(*size.tolist()) if len(size) == 2 else None
     if not plausible or (len(size) and known is None):
         raise ValueError(f"{path}: damaged: it has values that no detections have.")
     values |= {name: str(file[name]) for name in _TEXTS}
     values |= {name: tuple(map(str, np.ravel(file[name]))) for name in _LISTS}
-    return Detections(**values, image_size=known)
+    return Detections(**values, image_size=known, examined=examined)

@@ -149,10 +149,11 @@ def motion_of(
             "(give it with --image-size)."
         )
     _check_inside(detections, size)
+    examined = detections.of_examined_frames()
     camera = make_camera(
         size, focal=options.focal, fov=options.fov, file=options.camera, video=detections.name
     )
-    chosen = _chosen(detections, options)
+    chosen = _chosen(examined, options)
     people: list[Person] = []
     problems: list[tuple[int, str]] = []
     refused: list[ValueError] = []
@@ -161,7 +162,8 @@ def motion_of(
             progress("lifting", done, len(chosen))
         try:
             mended, found = _mended(track, options)
-            person, more = _lifted(mended, number, model, camera, options)
+            whole = resample.to_all_frames(mended, detections)
+            person, more = _lifted(mended, whole, number, model, camera, options)
         except ValueError as error:
             # A false detection, such as one whose joints all lie in a corner, stops nobody else.
             refused.append(error)
@@ -260,12 +262,17 @@ def _mended(track: Track, options: Options) -> tuple[Track, list[str]]:
 
 
 def _lifted(
-    track: Track, number: int, model: Predictor, camera: Camera, options: Options
+    track: Track, whole: Track, number: int, model: Predictor, camera: Camera, options: Options
 ) -> tuple[Person, list[str]]:
-    """Returns a person whose joints in the world are still to be computed, and warnings."""
-    keypoints = undistorted(track.keypoints, camera)
+    """Returns a person whose joints in the world are still to be computed, and warnings.
+
+    The network sees the frames of `track`; the person has those of `whole`, of `to_all_frames`.
+    """
     clock = resample.without_long_gaps(track.time_s)
-    seen, sure, times = resample.to_uniform(keypoints, track.confidence, clock)
+    seen, sure, times = resample.to_uniform(
+        undistorted(track.keypoints, camera), track.confidence, clock
+    )
+    clock = np.interp(whole.time_s, track.time_s, clock)
     fps = float(1 / np.diff(times).mean()) if len(times) > 1 else None
     spread = kept = None
     if options.hypotheses:
@@ -298,18 +305,19 @@ def _lifted(
         if spread is not None and kept is not None:
             spread, kept = spread * factor, kept * factor
         joints = scaled
-    root = trajectory.root_trajectory(joints, keypoints, track.confidence, camera, track.time_s)
+    keypoints = undistorted(whole.keypoints, camera)
+    root = trajectory.root_trajectory(joints, keypoints, whole.confidence, camera, whole.time_s)
     person = Person(
         number=number,
-        frame=track.frame,
-        time_s=track.time_s,
+        frame=whole.frame,
+        time_s=whole.time_s,
         joints_mm=joints.astype(np.float32),
         joints_camera_mm=joints.astype(np.float32),
         root_mm=root.astype(np.float32),
         raw_camera_mm=raw.astype(np.float32),
-        confidence=track.confidence.astype(np.float32),
-        status=track.status,
-        keypoints_px=track.detected.astype(np.float32),
+        confidence=whole.confidence.astype(np.float32),
+        status=whole.status,
+        keypoints_px=whole.detected.astype(np.float32),
         spread_mm=None if spread is None else spread.astype(np.float32),
         hypotheses_mm=None if kept is None else kept.astype(np.float32),
     )

@@ -25,6 +25,7 @@ class Options:
         slow_motion: how many times slower than the motion was a video plays.
         detector: "blazepose", "rtmpose", "rtmo", or the path of an ONNX file.
         detector_weights: folder of the detector's files.
+        every_frame: look for people in every frame, also of videos of more than 45 frames/s.
         people: "one" if a video shows one person, who is then detected faster.
         person: number of the only person to lift, from 1.
         largest: lift the largest person alone.
@@ -54,6 +55,7 @@ class Options:
     slow_motion: int | float = 1
     detector: str = "blazepose"
     detector_weights: str | os.PathLike[str] | None = None
+    every_frame: bool = False
     people: Literal["all", "one"] = "all"
     person: int | None = None
     largest: bool = False

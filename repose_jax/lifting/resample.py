@@ -4,7 +4,9 @@ import numpy as np
 from jaxtyping import Float
 from scipy.interpolate import CubicSpline
 
+from repose_jax.keypoints.detections import Detections
 from repose_jax.motion.motion import usual_step
+from repose_jax.tracking.track import Track
 
 TOLERANCE = 0.1
 """Deviation of time stamps from uniform ones that is left as it is, in frames."""
@@ -99,6 +101,45 @@ def at(
     found = np.where(alone[..., None], keypoints[near], found)
     sure = np.where(both, np.minimum(confidence[before], confidence[after]), 0)
     return found, np.where(alone, confidence[near], sure)
+
+
+def to_all_frames(track: Track, detections: Detections) -> Track:
+    """Returns a track of the frames that were examined in all frames from its first to its last.
+
+    Between two of them joints are interpolated, and as certain as in the less certain one; a joint
+    that is missing in either is missing.
+
+    Args:
+        track: of `detections.of_examined_frames()`.
+        detections: of all frames.
+    """
+    if detections.examined is None:
+        return track
+    number = np.flatnonzero(detections.examined)[track.frame]
+    frame = np.arange(number[0], number[-1] + 1)
+    time_s = detections.time_s[frame]
+    after = np.searchsorted(number, frame)
+    before = np.searchsorted(number, frame, side="right") - 1
+    step_s = np.where(after > before, track.time_s[after] - track.time_s[before], 1)
+    share = ((time_s - track.time_s[before]) / step_s)[:, None, None]
+
+    def between(values):
+        return values[before] + share * (values[after] - values[before])
+
+    sure, of_detector = (
+        np.minimum(values[before], values[after])
+        for values in (track.confidence, track.detected[..., 2])
+    )
+    return Track(
+        frame=frame,
+        time_s=time_s,
+        keypoints=between(track.keypoints),
+        confidence=sure,
+        status=np.maximum(track.status[before], track.status[after]),
+        detected=np.concatenate(
+            [between(track.detected[..., :2]), of_detector[..., None]], axis=-1
+        ),
+    )
 
 
 def back(

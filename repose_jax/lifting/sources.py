@@ -14,6 +14,10 @@ from repose_jax.keypoints import store
 from repose_jax.keypoints.detections import Detections
 from repose_jax.lifting.options import Options
 
+APART_S = 1 / 45
+"""Least time between two frames in which people are looked for, s of the motion. Of a video of 60
+frames/s it is every second one, of up to 45 every one."""
+
 Stage = Callable[[str, int, int], None]
 """Called with the name of a stage, the units of it that are done, and their number (0: unknown)."""
 
@@ -61,6 +65,7 @@ def detections_of(
         stopped=stopped,
         slow_motion=options.slow_motion,
         fps=options.fps,
+        apart_s=0.0 if options.every_frame else APART_S,
     )
     return [_with_ignored(found, options, ("format", "joints", "image_size"), "a video")]
 
@@ -102,7 +107,9 @@ def frames_of(
     """
     with (
         video.open_video(path, fps=options.fps) as opened,
-        contextlib.closing(detect.decoded_ahead(opened, apart_s * options.slow_motion)) as frames,
+        contextlib.closing(
+            detect.decoded_ahead(opened.frames(apart_s * options.slow_motion))
+        ) as frames,
     ):
         for time_s, frame in frames:
             yield time_s / options.slow_motion, frame

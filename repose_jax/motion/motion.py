@@ -12,7 +12,8 @@ from jaxtyping import Float, Int, UInt8
 SEEN, FILLED, MISSING = 0, 1, 2
 STATUS = ("seen", "filled", "missing")
 """Of a joint in a frame: detected; interpolated over a short gap; in a long gap or never seen, so
-that its position is the model's guess or an interpolation."""
+that its position is the model's guess or an interpolation. In a frame of a fast video in which
+nobody was looked for: the worse of those before and after it."""
 
 
 def usual_step(time_s: Float[np.ndarray, " t"]) -> float:
@@ -47,7 +48,7 @@ class Person:
         confidence: `[t, 17]` of the 2D joints, in [0, 1]; lowered where they were filled.
         status: `[t, 17]` `SEEN`, `FILLED` or `MISSING`.
         keypoints_px: `[t, 17, 3]` x and y in px, and the detector's own confidence; NaN and 0 where
-            nothing was detected.
+            nothing was detected. Interpolated in frames in which nobody was looked for.
         spread_mm: `[t, 17]` root mean square distance of the hypotheses of a joint from their mean,
             `raw_camera_mm`; None of a model that made one.
         hypotheses_mm: `[t, h, 17, 3]` some of the hypotheses, as `raw_camera_mm`; None likewise.

@@ -163,6 +163,28 @@ def test_ctrl_c_keeps_what_was_detected_and_leaves_no_thread(
     assert "4 frames" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(("line", "examined"), [([], 20), (["--every-frame"], 40)], ids=str)
+def test_of_a_fast_video_every_second_frame_is_examined_and_all_are_lifted(
+    line, examined, weights, tmp_path, capsys, monkeypatch
+):
+    times_ms = [round(1000 * frame / 60) for frame in range(40)]
+    path = small_videos.write(tmp_path / "a.mp4", small_videos.frames(40), times_ms)
+    detector = Interrupting(0)
+    monkeypatch.setattr(create, "create", lambda *_, **__: detector)
+    out = tmp_path / "out"
+    assert lift(weights, path, "--out", out, "--files=npz", *line) == 0
+    assert detector.frames == examined
+    said = capsys.readouterr().out
+    assert ("People were looked for in 20 of 40 frames" in said) == (examined == 20)
+    assert "100% of the joints seen" in said
+    first = np.load(out / "person_1.npz")["time_s"]
+    last = 38 if examined == 20 else 39
+    np.testing.assert_allclose(first, np.array(times_ms[: last + 1]) / 1000, atol=1e-6)
+    assert lift(weights, out, "--out", tmp_path / "again", "--files=npz") == 0
+    again = np.load(tmp_path / "again" / "person_1.npz")["time_s"]
+    np.testing.assert_array_equal(again, first)
+
+
 def test_people_are_detected_while_the_model_is_loaded(weights, tmp_path, monkeypatch):
     path = small_videos.write(tmp_path / "a.mp4", small_videos.frames(12))
     detecting, load = threading.Event(), command._load

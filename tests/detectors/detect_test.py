@@ -53,6 +53,25 @@ def test_slow_motion_divides_the_times(video):
         detect(video, Brightness(), slow_motion=0)
 
 
+def test_in_frames_that_come_too_soon_nobody_is_looked_for(video):
+    detector, calls = Brightness(), []
+    found = detect(
+        video,
+        detector,
+        apart_s=0.009,
+        slow_motion=8,
+        progress=lambda *call: calls.append(call[0]),
+    )
+    assert found.examined is not None
+    assert found.examined.tolist() == [True, False, True, False, True, False, True]
+    assert found.frame.tolist() == [2, 4, 4]
+    np.testing.assert_allclose(found.keypoints[:, 3, 1], 20 + 2 * found.frame, atol=3)
+    np.testing.assert_allclose(found.time_s, np.arange(7) * 0.005)
+    assert (detector.frames, calls) == (4, [1, 2, 3, 4, 5, 6, 7])
+    assert "People were looked for in 4 of 7 frames" in found.assumptions[0]
+    assert detect(video, Brightness(), apart_s=0.04 - 1e-6).examined is None
+
+
 def test_progress_comes_after_each_frame(video):
     calls = []
     detect(video, Brightness(), progress=lambda *call: calls.append(call))

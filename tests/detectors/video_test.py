@@ -225,6 +225,9 @@ def test_frames_that_come_too_soon_are_left_out_and_not_taken():
     video = Video("a", source(), frames_expected=8, fps_expected=10.0)
     assert [time for time, _ in video.frames(0.025)] == [0.0, 0.03, 0.5, 0.53]
     assert taken == [0.0, 0.03, 0.5, 0.53]
+    sampled = list(Video("a", source()).sampled(0.025))
+    assert [time for time, _ in sampled] == [0.0, 0.01, 0.03, 0.5, 0.51, 0.52, 0.53, 0.54]
+    assert [time for time, frame in sampled if frame is not None] == [0.0, 0.03, 0.5, 0.53]
     assert not any("8 frames, 4 came" in warning for warning in video.warnings)
 
 

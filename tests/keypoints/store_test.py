@@ -22,9 +22,13 @@ FOUND = Detections(
 )
 
 
-@pytest.mark.parametrize("size", [(1080, 1920), None])
-def test_what_is_read_is_what_was_written(tmp_path, size):
-    written = dataclasses.replace(FOUND, image_size=size)
+@pytest.mark.parametrize(
+    "changes",
+    [{}, {"image_size": None}, {"examined": np.array([True, False, True])}],
+    ids=str,
+)
+def test_what_is_read_is_what_was_written(tmp_path, changes):
+    written = dataclasses.replace(FOUND, **changes)
     store.write(tmp_path / "keypoints.npz", written)
     read = store.read(tmp_path / "keypoints.npz")
     for field in dataclasses.fields(Detections):
@@ -102,11 +106,14 @@ def test_a_forced_format_is_refused_as_the_order_of_the_joints_is_known(tmp_path
         ("confidence", lambda values: values - 5),
         ("frame", lambda frames: frames.astype(str)),
         ("image_size", lambda size: np.array([0, -1])),
+        ("examined", lambda examined: examined[:2]),
+        ("examined", lambda examined: examined.astype(float)),
+        ("examined", lambda examined: ~examined),
     ],
 )
 def test_impossible_values_are_refused_by_name(tmp_path, name, value):
     path = tmp_path / store.NAME
-    store.write(path, FOUND)
+    store.write(path, dataclasses.replace(FOUND, examined=np.array([True, False, True])))
     content = dict(np.load(path))
     np.savez(path, **content | {name: value(content[name])})
     with pytest.raises(ValueError, match=f"{store.NAME}: damaged"):

@@ -15,7 +15,7 @@ from repose_jax.lifting import scale
 from repose_jax.lifting.lift import motion_of
 from repose_jax.lifting.options import Options
 from repose_jax.lifting.predictor import Predictor
-from repose_jax.motion.motion import MISSING
+from repose_jax.motion.motion import MISSING, SEEN
 
 TRUTH = small_motion(people=2, frames=90)
 CAMERA = {"focal": TRUTH.camera.focal_px}
@@ -110,6 +110,34 @@ def test_distances_are_proportional_to_an_assumed_focal_length():
     near, far = lifted(**UNFILTERED), lifted(**UNFILTERED, focal=2000)
     ratio = far.people[0].root_mm[:, 2] / near.people[0].root_mm[:, 2]
     np.testing.assert_allclose(ratio, 2, rtol=0.05)
+
+
+def test_people_are_lifted_in_frames_between_those_that_were_examined():
+    """The model sees the frames of `TRUTH`, every second of a video of 60 frames/s."""
+    frames = len(TRUTH.time_s)
+    examined = np.arange(2 * frames) % 2 == 0
+    found = detections()
+    found = dataclasses.replace(
+        found,
+        frame=2 * found.frame,
+        time_s=np.arange(2 * frames) / 60,
+        examined=examined,
+    )
+    motion = lifted(found, **UNFILTERED)
+    assert len(motion.time_s) == 2 * frames
+    assert CALLS[0]["fps"] == pytest.approx(30)
+    for person, true, plain in zip(
+        motion.people, TRUTH.people, lifted(**UNFILTERED).people, strict=True
+    ):
+        assert person.frame.tolist() == [*range(2 * true.frame[0], 2 * true.frame[-1] + 1)]
+        np.testing.assert_allclose(person.time_s, person.frame / 60)
+        np.testing.assert_allclose(person.raw_camera_mm[::2], true.joints_camera_mm, atol=1e-2)
+        between = (true.joints_camera_mm[1:] + true.joints_camera_mm[:-1]) / 2
+        assert np.linalg.norm(person.raw_camera_mm[1::2] - between, axis=-1).mean() < 5
+        away = np.linalg.norm(person.root_mm[::2] - plain.root_mm, axis=-1)
+        assert away.mean() < 10
+        np.testing.assert_array_equal(person.status[::2], plain.status)
+        assert np.isfinite(person.keypoints_px[person.status == SEEN]).all()
 
 
 def test_the_height_of_people_is_that_asked_for():

@@ -1,9 +1,20 @@
 """Resampling by time: exact where nothing changes, and missing joints stay missing."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
-from repose_jax.lifting.resample import LONGEST, back, to_uniform, without_long_gaps
+from repose_jax.keypoints.detections import Detections
+from repose_jax.lifting.resample import (
+    LONGEST,
+    back,
+    to_all_frames,
+    to_uniform,
+    without_long_gaps,
+)
+from repose_jax.motion.motion import FILLED, MISSING, SEEN
+from repose_jax.tracking.tracks import track
 
 
 def moving(time):
@@ -113,3 +124,63 @@ def test_times_that_do_not_increase_are_refused():
     time = np.array([0, 0.1, 0.1])
     with pytest.raises(ValueError, match="do not increase"):
         to_uniform(moving(time), np.ones((3, 17)), time)
+
+
+def every_second(frames=41):
+    """Returns detections in frames 4, 6, ..., 36 of a video of 60 frames/s."""
+    examined = np.arange(frames) % 2 == 0
+    time = np.arange(frames) / 60
+    frame = np.arange(4, 37, 2)
+    return Detections(
+        keypoints=moving(time[frame]),
+        confidence=np.full((len(frame), 17), 0.8),
+        frame=frame,
+        score=np.ones(len(frame)),
+        identity=np.full(len(frame), -1),
+        time_s=time,
+        image_size=None,
+        name="a",
+        format="human36m",
+        examined=examined,
+    )
+
+
+def test_between_frames_that_were_examined_joints_are_interpolated():
+    found = every_second()
+    found.confidence[3] = 0.5
+    found.keypoints[5, 9], found.confidence[5, 9] = np.nan, 0
+    (person,) = track(found.of_examined_frames())
+    assert person.frame.tolist() == [*range(2, 19)]
+    person.status[7] = FILLED
+    whole = to_all_frames(person, found)
+    assert whole.frame.tolist() == [*range(4, 37)]
+    np.testing.assert_array_equal(whole.time_s, found.time_s[4:37])
+    for every, given in (
+        (whole.keypoints, person.keypoints),
+        (whole.confidence, person.confidence),
+        (whole.status, person.status),
+        (whole.detected, person.detected),
+    ):
+        np.testing.assert_array_equal(every[::2], given)
+    known = whole.confidence > 0
+    np.testing.assert_allclose(whole.keypoints[known], moving(whole.time_s)[known], atol=0.1)
+    np.testing.assert_array_equal(whole.confidence[5:8, 0], 0.5)  # the lower of both
+    assert (whole.status[13:16, 0] == FILLED).all()
+    assert (whole.status[[12, 16], 0] == SEEN).all()
+    assert whole.status[8:13, 9].tolist() == [SEEN, MISSING, MISSING, MISSING, SEEN]
+    assert np.isnan(whole.keypoints[9:12, 9]).all()
+
+
+def test_a_person_in_one_frame_alone_has_its_number_in_the_video():
+    found = every_second()
+    (person,) = track(found.of_examined_frames())
+    once = dataclasses.replace(person, **{name: value[3:4] for name, value in vars(person).items()})
+    whole = to_all_frames(once, found)
+    assert (whole.frame.tolist(), whole.time_s.tolist()) == ([10], [10 / 60])
+
+
+def test_where_all_frames_were_examined_a_track_is_as_it_was():
+    found = every_second().of_examined_frames()
+    (person,) = track(found)
+    assert found.of_examined_frames() is found
+    assert to_all_frames(person, found) is person
