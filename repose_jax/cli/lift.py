@@ -392,15 +392,7 @@ _UNITS = {"detecting": "frame", "lifting": "person", "writing": "file", "drawing
 _LISTED = 12
 _NOT_LIVE = (
     *("inputs", "files", "rig", "flip", "hypotheses", "format", "joints", "fps", "image_size"),
-    *(
-        "slow_motion",
-        "every_frame",
-        "person",
-        "largest",
-        "min_length",
-        "max_gap",
-        "smooth",
-        "lock_feet",
-    ),
+    *("slow_motion", "every_frame", "person", "largest", "min_length", "max_gap", "smooth"),
+    "lock_feet",
 )
 _TAKEN: set[pathlib.Path] = set()
