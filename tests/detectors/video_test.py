@@ -9,6 +9,7 @@ import pytest
 import small_videos
 
 from repose_jax.detectors.video import Video, is_video, open_video, videos_in
+from repose_jax.lifting.sources import APART_S
 
 
 def read(source, **settings):
@@ -229,6 +230,20 @@ def test_frames_that_come_too_soon_are_left_out_and_not_taken():
     assert [time for time, _ in sampled] == [0.0, 0.01, 0.03, 0.5, 0.51, 0.52, 0.53, 0.54]
     assert [time for time, frame in sampled if frame is not None] == [0.0, 0.03, 0.5, 0.53]
     assert not any("8 frames, 4 came" in warning for warning in video.warnings)
+
+
+@pytest.mark.parametrize("digits", [3, 9], ids=["whole ms", "exact"])
+@pytest.mark.parametrize(
+    ("fps", "every"), [(24, 1), (30, 1), (45, 1), (48, 2), (50, 2), (60, 2), (90, 2), (240, 6)]
+)
+def test_of_every_usual_rate_the_same_share_of_frames_is_examined(fps, every, digits):
+    times = [round(frame / fps, digits) for frame in range(4 * fps)]
+    frame = np.zeros((4, 4, 3), np.uint8)
+    video = Video("a", ((time, lambda: frame) for time in times))
+    sampled = list(video.sampled(APART_S))
+    assert [number for number, (_, found) in enumerate(sampled) if found is not None] == [
+        *range(0, len(times), every)
+    ]
 
 
 def test_a_broken_frame_ends_a_video():
