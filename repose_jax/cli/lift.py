@@ -82,7 +82,9 @@ def add_arguments(parser: Parser) -> None:
         "--slow-motion", type=float, metavar="N", help="the video plays N times too slowly"
     )
     source.add_argument(
-        "--detector", help="blazepose (default), rtmpose, rtmo, or the path of an ONNX file"
+        "--detector",
+        help="blazepose (default), blazepose-int8 (faster), rtmpose, rtmo, or the path of an ONNX "
+        "file",
     )
     source.add_argument("--detector-weights", metavar="DIR", help="folder of the detector's files")
     source.add_argument(

@@ -48,7 +48,9 @@ def add_arguments(parser: Parser) -> None:
     )
     model.add_argument("--checkpoint", choices=("best", "latest"), help="of a run (default: best)")
     model.add_argument(
-        "--detector", help="blazepose (default), rtmpose, rtmo, or the path of an ONNX file"
+        "--detector",
+        help="blazepose (default), blazepose-int8 (faster), rtmpose, rtmo, or the path of an ONNX "
+        "file",
     )
     model.add_argument("--detector-weights", metavar="DIR", help="folder of the detector's files")
     model.add_argument(

@@ -6,6 +6,7 @@ are found in overlapping tiles of the frame, a few times per second.
 """
 
 import dataclasses
+import functools
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,6 +19,7 @@ from repose_jax.detectors import blazepose_geometry as geometry
 from repose_jax.detectors import litert, weights
 from repose_jax.detectors.blazepose_geometry import Square
 from repose_jax.detectors.detector import Found
+from repose_jax.detectors.integers import with_integers
 from repose_jax.detectors.litert import Copies, Network
 from repose_jax.detectors.onnx_session import MOST_THREADS, default_threads
 from repose_jax.detectors.video import USUAL_FPS
@@ -54,6 +56,10 @@ _MOST_NEW = 8  # candidates of a search whose landmarks are computed
 _LEAST_SIDE = 16.0  # of a square, px
 # Numbers of values of the outputs of the landmark network that are used: points, score, heatmaps.
 _OUTPUTS = (5 * geometry.POINTS, 1, 64 * 64 * geometry.POINTS)
+
+# Pixels of the maps whose convolutions are of integers: half of the time, and the deep layers.
+# Larger and smaller maps, the first and the last, lose more by it than they gain.
+_MAPS = 8 * 8, 16 * 16
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -270,7 +276,8 @@ def create(
     """Makes the detector for one video.
 
     Args:
-        name: "blazepose" for the heavy landmark network; "blazepose-full" or "blazepose-lite".
+        name: "blazepose" for the heavy landmark network; "blazepose-int8" for the same with
+            weights of 8 bits, which is faster; "blazepose-full" or "blazepose-lite".
         weights_dir: folder with the files of the weights, looked into first.
         people: "one" to look for one person.
 
@@ -279,7 +286,8 @@ def create(
         OSError: the weights are neither found nor fetched.
         ImportError: LiteRT or OpenCV is missing.
     """
-    size = name.partition("-")[2] or "heavy"
+    kind = name.partition("-")[2]
+    size = "heavy" if kind in ("", "int8") else kind
     bundle = f"pose_landmarker_{size}.task"
     paths = weights.locate_any(
         [[bundle], ["pose_detection.tflite", f"pose_landmark_{size}.tflite"]], weights_dir
@@ -287,14 +295,19 @@ def create(
     contents = _members(paths[0]) if len(paths) == 1 else [path.read_bytes() for path in paths]
     # Every core: decoding beside it needs a part of one, and a second thread costs 6 % of CPU time.
     threads = min(default_threads() + 1, MOST_THREADS)
-    networks = [
-        Copies(litert.loader(content, str(path), sizes), threads)
-        for content, path, sizes in zip(
-            contents, paths * (2 // len(paths)), (None, _OUTPUTS), strict=True
-        )
-    ]
+    paths = paths * (2 // len(paths))
+    change = functools.partial(with_integers, least=_MAPS[0], most=_MAPS[1])
+    landmarks = litert.loader(
+        contents[1], str(paths[1]), _OUTPUTS, change if kind == "int8" else None
+    )
+    detector = Copies(litert.loader(contents[0], str(paths[0])), threads)
     warning = f"{name} swaps front and back of people whose faces are hidden; blazepose does not."
-    return Blazepose(*networks, people=people, warnings=() if size == "heavy" else (warning,))
+    return Blazepose(
+        detector,
+        Copies(landmarks, threads),
+        people=people,
+        warnings=() if size == "heavy" else (warning,),
+    )
 
 
 def _members(bundle: Path) -> list[bytes]:

@@ -7,7 +7,7 @@ from repose_jax.detectors import weights
 from repose_jax.detectors.detector import Detector
 from repose_jax.runtime import names
 
-BLAZEPOSE = ("blazepose", "blazepose-full", "blazepose-lite")
+BLAZEPOSE = ("blazepose", "blazepose-int8", "blazepose-full", "blazepose-lite")
 ONNX = {
     "rtmpose": (weights.YOLOX_TINY, weights.RTMPOSE_M),
     "rtmpose-yolox-m": (weights.YOLOX_M, weights.RTMPOSE_M),

@@ -5,7 +5,7 @@ import contextlib
 import functools
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
@@ -57,7 +57,10 @@ class Copies:
 
 
 def loader(
-    content: bytes, name: str, sizes: Sequence[int] | None = None
+    content: bytes,
+    name: str,
+    sizes: Sequence[int] | None = None,
+    change: Callable[[bytes], bytes] | None = None,
 ) -> Callable[[int], Network]:
     """Returns what loads a model of one image for a number of threads.
 
@@ -66,16 +69,19 @@ def loader(
         name: of the file, for messages.
         sizes: numbers of values of the outputs that are needed, so that others are not computed;
             None for all outputs.
+        change: makes another model of this one.
 
     Raises:
         ImportError: LiteRT is missing.
         ValueError: the content is no such model; what is returned raises it, too.
     """
-    if sizes is not None:
-        try:
+    try:
+        if sizes is not None:
             content = with_outputs(content, sizes)
-        except ValueError as error:
-            raise _not_loaded(name, error) from error
+        if change is not None:
+            content = change(content)
+    except ValueError as error:
+        raise _not_loaded(name, error) from error
     return functools.partial(_load, content, name)
 
 
@@ -118,27 +124,43 @@ def with_outputs(content: bytes, sizes: Sequence[int]) -> bytes:
         ImportError: LiteRT is missing.
         ValueError: the content is no model.
     """
-    schema = extras.require("ai_edge_litert.schema_py_generated", "video", "BlazePose")
-    import flatbuffers  # LiteRT depends on it
-
-    try:
-        model = schema.ModelT.InitFromPackedBuf(content, 0)
-        (graph,) = model.subgraphs
-    except Exception as error:  # whatever the bytes are taken for
-        raise ValueError(f"it has no graph: {error}") from error
+    model, graph = unpacked(content)
     counts = {int(index): np.prod(graph.tensors[index].shape) for index in graph.outputs}
     kept = [index for index, count in counts.items() if count in sizes]
     if len(kept) != len(sizes):
         return content
     graph.outputs = np.array(kept, np.int32)
-    graph.operators = _needed(graph.operators, kept)
+    return packed(model, graph)
+
+
+def unpacked(content: bytes) -> tuple[Any, Any]:
+    """Returns a model and its graph, as objects of the schema of TensorFlow Lite.
+
+    Raises:
+        ImportError: LiteRT is missing.
+        ValueError: the content is no model of one graph.
+    """
+    schema = extras.require("ai_edge_litert.schema_py_generated", "video", "BlazePose")
+    try:
+        model = schema.ModelT.InitFromPackedBuf(content, 0)
+        (graph,) = model.subgraphs
+    except Exception as error:  # whatever the bytes are taken for
+        raise ValueError(f"it has no graph: {error}") from error
+    return model, graph
+
+
+def packed(model: Any, graph: Any) -> bytes:
+    """Returns the file of a model, without operations that its outputs do not need."""
+    import flatbuffers  # LiteRT depends on it
+
+    graph.operators = _needed(graph.operators, map(int, graph.outputs))
     model.signatureDefs = None  # they name the outputs
-    builder = flatbuffers.Builder(len(content))
+    builder = flatbuffers.Builder(1 << 20)
     builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
     return bytes(builder.Output())
 
 
-def _needed(operators: Sequence[Any], tensors: Sequence[int]) -> list[Any]:
+def _needed(operators: Sequence[Any], tensors: Iterable[int]) -> list[Any]:
     """Returns the operators, in their order, that tensors are computed by."""
     needed, found = set(tensors), []
     for operator in reversed(operators):  # a file has them in the order of the computation

@@ -23,7 +23,7 @@ class Options:
         fps: frames per second of keypoints, or of a folder of images.
         image_size: width and height of the image that keypoints are in, px.
         slow_motion: how many times slower than the motion was a video plays.
-        detector: "blazepose", "rtmpose", "rtmo", or the path of an ONNX file.
+        detector: "blazepose", "blazepose-int8", "rtmpose", "rtmo", or the path of an ONNX file.
         detector_weights: folder of the detector's files.
         every_frame: look for people in every frame, also of videos of more than 45 frames/s.
         people: "one" if a video shows one person, who is then detected faster.

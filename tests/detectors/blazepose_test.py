@@ -299,14 +299,15 @@ def height(pose):
 
 
 @pytest.mark.outside
-def test_the_real_networks_find_the_person_of_the_sample_video():
+@pytest.mark.parametrize("name", ["blazepose", "blazepose-int8"])
+def test_the_real_networks_find_the_person_of_the_sample_video(name):
     """Compares BlazePose with OpenPose on view 02 of the balancing trial of Pose2Sim."""
     folder = os.environ.get("REPOSE_SAMPLE_VIDEO")
     if not folder:
         pytest.skip("REPOSE_SAMPLE_VIDEO should name the folder of cam02.mp4 and cam02_json")
     files = sorted(pathlib.Path(folder).rglob("cam02_json/*.json"))
     try:
-        detector = create.create("blazepose", people="one")
+        detector = create.create(name, people="one")
     except OSError as error:
         pytest.skip(str(error))
     found = detect.detect(next(pathlib.Path(folder).rglob("cam02.mp4")), detector)
