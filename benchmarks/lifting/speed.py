@@ -34,6 +34,8 @@ print(json.dumps([status, wall, used.ru_utime + used.ru_stime, used.ru_maxrss / 
 """
 LONG = 108_000
 """Frames of an hour at 30 frames/s."""
+_INTEGERS = "--detector=blazepose-int8"
+_MORE = ("--every-frame",), ("--every-frame", _INTEGERS), (_INTEGERS,)
 
 
 def stages(video: pathlib.Path, model: Predictor, frames: int) -> dict[str, float]:
@@ -203,9 +205,8 @@ def commands(video: pathlib.Path, frames: int, long: int) -> Iterator[tuple[str,
             yield f"video, people in it: {people}", cost(path, count)
             if people == 1:
                 yield "video, --people=one", cost(path, count, "--people=one")
-            if count == frames:
-                name = f"video, people in it: {people}, --every-frame"
-                yield name, cost(path, count, "--every-frame")
+            for more in _MORE if count == frames else ():
+                yield f"video, people in it: {people}, {' '.join(more)}", cost(path, count, *more)
             path.unlink()
         found = detect.detect(video, create.create("blazepose"))
         for count in (long // 10, long):
