@@ -11,7 +11,7 @@ second difference of joints in mm/frame^2.
 
 The second plays a video as a camera to detector and lifter, as `repose live` does: poses per
 second, the delay from a frame to its pose, and how many frames were dropped; with the next frame
-detected while one is lifted, and with one after the other.
+detected while one is lifted, and with one after the other; with two detectors.
 """
 
 import argparse
@@ -46,6 +46,7 @@ SETTINGS = (
     {"frames": 27, "fps": 15, "delay": 2},
 )
 WARM_UP_S = 2.0
+_MEANWHILE = "the next frame detected meanwhile"
 PLAYED = ("poses/s", "delay ms", "95 % within ms", "dropped %", "CPU ms a frame")
 COLUMNS = ("delay s", "CPU ms a pose", "MPJPE mm", "from offline mm", "jitter", "jitter, no filter")
 
@@ -91,14 +92,18 @@ def main() -> None:
 
 
 def _play(predictor: rp.Predictor, video: pathlib.Path, rounds: int, path: pathlib.Path) -> None:
-    """Plays a video in both ways by turns, prints a table and writes it."""
-    _played(predictor, video, overlap=True)  # compiles, and reads what is read once
+    """Plays a video in all ways by turns, prints a table and writes it."""
     rows: dict[str, list[float]] = {}
-    ways = {"the next frame detected meanwhile": True, "one after the other": False}
+    ways = {
+        f"{detector}, {how}": (detector, how == _MEANWHILE)
+        for detector in ("blazepose", "blazepose-int8")
+        for how in (_MEANWHILE, "one after the other")
+    }
     found = {name: [] for name in ways}
+    _played(predictor, video, "blazepose", overlap=True)  # compiles, and reads what is read once
     for _ in range(rounds):
-        for name, overlap in ways.items():
-            found[name].append(_played(predictor, video, overlap=overlap))
+        for name, (detector, overlap) in ways.items():
+            found[name].append(_played(predictor, video, detector, overlap=overlap))
             print(name, found[name][-1][1:], flush=True)
     for name, played in found.items():
         delays = np.concatenate([one[0] for one in played])
@@ -113,11 +118,11 @@ def _play(predictor: rp.Predictor, video: pathlib.Path, rounds: int, path: pathl
 
 
 def _played(
-    predictor: rp.Predictor, video: pathlib.Path, *, overlap: bool
+    predictor: rp.Predictor, video: pathlib.Path, name: str, *, overlap: bool
 ) -> tuple[np.ndarray, float, float, int, int]:
     """Returns delays, s, wall and CPU time, s, and numbers of frames that came and were lifted."""
     source = open_video(video)
-    detector = create.create("blazepose", people="one")
+    detector = create.create(name, people="one")
     session = Session(predictor, detector, source.size, Options(people="one"))
     with Newest(source, paced=True) as frames:
         started = time.monotonic(), time.process_time()
