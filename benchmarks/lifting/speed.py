@@ -34,8 +34,12 @@ print(json.dumps([status, wall, used.ru_utime + used.ru_stime, used.ru_maxrss / 
 """
 LONG = 108_000
 """Frames of an hour at 30 frames/s."""
-_INTEGERS = "--detector=blazepose-int8"
-_MORE = ("--every-frame",), ("--every-frame", _INTEGERS), (_INTEGERS,)
+_EVERY, _ONE, _INTEGERS = "--every-frame", "--people=one", "--detector=blazepose-int8"
+_MORE = {
+    1: ((_EVERY,), (_ONE, _EVERY), (_ONE, _EVERY, _INTEGERS)),
+    3: ((_EVERY,), (_EVERY, _INTEGERS), (_INTEGERS,)),
+}
+"""Options by the number of people in the video."""
 
 
 def stages(video: pathlib.Path, model: Predictor, frames: int) -> dict[str, float]:
@@ -204,8 +208,8 @@ def commands(video: pathlib.Path, frames: int, long: int) -> Iterator[tuple[str,
             write_video(video, path, count, people)
             yield f"video, people in it: {people}", cost(path, count)
             if people == 1:
-                yield "video, --people=one", cost(path, count, "--people=one")
-            for more in _MORE if count == frames else ():
+                yield "video, --people=one", cost(path, count, _ONE)
+            for more in _MORE[people] if count == frames else ():
                 yield f"video, people in it: {people}, {' '.join(more)}", cost(path, count, *more)
             path.unlink()
         found = detect.detect(video, create.create("blazepose"))
