@@ -42,6 +42,7 @@ from benchmarks.relational.forms import (
     FORMS,
     NONE,
     WHICH,
+    Backbone,
     experiment,
     members,
 )
@@ -109,7 +110,7 @@ def compare_forms(args: argparse.Namespace, flags: Sequence[str]) -> Results:
         def trained() -> Variables:
             weights = np.stack([*settings.values()])
             made = simulated or pieces(at_a_time=args.at_a_time)
-            return population.train(own, seeds, weights, made, start, together=backbone.together)
+            return population.train(own, seeds, weights, made, start, together=_together(backbone))
 
         weights_file = path.with_suffix(".npz")  # if a test fails, nothing is trained again
         found = kept(weights_file, training, own, trained)
@@ -150,11 +151,17 @@ def base(args: argparse.Namespace, config: Experiment, seeds: Sequence[int]) -> 
     def train() -> Variables:
         steps = backbone.base.steps
         batches = population.batches(run, seeds, steps, at_a_time=args.at_a_time)
-        trained = population.train(run, seeds, np.array([[1.0, 0.0, 0.0]], np.float32), batches)
+        weights = np.array([[1.0, 0.0, 0.0]], np.float32)
+        trained = population.train(run, seeds, weights, batches, together=_together(backbone))
         return jax.tree.map(lambda x: x[:, 0], trained)
 
     asked = [config.to_dict(), len(seeds)]
     return kept(args.out / f"base_{args.backbone}.npz", asked, run, train)
+
+
+def _together(backbone: Backbone) -> bool:
+    """Returns whether all members are updated at once; one fills a CPU, and is faster alone."""
+    return backbone.together and jax.default_backend() != "cpu"
 
 
 def kept(path: pathlib.Path, asked: Any, run: Run, train: Callable[[], Variables]) -> Variables:

@@ -88,7 +88,7 @@ class Backbone:
         base: the budget of that.
         tune: the budget of `tune` from there.
         scratch: the budget of `scratch`.
-        together: all its models are updated at once; otherwise, one fills a GPU.
+        together: a GPU updates all its models at once; otherwise, one fills it.
     """
 
     rate: float
@@ -106,8 +106,8 @@ BACKBONES = {
     "repose": Backbone(
         1e-3,
         {
-            **{"name": "repose", "frames": 27, "width": 96, "depth": 2, "heads": 3},
-            **{"mlp_ratio": 2, "representation": 192, "fused_attention": ()},
+            **{"name": "repose", "frames": 27, "width": 64, "depth": 2, "heads": 2},
+            **{"mlp_ratio": 2, "representation": 128, "fused_attention": ()},
         },
     ),
     "semgcn": Backbone(
