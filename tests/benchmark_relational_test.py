@@ -2,6 +2,8 @@
 
 import argparse
 import dataclasses
+import itertools
+import json
 import shutil
 
 import jax
@@ -12,9 +14,11 @@ import small_motions
 
 import configs
 from benchmarks.relational import __main__ as relational
-from benchmarks.relational import expected, forms, population, report, scores
+from benchmarks.relational import expected, forms, population, report, rescaled, scores, trainings
 from benchmarks.relational.forms import FORMS, NONE
 from repose_jax import config as config_lib
+from repose_jax.lifting.predictor import Predictor
+from repose_jax.lifting.scale import height_of
 from repose_jax.training.setup import setup
 from repose_jax.training.step import batches, jit_step, jit_steps
 from repose_jax.training.stored import load
@@ -213,17 +217,59 @@ def test_a_result_is_drawn_and_shown_again_in_part(tmp_path):
     ]
 
 
+def test_results_are_drawn_side_by_side_by_what_they_are_of(tmp_path):
+    values = {"cmu": {scores.key("mpjpe", "occluded"): [70.0, 71.0]}}
+    path = tmp_path / "result.json"
+    of = {"backbone": "mixer", "seeds": 2, "results": dict.fromkeys((NONE, "hinge, S x 1"), values)}
+    path.write_text(json.dumps({"command": "-m benchmarks.relational scratch --seeds=2"} | of))
+    assert report.title(path) == "mixer, from scratch, 2 seeds"
+    report.overview(tmp_path / "overview.png", {report.title(path): report.read(path)})
+    assert (tmp_path / "overview.png").stat().st_size > 10_000
+
+
+@pytest.fixture(scope="module")
+def resized(motion_dir):
+    """What `rescaled` finds of an untrained model."""
+    run, state = setup(experiment(motion_dir))
+    model = Predictor(run.config, run.graphdef, state.variables)
+    options = {"data_dir": str(motion_dir), "depths": [1.0, 0.5], "sizes": [0.5]}
+    return rescaled.measure({"a": model, "b": model}, small_data.TEST, **options)
+
+
+def test_predictions_are_tested_flatter_and_smaller(resized):
+    rows = ("depth x 1", "depth x 0.5", "size x 0.5", "stature given")
+    assert [*resized] == ["a", *(f"a, {row}" for row in rows), "b", "b, stature given"]
+    for same in ("a, depth x 1", "b"):
+        np.testing.assert_equal(resized[same], resized["a"])  # some takes have nothing occluded
+    for take, values in resized["a"].items():
+        smaller, flatter = resized["a, size x 0.5"][take], resized["a, depth x 0.5"][take]
+        for column in ("n_mpjpe", "pa_mpjpe"):  # without the size of the pose
+            assert smaller[column] == pytest.approx(values[column], rel=1e-4)
+            assert flatter[column] != pytest.approx(values[column], rel=1e-4)
+        assert smaller["mpjpe"] != pytest.approx(values["mpjpe"], rel=1e-4)
+
+
+def test_with_the_stature_given_a_prediction_has_the_height_of_the_truth(motion_dir):
+    run, state = setup(experiment(motion_dir))
+    evaluator = run.evaluator
+    made = evaluator.predict(evaluator.predictor(run.graphdef, state.variables))
+    poses, offsets = rescaled.of_true_stature(made), made.clips.sequences.offsets
+    for first, end in itertools.pairwise(offsets):
+        rows = np.arange(first, end)[made.valid[first:end]]
+        assert height_of(poses[rows]) == pytest.approx(height_of(made.truth[rows]), rel=1e-4)
+
+
 def test_what_is_in_out_is_read_again_and_that_of_another_command_refused(
     motion_dir, made, tmp_path, monkeypatch
 ):
     monkeypatch.setattr(population, "batches", lambda *_, **__: made[1])
     config = experiment(motion_dir)
     args = argparse.Namespace(out=tmp_path, backbone="mixer", at_a_time=2)
-    first = relational.base(args, config, [0, 3])
+    first = trainings.base(args, config, [0, 3])
     monkeypatch.setattr(population, "train", None)  # not trained again
-    jax.tree.map(np.testing.assert_array_equal, relational.base(args, config, [0, 3]), first)
+    jax.tree.map(np.testing.assert_array_equal, trainings.base(args, config, [0, 3]), first)
     with pytest.raises(ValueError, match=r"base_mixer.npz is of another command"):
-        relational.base(args, experiment(motion_dir, simulation={"errors": 0.0}), [0, 3])
+        trainings.base(args, experiment(motion_dir, simulation={"errors": 0.0}), [0, 3])
 
 
 @pytest.mark.parametrize(
@@ -232,6 +278,9 @@ def test_what_is_in_out_is_read_again_and_that_of_another_command_refused(
         (["tables"], "tables needs a result"),
         (["tables", "--json=missing.json"], "missing.json"),
         (["figure", "--json=pyproject.toml"], "pyproject.toml is no result"),
+        (["overview"], "overview needs results"),
+        (["overview", "--results", "pyproject.toml"], "pyproject.toml is no result"),
+        (["rescaled", "--weights", "missing.safetensors"], "missing.safetensors"),
         (["tune", "--data_dir=missing"], "cmu_mocap/30fps is not prepared in"),
         (["tune", "--forms", "hinges"], "hinges"),
     ],

@@ -10,7 +10,8 @@ from benchmarks.accuracy.report import Rows, Values
 from repose_jax.config import Experiment
 from repose_jax.data import sequences
 from repose_jax.data.sequences import has_25d_labels
-from repose_jax.evaluation.evaluator import load_evaluator
+from repose_jax.evaluation.evaluator import Evaluator, load_evaluator
+from repose_jax.evaluation.predictions import Predictions
 from repose_jax.evaluation.protocols.every_frame import HANDS
 from repose_jax.evaluation.tally import Tally
 from repose_jax.lifting.predictor import Predictor
@@ -52,12 +53,24 @@ def tally(model: Predictor, split: str, *, data_dir: str | None, known: Sequence
         ValueError: the split has no poses in mm, or the model does not take its clips.
         FileNotFoundError: the dataset is not prepared.
     """
+    evaluator, made = predict(model, split, data_dir=data_dir, known=known)
+    return evaluator.score(made)
+
+
+def predict(
+    model: Predictor, split: str, *, data_dir: str | None, known: Sequence[str]
+) -> tuple[Evaluator, Predictions]:
+    """Predicts a prepared split as `measure` does; returns the evaluator too.
+
+    Raises:
+        ValueError: the split has no poses in mm, or the model does not take its clips.
+        FileNotFoundError: the dataset is not prepared.
+    """
     if has_25d_labels(split):
         raise ValueError(f"{split} has 2.5D labels; this test needs poses in camera space.")
     config = experiment(model.config, split, data_dir=data_dir, known=known)
     evaluator = load_evaluator(config, devices.data_mesh())
-    predictor = evaluator.predictor(model.graphdef, model.variables)
-    return evaluator.score(evaluator.predict(predictor))
+    return evaluator, evaluator.predict(evaluator.predictor(model.graphdef, model.variables))
 
 
 def experiment(

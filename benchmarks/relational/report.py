@@ -19,6 +19,25 @@ DRAWN = (
     *("logistic, tau 10 cm", "logistic, learned tau", "difference"),
 )
 """Forms of the figure."""
+OVERVIEW = (
+    *("hinge, S x 1", "hinge, T x 1", "hinge, S + T x 1"),
+    *("difference, S + T x 1", "logistic, tau 5 cm, S + T x 1"),
+    *("logistic, occluded pairs, S + T x 1", "logistic, occluded pairs, T x 3"),
+)
+"""Settings of the overview, where a result has them."""
+
+
+def title(path: pathlib.Path) -> str:
+    """Returns what a result is of: its backbone, its training and its seeds.
+
+    Raises:
+        ValueError: the file is none of `tune` or `scratch`.
+        OSError: it cannot be read.
+    """
+    read(path)
+    found = json.loads(path.read_text("utf-8"))
+    training = "from scratch" if " scratch " in found["command"] else "tuned"
+    return f"{found['backbone']}, {training}, {found['seeds']} seeds"
 
 
 def read(path: pathlib.Path) -> Results:
@@ -113,6 +132,30 @@ def draw(path: pathlib.Path, results: Results) -> None:
         for head, column in panels.items()
     }
     charts.lines(path, drawn, x="spatial weight (1: a third of the pull of MPJPE)")
+
+
+def overview(path: pathlib.Path, results: Mapping[str, Results]) -> None:
+    """Draws what settings do to occluded joints in several results, on each test.
+
+    Args:
+        path: picture to write.
+        results: what was trained, to its result.
+    """
+    column = scores.key("mpjpe", "occluded")
+
+    def differences(of: Results, test: str) -> dict[str, tuple[float, float]]:
+        each = {
+            name: _differences(of[name][test][column], of[NONE][test][column])
+            for name in OVERVIEW
+            if name in of
+        }
+        return {name: (statistics.fmean(x), compare.half_width(x)) for name, x in each.items()}
+
+    panels = {
+        head: {test: differences(of, test) for test in of[NONE] if column in of[NONE][test]}
+        for head, of in results.items()
+    }
+    charts.intervals(path, panels, x="occluded joints, mm from none")
 
 
 def _differences(values: Sequence[float], others: Sequence[float]) -> list[float]:

@@ -33,7 +33,8 @@ def depth_spread(prediction: Poses, target: Poses, valid: Valid) -> Terms:
 SPREAD = Metric("depth_spread", "Spread", "%", 1, "higher", "clips", depth_spread)
 
 COLUMNS = (
-    *(("mpjpe", None), ("mpjpe", "occluded"), ("pa_mpjpe", None), ("pa_mpjpe", "occluded")),
+    *(("mpjpe", None), ("mpjpe", "occluded"), ("n_mpjpe", None), ("n_mpjpe", "occluded")),
+    *(("pa_mpjpe", None), ("pa_mpjpe", "occluded")),
     *(("spatial_depth_order", None), ("spatial_depth_order", "occluded")),
     *(("temporal_depth_order", None), ("mpjve", None), ("depth_spread", None)),
 )

@@ -147,23 +147,65 @@ def lines(
         if min(xs for line in points.values() for xs, _ in line) >= 0:
             ax.set_xlim(left=0)
         ax.set_xlabel(x, color=FAINT, fontsize=9)
-    # Below the axes, where it hides no line.
+    _legend_below(figure, axes[0], columns=2 * len(panels))
+    figure.savefig(path, dpi=120)
+
+
+def intervals(
+    path: pathlib.Path,
+    panels: Mapping[str, Mapping[str, Mapping[str, tuple[float, float]]]],
+    *,
+    x: str,
+) -> None:
+    """Draws values with their intervals, such as differences from a baseline, about a line at 0.
+
+    Args:
+        path: picture to write; the suffix chooses the format.
+        panels: heading of a panel to its values: label of a colour to row to (value, half of the
+            interval). All panels have the rows of all; a row without a value is left empty.
+        x: what the values are, with their unit.
+    """
+    rows = [*dict.fromkeys(row for panel in panels.values() for of in panel.values() for row in of)]
+    labels = [*dict.fromkeys(label for panel in panels.values() for label in panel)]
+    colors = dict(zip(labels, itertools.cycle(COLORS), strict=False))
+    beside = 2.4 / len(panels)  # inches, for the names of the rows
+    figure, axes = _figure(1, len(panels), "", height=1.3 + 0.34 * len(rows), width=2.2 + beside)
+    for ax, (head, values) in zip(axes, panels.items(), strict=True):
+        _axes(ax, head)
+        ax.grid(visible=False, axis="y")
+        ax.axvline(0, color=FAINT, lw=1)
+        for label, of in values.items():
+            apart = 0.3 * (labels.index(label) / max(len(labels) - 1, 1) - 0.5)
+            places = [rows.index(row) + apart for row in of]
+            centre, half = zip(*of.values(), strict=True)
+            ax.errorbar(
+                centre, places, xerr=half, fmt="o", ms=4, lw=1.6, color=colors[label], label=label
+            )
+        ax.set_yticks(range(len(rows)), rows if ax is axes[0] else [""] * len(rows))
+        ax.set_ylim(len(rows) - 0.5, -0.5)
+        ax.set_xlabel(x, color=FAINT, fontsize=9)
+        ax.sharex(axes[0])
+    _legend_below(figure, axes[0], columns=len(labels))
+    figure.savefig(path, dpi=120)
+
+
+def _legend_below(figure: Figure, ax: Axes, *, columns: int) -> None:
+    """Puts the legend below the axes, where it hides nothing."""
     figure.legend(
-        *axes[0].get_legend_handles_labels(),
+        *ax.get_legend_handles_labels(),
         loc="outside lower center",
-        ncols=2 * len(panels),
+        ncols=columns,
         fontsize=8,
         labelcolor=TEXT,
         handlelength=1.4,
         frameon=False,
     )
-    figure.savefig(path, dpi=120)
 
 
 def _figure(
-    rows: int, columns: int, title: str, height: float | None = None
+    rows: int, columns: int, title: str, height: float | None = None, width: float = 4.6
 ) -> tuple[Figure, list[Axes]]:
-    size = 4.6 * columns, (height or 2.9 * rows) + (0.3 if title else 0)
+    size = width * columns, (height or 2.9 * rows) + (0.3 if title else 0)
     figure = Figure(figsize=size, facecolor="white", layout="constrained")
     if title:
         figure.suptitle(title, color=TEXT, fontsize=12, weight="bold")

@@ -113,3 +113,21 @@ def test_lines_go_through_their_points(tmp_path, drawn):
     assert ax.get_xlim()[0] == 0
     with Image.open(tmp_path / "lines.png") as picture:
         assert picture.width > 400
+
+
+def test_intervals_are_drawn_about_zero_in_the_same_rows_of_all_panels(tmp_path, drawn):
+    panels = {
+        "tuned": {"one test": {"a": (1.0, 0.5)}, "another": {"a": (-2.0, 0.25)}},
+        "from scratch": {"one test": {"b": (3.0, 1.0)}},
+    }
+    charts.intervals(tmp_path / "intervals.png", panels, x="difference, mm")
+    tuned, scratch = drawn[0].axes
+    assert tuned.get_title(loc="left") == "tuned"
+    assert [label.get_text() for label in tuned.get_yticklabels()] == ["a", "b"]
+    bars = [container.lines for container in tuned.containers + scratch.containers]
+    assert [points.get_xdata().tolist() for points, *_ in bars] == [[1], [-2], [3]]
+    assert [np.rint(points.get_ydata()).tolist() for points, *_ in bars] == [[0], [0], [1]]
+    ends = [np.concatenate(lines_of[0].get_segments())[:, 0].tolist() for *_, lines_of in bars]
+    assert ends == [[0.5, 1.5], [-2.25, -1.75], [2, 4]]
+    assert bars[0][0].get_color() == bars[2][0].get_color() != bars[1][0].get_color()
+    assert tuned.get_xlim() == scratch.get_xlim()
