@@ -33,6 +33,13 @@ def test_a_form_has_both_losses_alone_and_together_at_every_weight():
     assert [*forms.members(NONE, [1.0, 3.0])] == [NONE]
 
 
+def test_only_the_settings_that_are_named_are_trained():
+    args = {"forms": ["hinge", "difference"], "factors": [1.0], "which": ["S", "T"]}
+    found = trainings.chosen(argparse.Namespace(**args, only=["hinge, T x 1"]))
+    assert {form: [*of] for form, of in found.items()} == {NONE: [NONE], "hinge": ["hinge, T x 1"]}
+    assert [*trainings.chosen(argparse.Namespace(**args, only=None))] == [NONE, *args["forms"]]
+
+
 @pytest.mark.parametrize("form", FORMS)
 def test_every_form_is_an_experiment(form):
     mixer = forms.BACKBONES["mixer"]
@@ -283,6 +290,7 @@ def test_what_is_in_out_is_read_again_and_that_of_another_command_refused(
         (["rescaled", "--weights", "missing.safetensors"], "missing.safetensors"),
         (["tune", "--data_dir=missing"], "cmu_mocap/30fps is not prepared in"),
         (["tune", "--forms", "hinges"], "hinges"),
+        (["tune", "--only", "hinge, S x 2"], "hinge, S x 2"),
     ],
 )
 def test_a_wrong_command_line_is_refused_in_one_line(argv, message, monkeypatch, capsys):

@@ -3,6 +3,7 @@
 import argparse
 import functools
 import json
+import math
 import pathlib
 import statistics
 from collections.abc import Callable, Mapping, Sequence
@@ -13,6 +14,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Float
 
 from benchmarks import runs
 from benchmarks.accuracy import stored, video
@@ -30,6 +32,8 @@ from repose_jax.evaluation.evaluator import Evaluator, load_evaluator
 from repose_jax.evaluation.predict import Variables
 from repose_jax.lifting.predictor import Predictor
 from repose_jax.runtime import devices
+from repose_jax.runtime.names import unknown
+from repose_jax.runtime.progress import track
 from repose_jax.runtime.whole_file import whole
 from repose_jax.training.setup import Run, setup
 from repose_jax.training.stored import start_from
@@ -44,8 +48,9 @@ def compare(args: argparse.Namespace, flags: Sequence[str]) -> Results:
     """Trains and tests the forms of `tune` or `scratch`; returns the results of all settings.
 
     Raises:
-        ValueError: `args.out` has results of another command.
+        ValueError: `args.out` has results of another command, or `args.only` names no setting.
     """
+    wanted = chosen(args)
     backbone, seeds = BACKBONES[args.backbone], range(args.seeds)
     budget = backbone.tune if args.part == "tune" else backbone.scratch
     made = functools.partial(experiment, backbone=backbone, flags=flags)
@@ -68,9 +73,7 @@ def compare(args: argparse.Namespace, flags: Sequence[str]) -> Results:
     testing = Lock()  # the first test is compiled for all
 
     def train(form: str) -> Results:
-        settings = members(form, args.factors, args.which)
-        if args.only and form != NONE:
-            settings = {name: value for name, value in settings.items() if name in args.only}
+        settings = wanted[form]
         config = made(form, budget=budget)
         path = args.out / f"{args.part}_{args.backbone}" / f"{form.replace(' ', '_')}.json"
         training = {"config": config.to_dict(), "seeds": args.seeds, "settings": list(settings)}
@@ -105,8 +108,26 @@ def compare(args: argparse.Namespace, flags: Sequence[str]) -> Results:
         return results
 
     with ThreadPoolExecutor(args.jobs) as pool:
-        found = [*pool.map(train, (NONE, *args.forms))]
+        found = [*pool.map(train, wanted)]
     return {name: tests for results in found for name, tests in results.items()}
+
+
+def chosen(args: argparse.Namespace) -> dict[str, dict[str, Float[np.ndarray, "3"]]]:
+    """Returns the settings of `NONE` and of each form of which any are wanted.
+
+    Raises:
+        ValueError: `args.only` has a name that no form has.
+    """
+    settings = {form: members(form, args.factors, args.which) for form in args.forms}
+    names = [name for of in settings.values() for name in of]
+    for name in args.only or ():
+        if name not in names:
+            raise ValueError(unknown("setting", name, names))
+    kept = {
+        form: {name: value for name, value in of.items() if not args.only or name in args.only}
+        for form, of in settings.items()
+    }
+    return {NONE: members(NONE, args.factors)} | {form: of for form, of in kept.items() if of}
 
 
 def base(args: argparse.Namespace, config: Experiment, seeds: Sequence[int]) -> Variables:
@@ -126,6 +147,7 @@ def base(args: argparse.Namespace, config: Experiment, seeds: Sequence[int]) -> 
     def train() -> Variables:
         steps = backbone.base.steps
         batches = population.batches(run, seeds, steps, at_a_time=args.at_a_time)
+        batches = track(batches, total=math.ceil(steps / args.at_a_time), label="base")
         weights = np.array([[1.0, 0.0, 0.0]], np.float32)
         trained = population.train(run, seeds, weights, batches, together=_together(backbone))
         return jax.tree.map(lambda x: x[:, 0], trained)
