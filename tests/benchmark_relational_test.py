@@ -14,11 +14,21 @@ import small_motions
 
 import configs
 from benchmarks.relational import __main__ as relational
-from benchmarks.relational import expected, forms, population, report, rescaled, scores, trainings
+from benchmarks.relational import (
+    expected,
+    forms,
+    population,
+    report,
+    rescaled,
+    scores,
+    temperature,
+    trainings,
+)
 from benchmarks.relational.forms import FORMS, NONE
 from repose_jax import config as config_lib
 from repose_jax.lifting.predictor import Predictor
 from repose_jax.lifting.scale import height_of
+from repose_jax.objectives import depth_order
 from repose_jax.training.setup import setup
 from repose_jax.training.step import batches, jit_step, jit_steps
 from repose_jax.training.stored import load
@@ -264,6 +274,66 @@ def test_with_the_stature_given_a_prediction_has_the_height_of_the_truth(motion_
     for first, end in itertools.pairwise(offsets):
         rows = np.arange(first, end)[made.valid[first:end]]
         assert height_of(poses[rows]) == pytest.approx(height_of(made.truth[rows]), rel=1e-4)
+
+
+@pytest.mark.parametrize("tau", [8.0, 60.0])
+def test_the_temperature_of_gaps_is_that_by_which_their_order_was_drawn(tau):
+    rng = np.random.default_rng(0)
+    gap = rng.normal(0, 100, 200_000)
+    right = rng.uniform(size=gap.size) < 1 / (1 + np.exp(-np.abs(gap) / tau))
+    found = temperature.of_gaps(np.where(right, np.abs(gap), -np.abs(gap)))
+    assert found == pytest.approx(tau, rel=0.02)
+
+
+def test_at_the_most_likely_temperature_a_logistic_loss_does_not_change_the_size_of_depths():
+    rng = np.random.default_rng(0)
+    truth = rng.normal(0, 0.2, (17, 500))
+    depth = truth + rng.normal(0, 0.1, truth.shape)
+    gap, order = (x[None] - x[:, None] for x in (depth, truth))
+    tau = temperature.of_gaps(1000 * (gap * np.sign(order))[order != 0]) / 1000
+
+    def by_size(tau):
+        """Gradient by a factor on all depths, relative to the cost."""
+        pairs = depth_order.Pairs("logistic", tau=tau)
+        value, grad = jax.value_and_grad(
+            lambda size: depth_order.pairwise_cost(
+                size * jax.numpy.asarray(depth), jax.numpy.asarray(truth), pairs
+            ).sum()
+        )(1.0)
+        return grad / value
+
+    assert by_size(tau) == pytest.approx(0, abs=1e-2)
+    assert by_size(tau / 2) > 0.1  # pulls depths together
+    assert by_size(2 * tau) < -0.1  # pulls them apart
+
+
+def test_pairs_for_the_temperature_are_of_one_frame_or_of_one_joint_in_a_clip(motion_dir):
+    run, state = setup(experiment(motion_dir))
+    made = run.evaluator.predict(run.evaluator.predictor(run.graphdef, state.variables))
+    frames, joints = temperature.pairs_of_joints(made, np.random.default_rng(0))
+    assert (frames[0] == frames[1]).all()
+    assert (joints[0] != joints[1]).all()
+    frames, joints = temperature.pairs_of_frames(made, np.random.default_rng(0), 9)
+    assert (joints[0] == joints[1]).all()
+    assert set(np.unique(frames[1] - frames[0])) == set(range(9))
+    sequence = np.searchsorted(made.clips.sequences.offsets, frames, side="right")
+    assert (sequence[0] == sequence[1]).all()
+    assert made.valid[frames].all()
+
+
+def test_the_temperatures_of_a_base_are_measured_on_both_tests(motion_dir, tmp_path, monkeypatch):
+    config = experiment(motion_dir)
+    monkeypatch.setattr(trainings, "experiment", lambda *_, **__: config)
+    monkeypatch.setattr(trainings, "SPLITS", (small_data.TEST,))
+    monkeypatch.setattr(trainings, "base", lambda *_: population.initial(setup(config)[0], [0, 3]))
+    monkeypatch.setattr(temperature, "PAIRS", 1000)
+    argv = ["temperature", f"--data_dir={motion_dir}", "--seeds=2", f"--json={tmp_path / 'json'}"]
+    monkeypatch.setattr("sys.argv", ["relational", *argv])
+    relational.main()
+    (models,) = json.loads((tmp_path / "json").read_text())["results"].values()
+    assert [[*found] for found in models] == [
+        ["joints", "joints, occluded", "frames", "frames, occluded"]
+    ] * 2
 
 
 def test_what_is_in_out_is_read_again_and_that_of_another_command_refused(

@@ -4,6 +4,7 @@
     python -m benchmarks.relational tune --out=runs/relational --data_dir=DIR      # as in Table 5
     python -m benchmarks.relational scratch --out=runs/relational --data_dir=DIR   # from scratch
     python -m benchmarks.relational rescaled --weights FILE --data_dir=DIR     # flatter, smaller
+    python -m benchmarks.relational temperature --out=runs/relational --data_dir=DIR   # of a base
     python -m benchmarks.relational tables --json=RESULT --factors 1       # of a result again
     python -m benchmarks.relational figure --json=RESULT --out=FILE        # error, spread by weight
     python -m benchmarks.relational overview --results RESULT RESULT --out=FILE    # side by side
@@ -19,6 +20,7 @@ on a real recording too (see `benchmarks.accuracy`). What is in `--out` is not t
 same command resumes. `--jobs` forms are compiled at a time. Other flags go to `repose train`, such
 as `--config.simulation.confidence_laws=0.0` for exact confidence. `rescaled` tests weights, and the
 predictions of the first once more with their depths and their sizes times some factors.
+`temperature` measures that of what `tune` starts from.
 """
 
 import argparse
@@ -30,14 +32,14 @@ import repose_jax
 from benchmarks import runs
 from benchmarks.accuracy import takes
 from benchmarks.profile import switch_off_command_buffers
-from benchmarks.relational import expected, gradients, report, rescaled, trainings
+from benchmarks.relational import expected, gradients, report, rescaled, temperature, trainings
 from benchmarks.relational.forms import BACKBONES, FORMS, WHICH
 from repose_jax.cli import arguments
 from repose_jax.cli.environment import start_jax
 from repose_jax.evaluation import tables
 from repose_jax.runtime import terminal
 
-PARTS = "gradients", "tune", "scratch", "rescaled", "tables", "figure", "overview"
+PARTS = "gradients", "tune", "scratch", "rescaled", "temperature", "tables", "figure", "overview"
 DEPTHS, SIZES = (0.97, 0.985, 0.993, 1.01), (0.98, 0.995)
 
 
@@ -107,6 +109,9 @@ def run_part(args: argparse.Namespace, flags: Sequence[str]) -> None:
     if args.part == "rescaled":
         show_rescaled(args)
         return
+    if args.part == "temperature":
+        show_temperature(args, flags)
+        return
     results = trainings.compare(args, flags)
     if args.json:
         runs.save(args.json, backbone=args.backbone, seeds=args.seeds, results=results)
@@ -124,6 +129,18 @@ def show_rescaled(args: argparse.Namespace) -> None:
         if args.json:
             runs.save(args.json, weights=[*models], results=found)
         print(tables.markdown(takes.table(split, found[split])), flush=True)
+
+
+def show_temperature(args: argparse.Namespace, flags: Sequence[str]) -> None:
+    """Measures the temperatures of what `tune` starts from, and prints their table."""
+    models = trainings.start(args, flags)
+    found = {
+        split: [temperature.measure(model, split, data_dir=args.data_dir) for model in models]
+        for split in trainings.SPLITS
+    }
+    if args.json:
+        runs.save(args.json, backbone=args.backbone, seeds=len(models), results=found)
+    print(report.temperatures(found))
 
 
 if __name__ == "__main__":

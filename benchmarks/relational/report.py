@@ -109,6 +109,24 @@ def gradients(found: Mapping[str, Mapping[str, float]]) -> str:
     )
 
 
+def temperatures(found: Mapping[str, Sequence[Mapping[str, float]]]) -> str:
+    """Formats the results of `temperature.measure` as Markdown: split to those of the models."""
+    columns = [*next(iter(found.values()))[0]]
+    each = {split: [[of[c] for of in models] for c in columns] for split, models in found.items()}
+    return tables.markdown(
+        tables.Table(
+            title="Most likely temperature of the order, cm; mean ± standard deviation",
+            columns=tuple(columns),
+            rows={split: [*map(statistics.fmean, values)] for split, values in each.items()},
+            digits=1,
+            spreads={
+                split: [statistics.stdev(x) if len(x) > 1 else math.nan for x in values]
+                for split, values in each.items()
+            },
+        )
+    )
+
+
 def draw(path: pathlib.Path, results: Results) -> None:
     """Draws the spread of depth and the occluded error of the first test, by spatial weight."""
     test = next(iter(results[NONE]))

@@ -161,6 +161,20 @@ def _together(backbone: Backbone) -> bool:
     return backbone.together and jax.default_backend() != "cpu"
 
 
+def start(args: argparse.Namespace, flags: Sequence[str]) -> list[Predictor]:
+    """Returns what `tune` starts from, for each seed; one where those are weights.
+
+    Raises:
+        ValueError: `args.out` has that of another command.
+    """
+    backbone = BACKBONES[args.backbone]
+    seeds = range(1 if backbone.start else args.seeds)
+    config = experiment(NONE, backbone, backbone.base, flags)
+    graphdef = setup(config)[0].graphdef
+    found = base(args, config, seeds)
+    return [Predictor(config, graphdef, jax.tree.map(lambda x, i=i: x[i], found)) for i in seeds]
+
+
 def kept(path: pathlib.Path, asked: Any, run: Run, train: Callable[[], Variables]) -> Variables:
     """Returns the variables of a file, or trains them and writes it.
 
