@@ -330,10 +330,14 @@ def test_the_temperatures_of_a_base_are_measured_on_both_tests(motion_dir, tmp_p
     argv = ["temperature", f"--data_dir={motion_dir}", "--seeds=2", f"--json={tmp_path / 'json'}"]
     monkeypatch.setattr("sys.argv", ["relational", *argv])
     relational.main()
-    (models,) = json.loads((tmp_path / "json").read_text())["results"].values()
-    assert [[*found] for found in models] == [
-        ["joints", "joints, occluded", "frames", "frames, occluded"]
-    ] * 2
+    (splits,) = json.loads((tmp_path / "json").read_text())["results"].values()
+    (models,) = splits.values()
+    assert len(models) == 2
+    for found in models:
+        assert [*found] == ["joints", "joints, occluded", "frames", "frames, occluded"]
+        for values in found.values():
+            assert [*values] == ["temperature", "width", "order"]
+            assert 30 < values["order"] < 70  # of a model that knows nothing
 
 
 def test_what_is_in_out_is_read_again_and_that_of_another_command_refused(

@@ -20,7 +20,7 @@ on a real recording too (see `benchmarks.accuracy`). What is in `--out` is not t
 same command resumes. `--jobs` forms are compiled at a time. Other flags go to `repose train`, such
 as `--config.simulation.confidence_laws=0.0` for exact confidence. `rescaled` tests weights, and the
 predictions of the first once more with their depths and their sizes times some factors.
-`temperature` measures that of what `tune` starts from.
+`temperature` measures that of weights, or of what `tune` starts from.
 """
 
 import argparse
@@ -37,6 +37,7 @@ from benchmarks.relational.forms import BACKBONES, FORMS, WHICH
 from repose_jax.cli import arguments
 from repose_jax.cli.environment import start_jax
 from repose_jax.evaluation import tables
+from repose_jax.lifting.predictor import Predictor
 from repose_jax.runtime import terminal
 
 PARTS = "gradients", "tune", "scratch", "rescaled", "temperature", "tables", "figure", "overview"
@@ -64,7 +65,7 @@ def main() -> None:
     parser.add_argument("--factors", type=float, nargs="+", default=[0.3, 1.0, 3.0])
     parser.add_argument("--which", nargs="+", choices=WHICH, default=list(WHICH))
     parser.add_argument("--only", nargs="+", metavar="SETTING", help="of these, by their names")
-    parser.add_argument("--weights", nargs="+", default=["repose_lift"], help="for `rescaled`")
+    parser.add_argument("--weights", nargs="+", help="names, files or workdirs")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--jobs", type=int, default=1, help="forms at a time")
     parser.add_argument("--at_a_time", type=int, default=50, help="steps in a call")
@@ -120,7 +121,7 @@ def run_part(args: argparse.Namespace, flags: Sequence[str]) -> None:
 
 def show_rescaled(args: argparse.Namespace) -> None:
     """Tests weights and their predictions in other sizes, and prints the tables."""
-    models = {pathlib.Path(name).stem: repose_jax.load(name) for name in args.weights}
+    models = _load(args.weights or ["repose_lift"])
     found = {}
     for split in trainings.SPLITS:
         found[split] = rescaled.measure(
@@ -132,15 +133,25 @@ def show_rescaled(args: argparse.Namespace) -> None:
 
 
 def show_temperature(args: argparse.Namespace, flags: Sequence[str]) -> None:
-    """Measures the temperatures of what `tune` starts from, and prints their table."""
-    models = trainings.start(args, flags)
-    found = {
-        split: [temperature.measure(model, split, data_dir=args.data_dir) for model in models]
-        for split in trainings.SPLITS
-    }
-    if args.json:
-        runs.save(args.json, backbone=args.backbone, seeds=len(models), results=found)
-    print(report.temperatures(found))
+    """Measures the temperatures of weights, or of what `tune` starts from; prints the tables."""
+    if args.weights:
+        models = {name: [model] for name, model in _load(args.weights).items()}
+    else:
+        models = {args.backbone: trainings.start(args, flags)}
+    found = {}
+    for name, seeds in models.items():
+        found[name] = {}
+        for split in trainings.SPLITS:
+            found[name][split] = [
+                temperature.measure(model, split, data_dir=args.data_dir) for model in seeds
+            ]
+            print(report.temperatures(f"{name}, {split}", found[name][split]), flush=True)
+            if args.json:
+                runs.save(args.json, results=found)
+
+
+def _load(weights: Sequence[str]) -> dict[str, Predictor]:
+    return {pathlib.Path(name).stem: repose_jax.load(name) for name in weights}
 
 
 if __name__ == "__main__":

@@ -109,19 +109,26 @@ def gradients(found: Mapping[str, Mapping[str, float]]) -> str:
     )
 
 
-def temperatures(found: Mapping[str, Sequence[Mapping[str, float]]]) -> str:
-    """Formats the results of `temperature.measure` as Markdown: split to those of the models."""
-    columns = [*next(iter(found.values()))[0]]
-    each = {split: [[of[c] for of in models] for c in columns] for split, models in found.items()}
+def temperatures(title: str, models: Sequence[Mapping[str, Mapping[str, float]]]) -> str:
+    """Formats the results of `temperature.measure` as Markdown: the mean of several models.
+
+    Args:
+        title: of the table.
+        models: what it found for each.
+    """
+    each = {
+        kind: [[of[kind][column] for of in models] for column in columns]
+        for kind, columns in models[0].items()
+    }
     return tables.markdown(
         tables.Table(
-            title="Most likely temperature of the order, cm; mean ± standard deviation",
-            columns=tuple(columns),
-            rows={split: [*map(statistics.fmean, values)] for split, values in each.items()},
+            title=title,
+            columns=("Temperature, cm", "Width of gaps, %", "Order, %"),
+            rows={kind: [*map(statistics.fmean, values)] for kind, values in each.items()},
             digits=1,
             spreads={
-                split: [statistics.stdev(x) if len(x) > 1 else math.nan for x in values]
-                for split, values in each.items()
+                kind: [statistics.stdev(x) if len(x) > 1 else math.nan for x in values]
+                for kind, values in each.items()
             },
         )
     )
