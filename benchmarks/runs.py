@@ -4,6 +4,7 @@ import json
 import pathlib
 import platform
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -138,7 +139,7 @@ def _commit() -> dict[str, str]:
 def save(path: pathlib.Path, **content: Any) -> None:
     """Writes a result with its command, environment and commit."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    made = {"command": " ".join(sys.orig_argv[1:]), "environment": environment(), **_commit()}
+    made = {"command": shlex.join(sys.orig_argv[1:]), "environment": environment(), **_commit()}
     content = {**made, **content}
     text = json.dumps(content, indent=1)
     text = re.sub(r"\[[-\d.eE,\s]+\]", lambda found: " ".join(found[0].split()), text)  # of numbers

@@ -214,6 +214,23 @@ def test_of_an_uncertain_pair_the_hinge_wants_a_tie_and_the_logistic_loss_its_lo
     np.testing.assert_allclose(best("logistic, tau 5 cm"), 0.05 * odds, atol=1.1e-3)
 
 
+@pytest.mark.parametrize(
+    ("form", "pull"),
+    [
+        ("hinge", lambda gap, p: 1 - p),
+        ("logistic, tau 2 cm", lambda gap, p: 1 / (1 + np.exp(-gap / 0.02)) - p),
+        ("logistic, tau 10 cm", lambda gap, p: 1 / (1 + np.exp(-gap / 0.1)) - p),
+    ],
+)
+def test_beside_an_absolute_error_a_loss_moves_the_median_to_another_quantile(form, pull):
+    truth = np.random.default_rng(0).normal(0.06, 0.08, 200_000)
+    p, weight, gaps = (truth > 0).mean(), 0.5, np.linspace(0.001, 0.2, 200)
+    error = np.array([np.abs(gap - truth).mean() for gap in gaps])
+    best = gaps[np.argmin(error + weight * expected.expected_cost(FORMS[form], p, gaps, 0.1))]
+    quantile = (1 - weight * pull(best, p)) / 2
+    np.testing.assert_allclose(best, np.quantile(truth, quantile), atol=1.5e-3)
+
+
 def test_the_figure_is_drawn(tmp_path):
     expected.draw(tmp_path / "cost.png")
     assert (tmp_path / "cost.png").stat().st_size > 10_000
