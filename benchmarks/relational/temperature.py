@@ -56,7 +56,7 @@ def of_gaps(gaps: Float[np.ndarray, " n"]) -> float:
     def unlikelihood(log_tau: float) -> float:
         return -float(np.mean(special.log_expit(gaps / np.exp(log_tau))))
 
-    return float(np.exp(optimize.minimize_scalar(unlikelihood, bounds=np.log(BOUNDS)).x))
+    return float(np.exp(optimize.fminbound(unlikelihood, *np.log(BOUNDS))))
 
 
 def pairs_of_joints(
