@@ -51,6 +51,11 @@ FORMS = {
     "logistic, occluded pairs": Form(
         "order", (0.52, 0.21), options={"pairs": "occluded", "reduction": "ordered"}
     ),
+    "logistic, occluded pairs, tau 3 cm": Form(
+        "order",
+        (0.52, 0.21),
+        options={"pairs": "occluded", "reduction": "ordered", "tau": 0.03},
+    ),
     "logistic, occluded pairs, learned tau": Form(
         "order",
         (0.52, 0.21),
