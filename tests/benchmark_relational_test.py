@@ -263,7 +263,7 @@ def test_results_are_drawn_side_by_side_by_what_they_are_of(tmp_path):
 
 @pytest.fixture(scope="module")
 def resized(motion_dir):
-    """What `rescaled` finds of an untrained model."""
+    """The results of `rescaled` for an untrained model."""
     run, state = setup(experiment(motion_dir))
     model = Predictor(run.config, run.graphdef, state.variables)
     options = {"data_dir": str(motion_dir), "depths": [1.0, 0.5], "sizes": [0.5]}
