@@ -256,9 +256,13 @@ def test_results_are_drawn_side_by_side_by_what_they_are_of(tmp_path):
     path = tmp_path / "result.json"
     of = {"backbone": "mixer", "seeds": 2, "results": dict.fromkeys((NONE, "hinge, S x 1"), values)}
     path.write_text(json.dumps({"command": "-m benchmarks.relational scratch --seeds=2"} | of))
-    assert report.title(path) == "mixer, from scratch, 2 seeds"
-    report.overview(tmp_path / "overview.png", {report.title(path): report.read(path)})
+    report.overview(tmp_path / "overview.png", [path])
     assert (tmp_path / "overview.png").stat().st_size > 10_000
+    with pytest.raises(ValueError, match="before it: mixer, from scratch, 2 seeds; leave one out"):
+        report.overview(tmp_path / "twice.png", [path, path])
+    path.write_text(json.dumps({"command": "tune"} | of | {"results": {NONE: values}}))
+    with pytest.raises(ValueError, match="none of the settings that are drawn"):
+        report.overview(tmp_path / "none.png", [path])
 
 
 @pytest.fixture(scope="module")

@@ -19,14 +19,12 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import repose_jax
 from benchmarks import runs
 from benchmarks.accuracy import detectors, report, stored, takes, video
 from repose_jax.cli import arguments
 from repose_jax.cli.environment import start_jax
 from repose_jax.config import KNOWN
 from repose_jax.evaluation import tables
-from repose_jax.lifting.predictor import Predictor
 from repose_jax.runtime import names, terminal
 
 RESULTS = pathlib.Path(__file__).parents[1] / "results" / "accuracy.json"
@@ -61,7 +59,7 @@ def measure(test: str, args: argparse.Namespace) -> Iterator[tuple[str, Any]]:
     if test == "detectors":
         yield from detectors.measure(args.folder).items()
         return
-    models = {str(name or "default"): _load(name) for name in args.weights}
+    models = {str(name or "default"): stored.load(name) for name in args.weights}
     if test == "video":
         mean = stored.mean_pose(args.mean_pose, args.data_dir) if args.mean_pose else None
         yield from video.measure(models, args.folder, known=args.known, mean_pose=mean).items()
@@ -111,13 +109,6 @@ def _known(text: str) -> tuple[str, ...]:
         if part not in KNOWN:
             raise argparse.ArgumentTypeError(names.unknown("hint", part, KNOWN))
     return parts
-
-
-def _load(name: str | None) -> Predictor:
-    predictor = repose_jax.load(name)
-    if predictor.unit != "mm":
-        raise ValueError(f"{name} was trained on 2.5D labels and predicts px; these tests need mm.")
-    return predictor
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from jaxtyping import Float
 
+import repose_jax
 from benchmarks.accuracy.report import Rows, Values
 from repose_jax.config import Experiment
 from repose_jax.data import sequences
@@ -17,6 +18,18 @@ from repose_jax.evaluation.tally import Tally
 from repose_jax.lifting.predictor import Predictor
 from repose_jax.runtime import devices
 from repose_jax.skeleton import HUMAN36M
+
+
+def load(name: str | None) -> Predictor:
+    """Loads weights for these tests; None for those that ship.
+
+    Raises:
+        ValueError: there are none, or they predict px.
+    """
+    predictor = repose_jax.load(name)
+    if predictor.unit != "mm":
+        raise ValueError(f"{name} was trained on 2.5D labels and predicts px; these tests need mm.")
+    return predictor
 
 
 def measure(

@@ -28,16 +28,14 @@ import pathlib
 import sys
 from collections.abc import Sequence
 
-import repose_jax
 from benchmarks import runs
-from benchmarks.accuracy import takes
+from benchmarks.accuracy import stored, takes
 from benchmarks.profile import switch_off_command_buffers
 from benchmarks.relational import expected, gradients, report, rescaled, temperature, trainings
 from benchmarks.relational.forms import BACKBONES, FORMS, WHICH
 from repose_jax.cli import arguments
 from repose_jax.cli.environment import start_jax
 from repose_jax.evaluation import tables
-from repose_jax.lifting.predictor import Predictor
 from repose_jax.runtime import terminal
 
 PARTS = "gradients", "tune", "scratch", "rescaled", "temperature", "tables", "figure", "overview"
@@ -89,7 +87,7 @@ def run_part(args: argparse.Namespace, flags: Sequence[str]) -> None:
         expected.draw(args.out)
         return
     if args.part == "overview":
-        report.overview(args.out, {report.title(path): report.read(path) for path in args.results})
+        report.overview(args.out, args.results)
         return
     if args.part in ("tables", "figure"):
         results = report.read(args.json)
@@ -121,7 +119,7 @@ def run_part(args: argparse.Namespace, flags: Sequence[str]) -> None:
 
 def show_rescaled(args: argparse.Namespace) -> None:
     """Tests weights and their predictions in other sizes, and prints the tables."""
-    models = _load(args.weights or ["repose_lift"])
+    models = {name: stored.load(name) for name in args.weights or ["repose_lift"]}
     found = {}
     for split in trainings.SPLITS:
         found[split] = rescaled.measure(
@@ -135,7 +133,7 @@ def show_rescaled(args: argparse.Namespace) -> None:
 def show_temperature(args: argparse.Namespace, flags: Sequence[str]) -> None:
     """Measures the temperatures of weights, or of what `tune` starts from; prints the tables."""
     if args.weights:
-        models = {name: [model] for name, model in _load(args.weights).items()}
+        models = {name: [stored.load(name)] for name in args.weights}
     else:
         models = {args.backbone: trainings.start(args, flags)}
     found = {}
@@ -148,10 +146,6 @@ def show_temperature(args: argparse.Namespace, flags: Sequence[str]) -> None:
             print(report.temperatures(f"{name}, {split}", found[name][split]), flush=True)
             if args.json:
                 runs.save(args.json, results=found)
-
-
-def _load(weights: Sequence[str]) -> dict[str, Predictor]:
-    return {pathlib.Path(name).stem: repose_jax.load(name) for name in weights}
 
 
 if __name__ == "__main__":

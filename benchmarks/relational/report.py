@@ -27,19 +27,6 @@ OVERVIEW = (
 """Settings of the overview, where a result has them."""
 
 
-def title(path: pathlib.Path) -> str:
-    """Returns what a result is of: its backbone, its training and its seeds.
-
-    Raises:
-        ValueError: the file is none of `tune` or `scratch`.
-        OSError: it cannot be read.
-    """
-    read(path)
-    found = json.loads(path.read_text("utf-8"))
-    training = "from scratch" if " scratch " in found["command"] else "tuned"
-    return f"{found['backbone']}, {training}, {found['seeds']} seeds"
-
-
 def read(path: pathlib.Path) -> Results:
     """Reads a result.
 
@@ -159,12 +146,17 @@ def draw(path: pathlib.Path, results: Results) -> None:
     charts.lines(path, drawn, x="spatial weight (1: a third of the pull of MPJPE)")
 
 
-def overview(path: pathlib.Path, results: Mapping[str, Results]) -> None:
+def overview(path: pathlib.Path, files: Sequence[pathlib.Path]) -> None:
     """Draws what settings do to occluded joints in several results, on each test.
 
     Args:
         path: picture to write.
-        results: what was trained, to its result.
+        files: the results; each has a panel.
+
+    Raises:
+        ValueError: a file is none of `tune` or `scratch`, has none of these settings, or is of the
+            same backbone, training and number of seeds as another.
+        OSError: it cannot be read.
     """
     column = scores.key("mpjpe", "occluded")
 
@@ -176,10 +168,18 @@ def overview(path: pathlib.Path, results: Mapping[str, Results]) -> None:
         }
         return {name: (statistics.fmean(x), compare.half_width(x)) for name, x in each.items()}
 
-    panels = {
-        head: {test: differences(of, test) for test in of[NONE] if column in of[NONE][test]}
-        for head, of in results.items()
-    }
+    panels = {}
+    for file in files:
+        of, found = read(file), json.loads(file.read_text("utf-8"))
+        training = "from scratch" if " scratch " in found["command"] else "tuned"
+        head = f"{found['backbone']}, {training}, {found['seeds']} seeds"
+        if head in panels:
+            raise ValueError(f"{file} is of the same as a file before it: {head}; leave one out.")
+        if not any(name in of for name in OVERVIEW):
+            raise ValueError(f"{file} has none of the settings that are drawn: {OVERVIEW}.")
+        panels[head] = {
+            test: differences(of, test) for test in of[NONE] if column in of[NONE][test]
+        }
     charts.intervals(path, panels, x="occluded joints, mm from none")
 
 
