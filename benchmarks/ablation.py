@@ -11,7 +11,7 @@ import pathlib
 import sys
 
 from benchmarks import runs
-from repose_jax.cli.arguments import Parser
+from repose_jax.cli.arguments import Parser, positive
 from repose_jax.runtime import terminal
 
 LOSSES = {"none": "baseline", "spatial": "spatial", "temporal": "temporal", "both": ""}
@@ -22,7 +22,7 @@ def main() -> None:
     """Runs the ablation and prints a table for each training set."""
     parser = Parser(description=__doc__)
     parser.add_argument("--out", type=pathlib.Path, required=True, help="folder of the runs")
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--seeds", type=positive, default=3)
     parser.add_argument("--sizes", default="tiny,budget", help="variants of size and budget")
     parser.add_argument("--json", type=pathlib.Path, help="where to write the result")
     args, extra = parser.parse_known_args()

@@ -26,7 +26,7 @@ from flax import nnx
 import configs
 from benchmarks import runs
 from repose_jax import config, models
-from repose_jax.cli.arguments import Parser
+from repose_jax.cli.arguments import Parser, positive
 from repose_jax.evaluation import tables
 from repose_jax.models import complexity
 from repose_jax.runtime import terminal
@@ -123,9 +123,9 @@ def main() -> None:
     parser = Parser(description=__doc__)
     parser.add_argument("part", choices=["cost", "sizes", "ablation"])
     parser.add_argument("--models", nargs="+", choices=TENSOR_NAMES, help="default: all that apply")
-    parser.add_argument("--repeats", type=int, default=5, help="of a timing")
+    parser.add_argument("--repeats", type=positive, default=5, help="of a timing")
     parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("runs/backbones"))
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--seeds", type=positive, default=3)
     parser.add_argument("--json", type=pathlib.Path, help="where to write the result")
     args, extra = parser.parse_known_args()
     results: dict[str, Any] = {}

@@ -22,7 +22,7 @@ from scipy import special
 from benchmarks import runs
 from benchmarks.accuracy import stored, video
 from benchmarks.accuracy.report import HEADS, Values
-from repose_jax.cli.arguments import Parser
+from repose_jax.cli.arguments import Parser, positive
 from repose_jax.cli.environment import start_jax
 from repose_jax.evaluation import compare, tables
 from repose_jax.lifting import predictor
@@ -150,7 +150,7 @@ def main() -> None:
     parser.add_argument("--out", type=pathlib.Path, required=True, help="folder of the runs")
     parser.add_argument("--folder", type=pathlib.Path, required=True, help="the recording")
     parser.add_argument("--data_dir", help="folder of the prepared datasets")
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--seeds", type=positive, default=3)
     parser.add_argument("--json", type=pathlib.Path, help="where to write the result")
     args, extra = parser.parse_known_args()
     settings = {name: (CONFIG, overrides) for name, overrides in SETTINGS.items()}

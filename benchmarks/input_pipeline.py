@@ -28,8 +28,10 @@ def main() -> None:
     """Measures and prints."""
     parser = arguments.Parser(description=__doc__)
     parser.add_config()
-    parser.add_argument("--steps", type=int, default=20, help="how often to time steps")
-    parser.add_argument("--step_batch_size", type=int, help="clips in a timed step")
+    parser.add_argument(
+        "--steps", type=arguments.positive, default=20, help="how often to time steps"
+    )
+    parser.add_argument("--step_batch_size", type=arguments.positive, help="clips in a timed step")
     parser.add_argument("--json", type=pathlib.Path, help="where to write the result")
     args = arguments.parse(parser, sys.argv[1:])
     experiment = args.experiment

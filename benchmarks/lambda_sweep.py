@@ -11,7 +11,7 @@ import pathlib
 import sys
 
 from benchmarks import runs
-from repose_jax.cli.arguments import Parser
+from repose_jax.cli.arguments import Parser, positive
 from repose_jax.runtime import terminal
 
 
@@ -21,7 +21,7 @@ def main() -> None:
     parser.add_argument("--config", required=True, help="what to train, with its variants")
     parser.add_argument("--out", type=pathlib.Path, required=True, help="folder of the runs")
     parser.add_argument("--values", type=float, nargs="+", default=[0.1, 0.3, 1.0, 3.0, 10.0])
-    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--seeds", type=positive, default=1)
     args, extra = parser.parse_known_args()
     settings = {
         f"{loss} {weight:g}": (args.config, [f"--config.objective.weights.{loss}={weight}"])

@@ -25,7 +25,7 @@ import numpy as np
 
 import repose_jax as rp
 from benchmarks import runs
-from repose_jax.cli.arguments import Parser
+from repose_jax.cli.arguments import Parser, positive
 from repose_jax.cli.environment import start_jax
 from repose_jax.data import sequences
 from repose_jax.detectors import create
@@ -59,9 +59,9 @@ def main() -> None:
     )
     parser.add_argument("--data_dir", help="folder of the prepared datasets; TFDS's default")
     parser.add_argument("--seconds", type=float, default=4.0, help="of each view")
-    parser.add_argument("--views", type=int, default=4, help="number of views, evenly chosen")
+    parser.add_argument("--views", type=positive, default=4, help="number of views, evenly chosen")
     parser.add_argument("--video", type=pathlib.Path, help="a video of one person, to play")
-    parser.add_argument("--rounds", type=int, default=3, help="how often the video is played")
+    parser.add_argument("--rounds", type=positive, default=3, help="how often the video is played")
     parser.add_argument("--json", type=pathlib.Path, help="the result")
     args = parser.parse_args()
     if (args.split is None) == (args.video is None):

@@ -225,7 +225,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--data_dir", help="folder of the prepared datasets")
     parser.add_argument("--weights", help="name, file or workdir (default: shipped)")
     parser.add_argument(
-        "--frames", type=int, default=150, help="most frames of a view of the split"
+        "--frames", type=arguments.positive, default=150, help="most frames of a view of the split"
     )
     args = arguments.parse(parser, list(sys.argv[1:] if argv is None else argv))
     if not (args.folder or args.split):

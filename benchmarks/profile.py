@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 import jax
 
 from benchmarks import cases, runs
-from repose_jax.cli.arguments import Parser
+from repose_jax.cli.arguments import Parser, positive
 from repose_jax.evaluation import tables
 from repose_jax.runtime import terminal
 
@@ -209,7 +209,7 @@ def main() -> None:
     )
     names = [name for name in cases.CASES if not name.startswith("import_")]
     parser.add_argument("case", choices=names, metavar="CASE", help=", ".join(names))
-    parser.add_argument("--repeats", type=int, default=1)
+    parser.add_argument("--repeats", type=positive, default=1)
     parser.add_argument("--json", type=pathlib.Path, help="where to write the result")
     args = parser.parse_args()
     switch_off_command_buffers()

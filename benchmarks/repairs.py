@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Float
 
 from benchmarks import scenes
-from repose_jax.cli.arguments import Parser
+from repose_jax.cli.arguments import Parser, positive
 from repose_jax.evaluation import tables
 from repose_jax.motion.motion import MISSING, SEEN
 from repose_jax.skeleton import HUMAN36M
@@ -147,7 +147,9 @@ def measure(walkers: int) -> dict[str, dict[str, Row]]:
 def main() -> None:
     """Measures and prints."""
     parser = Parser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--walkers", type=int, default=40, help="number of walkers, seeds from 0")
+    parser.add_argument(
+        "--walkers", type=positive, default=40, help="number of walkers, seeds from 0"
+    )
     for title, rows in measure(parser.parse_args().walkers).items():
         columns = tuple(next(iter(rows.values())))
         values = {name: [row[column] for column in columns] for name, row in rows.items()}

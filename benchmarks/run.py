@@ -24,7 +24,7 @@ import sys
 from typing import Any
 
 from benchmarks import runs
-from repose_jax.cli.arguments import Parser
+from repose_jax.cli.arguments import Parser, positive
 from repose_jax.evaluation import tables
 from repose_jax.runtime import terminal
 
@@ -145,7 +145,7 @@ def main() -> None:
         help=f"groups or cases, by default all but the accelerator's: {', '.join(GROUPS)}; "
         f"{', '.join(case for group in GROUPS.values() for case in group)}",
     )
-    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--repeats", type=positive, default=5)
     parser.add_argument(
         "--beside",
         action="append",

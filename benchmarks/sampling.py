@@ -21,7 +21,7 @@ from flax import nnx
 
 from benchmarks import runs
 from repose_jax import models
-from repose_jax.cli.arguments import Parser
+from repose_jax.cli.arguments import Parser, positive
 from repose_jax.evaluation import hypotheses
 
 
@@ -74,11 +74,11 @@ def measure(
 def main() -> None:
     """Measures and prints one line."""
     parser = Parser(description=__doc__)
-    parser.add_argument("--frames", type=int, default=243)
-    parser.add_argument("--hypotheses", type=int, default=20)
-    parser.add_argument("--steps", type=int, default=10)
+    parser.add_argument("--frames", type=positive, default=243)
+    parser.add_argument("--hypotheses", type=positive, default=20)
+    parser.add_argument("--steps", type=positive, default=10)
     parser.add_argument("--dtype", choices=("float32", "bfloat16"), default="float32")
-    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--repeats", type=positive, default=3)
     parser.add_argument("--json", type=pathlib.Path, help="where to write the result")
     args = parser.parse_args()
     clock = time.process_time if jax.default_backend() == "cpu" else time.perf_counter

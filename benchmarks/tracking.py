@@ -16,7 +16,7 @@ import time
 import numpy as np
 
 from benchmarks import scenes
-from repose_jax.cli.arguments import Parser
+from repose_jax.cli.arguments import Parser, positive
 from repose_jax.runtime import terminal
 from repose_jax.tracking.track import Track
 from repose_jax.tracking.tracks import track
@@ -70,8 +70,12 @@ def speed(frames: int) -> dict[str, float]:
 def main():
     """Measures, prints and stores."""
     parser = Parser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--scenes", type=int, default=30, help="number of scenes, seeds from 0")
-    parser.add_argument("--frames", type=int, default=20_000, help="of the scene that is timed")
+    parser.add_argument(
+        "--scenes", type=positive, default=30, help="number of scenes, seeds from 0"
+    )
+    parser.add_argument(
+        "--frames", type=positive, default=20_000, help="of the scene that is timed"
+    )
     parser.add_argument("--out", type=pathlib.Path, default=RESULT, help="JSON file to write")
     arguments = parser.parse_args()
     result = {

@@ -361,17 +361,77 @@ def test_the_temperatures_of_a_base_are_measured_on_both_tests(motion_dir, tmp_p
             assert 30 < values["order"] < 70  # of a model that knows nothing
 
 
-def test_what_is_in_out_is_read_again_and_that_of_another_command_refused(
-    motion_dir, made, tmp_path, monkeypatch
-):
-    monkeypatch.setattr(population, "batches", lambda *_, **__: made[1])
-    config = experiment(motion_dir)
-    args = argparse.Namespace(out=tmp_path, backbone="mixer", at_a_time=2)
-    first = trainings.base(args, config, [0, 3])
-    monkeypatch.setattr(population, "train", None)  # not trained again
-    jax.tree.map(np.testing.assert_array_equal, trainings.base(args, config, [0, 3]), first)
-    with pytest.raises(ValueError, match=r"base_mixer.npz is of another command"):
-        trainings.base(args, experiment(motion_dir, simulation={"errors": 0.0}), [0, 3])
+@pytest.fixture
+def tiny(motion_dir, monkeypatch):
+    """Returns a comparison of two forms with two seeds, whose trainings are tiny and short."""
+
+    def made(form, backbone=None, budget=None, flags=()):
+        objective = FORMS.get(form, FORMS["hinge"]).objective(spatial=1.0, temporal=1.0)
+        train = {"epochs": 1, "epoch_steps": budget.steps, "eval_every": 1, "batch_size": 8}
+        return experiment(motion_dir, objective=objective, train=train)
+
+    short = forms.Budget(2)
+    backbone = forms.Backbone(1e-2, base=short, tune=short, scratch=short)
+    monkeypatch.setitem(forms.BACKBONES, "mixer", backbone)
+    monkeypatch.setattr(trainings, "experiment", made)
+    monkeypatch.setattr(trainings, "SPLITS", (small_data.TEST,))
+
+    def compare(out, **changes):
+        wanted = {"forms": ["hinge", "difference"], "factors": [1.0], "which": ["S"], "only": None}
+        run = {"part": "tune", "backbone": "mixer", "data_dir": str(motion_dir), "folder": None}
+        of = {"seeds": 2, "first_seed": 0, "jobs": 1, "at_a_time": 1, "out": out}
+        return trainings.compare(argparse.Namespace(**wanted | run | of | changes), [])
+
+    return compare
+
+
+def test_seeds_are_added_to_those_in_out(tiny, tmp_path, monkeypatch):
+    together = tiny(tmp_path / "together")
+    assert [*together] == [NONE, "hinge, S x 1", "difference, S x 1"]
+    for tests in together.values():
+        (columns,) = tests.values()
+        assert all(len(values) == 2 for values in columns.values())
+    tiny(tmp_path / "apart", seeds=1, first_seed=1)
+    tiny(tmp_path / "apart", seeds=1)
+    monkeypatch.setattr(population, "train", None)  # nothing is trained again
+    assert tiny(tmp_path / "apart") == together
+
+
+def test_a_failed_test_costs_no_training(tiny, tmp_path, monkeypatch):
+    with monkeypatch.context() as failing:
+        failing.setattr(trainings, "measure", lambda *_, **__: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            tiny(tmp_path, forms=[])
+    assert len(list(tmp_path.rglob("none/*.npz"))) == 2
+    monkeypatch.setattr(population, "train", None)
+    assert [*tiny(tmp_path, forms=[])] == [NONE]
+    assert not list(tmp_path.rglob("none/*.npz"))
+
+
+def test_what_another_command_left_in_out_is_refused(tiny, tmp_path):
+    tiny(tmp_path, forms=["hinge"])
+    with pytest.raises(ValueError, match=r"hinge.0.json is of another command; give another --out"):
+        tiny(tmp_path, forms=["hinge"], which=["T"])
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_the_variables_of_each_seed_are_kept(together, made, tmp_path):
+    run, trained = made[0], []
+
+    def train(group):
+        trained.append(group)
+        return population.initial(run, group)
+
+    def kept(seeds, asked="a"):
+        return trainings.kept(tmp_path, seeds, asked, run, train, together=together)
+
+    kept([3])
+    found = kept([0, 3, 5])
+    wanted = population.initial(run, [0, 3, 5])
+    jax.tree.map(np.testing.assert_array_equal, found, wanted)
+    assert trained == ([(3,), (0, 5)] if together else [(3,), (0,), (5,)])
+    with pytest.raises(ValueError, match=r"3.npz is of another command"):
+        kept([3], asked="b")
 
 
 @pytest.mark.parametrize(
@@ -385,6 +445,7 @@ def test_what_is_in_out_is_read_again_and_that_of_another_command_refused(
         (["rescaled", "--weights", "missing.safetensors"], "missing.safetensors"),
         (["tune", "--data_dir=missing"], "cmu_mocap/30fps is not prepared in"),
         (["tune", "--forms", "hinges"], "hinges"),
+        (["tune", "--seeds=0"], "--seeds: '0' is no whole number of 1 or more"),
         (["tune", "--only", "hinge, S x 2"], "hinge, S x 2"),
     ],
 )

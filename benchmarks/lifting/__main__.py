@@ -45,10 +45,18 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--split", help="a prepared test split of views")
     parser.add_argument("--data_dir", help="folder of the prepared datasets")
-    parser.add_argument("--every", type=int, default=3, help="of how many views one is lifted")
-    parser.add_argument("--frames", type=int, default=600, help="of videos and stages")
-    parser.add_argument("--long", type=int, default=speed.LONG, help="frames of a long input")
-    parser.add_argument("--people", type=int, default=2, help="of the input whose memory is taken")
+    parser.add_argument(
+        "--every", type=arguments.positive, default=3, help="of how many views one is lifted"
+    )
+    parser.add_argument(
+        "--frames", type=arguments.positive, default=600, help="of videos and stages"
+    )
+    parser.add_argument(
+        "--long", type=arguments.positive, default=speed.LONG, help="frames of a long input"
+    )
+    parser.add_argument(
+        "--people", type=arguments.positive, default=2, help="of the input whose memory is taken"
+    )
     parser.add_argument("--no-network", action="store_true", help="memory of all but the network")
     parser.add_argument("--weights", help="name, file or workdir (default: shipped)")
     parser.add_argument("--json", type=pathlib.Path, help="file of the results")

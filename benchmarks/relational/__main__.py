@@ -16,11 +16,14 @@ to 0. `scratch` trains each objective for 3,000 steps. `--backbone=shipped` is t
 `tune` starts from its weights and has 1,300 steps of 32 clips. All weights of a form and all seeds
 are trained at once (`population.py`), from the same batches. Differences to the training without a
 relational loss are paired by seed. With `--folder` both losses of every form at weight 1 are tested
-on a real recording too (see `benchmarks.accuracy`). What is in `--out` is not trained again, so the
-same command resumes. `--jobs` forms are compiled at a time. Other flags go to `repose train`, such
-as `--config.simulation.confidence_laws=0.0` for exact confidence. `rescaled` tests weights, and the
-predictions of the first once more with their depths and their sizes times some factors.
-`temperature` measures that of weights, or of what `tune` starts from.
+on a real recording too (see `benchmarks.accuracy`). `--jobs` forms are compiled at a time. Other
+flags go to `repose train`, such as `--config.simulation.confidence_laws=0.0` for exact confidence.
+
+What is in `--out` is not trained again: the same command resumes, and one with more seeds adds to
+them. `--first_seed=3 --seeds=2` trains two of five beside another process with the same `--out`.
+
+`rescaled` tests weights, and the predictions of the first once more with their depths and their
+sizes times some factors. `temperature` measures that of weights, or of what `tune` starts from.
 """
 
 import argparse
@@ -64,9 +67,10 @@ def main() -> None:
     parser.add_argument("--which", nargs="+", choices=WHICH, default=list(WHICH))
     parser.add_argument("--only", nargs="+", metavar="SETTING", help="of these, by their names")
     parser.add_argument("--weights", nargs="+", help="names, files or workdirs")
-    parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--jobs", type=int, default=1, help="forms at a time")
-    parser.add_argument("--at_a_time", type=int, default=50, help="steps in a call")
+    parser.add_argument("--seeds", type=arguments.positive, default=5, help="their number")
+    parser.add_argument("--first_seed", type=int, default=0)
+    parser.add_argument("--jobs", type=arguments.positive, default=1, help="forms at a time")
+    parser.add_argument("--at_a_time", type=arguments.positive, default=50, help="steps in a call")
     parser.add_argument("--json", type=pathlib.Path, help="the result")
     parser.add_argument("--results", type=pathlib.Path, nargs="+", default=[], help="several")
     args, flags = parser.parse_known_args()

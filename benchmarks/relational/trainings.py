@@ -6,7 +6,7 @@ import json
 import math
 import pathlib
 import statistics
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from threading import Lock
 from typing import Any
@@ -50,8 +50,8 @@ def compare(args: argparse.Namespace, flags: Sequence[str]) -> Results:
     Raises:
         ValueError: `args.out` has results of another command, or `args.only` names no setting.
     """
-    wanted = chosen(args)
-    backbone, seeds = BACKBONES[args.backbone], range(args.seeds)
+    wanted, seeds = chosen(args), seeds_of(args)
+    backbone = BACKBONES[args.backbone]
     budget = backbone.tune if args.part == "tune" else backbone.scratch
     made = functools.partial(experiment, backbone=backbone, flags=flags)
     evaluators = {
@@ -67,49 +67,58 @@ def compare(args: argparse.Namespace, flags: Sequence[str]) -> Results:
     test = functools.partial(measure, evaluators, args.folder, at_a_time=at_a_time)
     run, start = setup(made(NONE, budget=budget))[0], None
     if args.part == "tune":
-        start = base(args, made(NONE, budget=backbone.base), seeds)
-    pieces = functools.partial(population.batches, run, seeds, budget.steps)
-    simulated = list(pieces(at_a_time=args.at_a_time)) if budget.steps <= KEPT else None
-    testing = Lock()  # the first test is compiled for all
+        start = base(args, made(NONE, budget=backbone.base))
+    simulating, testing = Lock(), Lock()  # what is first is compiled for all
+
+    def pieces(own: tuple[int, ...]) -> Iterator[population.Batches]:
+        return population.batches(run, own, budget.steps, at_a_time=args.at_a_time)
+
+    simulated = functools.cache(lambda own: list(pieces(own)))
 
     def train(form: str) -> Results:
-        settings = wanted[form]
-        config = made(form, budget=budget)
-        path = args.out / f"{args.part}_{args.backbone}" / f"{form.replace(' ', '_')}.json"
-        training = {"config": config.to_dict(), "seeds": args.seeds, "settings": list(settings)}
+        settings, config = wanted[form], made(form, budget=budget)
+        folder = args.out / f"{args.part}_{args.backbone}" / form.replace(" ", "_")
+        training = {"config": config.to_dict(), "settings": list(settings)}
         asked = training | {"tests": [*SPLITS, *([RECORDING] if args.folder else [])]}
         asked = json.loads(json.dumps(asked))
-        if path.exists():
+        paths = [folder / f"{seed}.json" for seed in seeds]
+        own = setup(config)[0]
+        recorded = [i for i, name in enumerate(settings) if name in (NONE, f"{form}, S + T x 1")]
+
+        def trained(group: tuple[int, ...]) -> Variables:
+            with simulating:
+                batches = simulated(group) if budget.steps <= KEPT else pieces(group)
+            weights = np.stack([*settings.values()])
+            first = start and jax.tree.map(lambda x: x[np.searchsorted(seeds, group)], start)
+            together = _together(backbone)
+            return population.train(own, group, weights, batches, first, together=together)
+
+        if missing := [seed for seed, path in zip(seeds, paths, strict=True) if not path.exists()]:
+            # If a test fails, nothing is trained again.
+            found = kept(folder, missing, training, own, trained, together=_together(backbone))
+            for i, seed in enumerate(missing):
+                with testing:
+                    tests = test(run, jax.tree.map(lambda x, i=i: x[i], found), recorded)
+                results = dict(zip(settings, tests, strict=True))
+                with whole(folder / f"{seed}.json") as part:
+                    runs.save(part, asked=asked, results=results)
+                (folder / f"{seed}.npz").unlink()
+                print(f"{args.part}, {args.backbone}: {form}, seed {seed}", flush=True)
+        by_seed = []
+        for path in paths:
             done = json.loads(path.read_text("utf-8"))
             _check(path, done["asked"], asked)
-            return done["results"]
-        own = setup(config)[0]
-
-        def trained() -> Variables:
-            weights = np.stack([*settings.values()])
-            made = simulated or pieces(at_a_time=args.at_a_time)
-            return population.train(own, seeds, weights, made, start, together=_together(backbone))
-
-        weights_file = path.with_suffix(".npz")  # if a test fails, nothing is trained again
-        found = kept(weights_file, training, own, trained)
-        recorded = [i for i, name in enumerate(settings) if name in (NONE, f"{form}, S + T x 1")]
-        with testing:
-            by_seed = [
-                test(run, jax.tree.map(lambda x, i=i: x[i], found), recorded)
-                for i in range(args.seeds)
-            ]
-        results = {
-            name: report.by_column([of[i] for of in by_seed]) for i, name in enumerate(settings)
-        }
-        with whole(path) as part:
-            runs.save(part, asked=asked, results=results)
-        weights_file.unlink()
-        print(f"{args.part}, {args.backbone}: {form}", flush=True)
-        return results
+            by_seed.append(done["results"])
+        return {name: report.by_column([of[name] for of in by_seed]) for name in settings}
 
     with ThreadPoolExecutor(args.jobs) as pool:
         found = [*pool.map(train, wanted)]
     return {name: tests for results in found for name, tests in results.items()}
+
+
+def seeds_of(args: argparse.Namespace) -> range:
+    """Returns the seeds that the command line asks for."""
+    return range(args.first_seed, args.first_seed + args.seeds)
 
 
 def chosen(args: argparse.Namespace) -> dict[str, dict[str, Float[np.ndarray, "3"]]]:
@@ -130,7 +139,7 @@ def chosen(args: argparse.Namespace) -> dict[str, dict[str, Float[np.ndarray, "3
     return {NONE: members(NONE, args.factors)} | {form: of for form, of in kept.items() if of}
 
 
-def base(args: argparse.Namespace, config: Experiment, seeds: Sequence[int]) -> Variables:
+def base(args: argparse.Namespace, config: Experiment) -> Variables:
     """Returns what `tune` starts from, for each seed.
 
     These are the weights that the backbone names, or those trained here or read from `args.out`.
@@ -138,22 +147,23 @@ def base(args: argparse.Namespace, config: Experiment, seeds: Sequence[int]) -> 
     Raises:
         ValueError: `args.out` has that of another command.
     """
-    backbone = BACKBONES[args.backbone]
+    backbone, seeds = BACKBONES[args.backbone], seeds_of(args)
     run, first = setup(config)
     if backbone.start:
         found = start_from(backbone.start, first).variables
         return jax.tree.map(lambda x: jnp.stack([x] * len(seeds)), found)
 
-    def train() -> Variables:
+    def train(group: Sequence[int]) -> Variables:
         steps = backbone.base.steps
-        batches = population.batches(run, seeds, steps, at_a_time=args.at_a_time)
-        batches = track(batches, total=math.ceil(steps / args.at_a_time), label="base")
+        batches = population.batches(run, group, steps, at_a_time=args.at_a_time)
+        label = f"base of seed {', '.join(map(str, group))}"
+        batches = track(batches, total=math.ceil(steps / args.at_a_time), label=label)
         weights = np.array([[1.0, 0.0, 0.0]], np.float32)
-        trained = population.train(run, seeds, weights, batches, together=_together(backbone))
+        trained = population.train(run, group, weights, batches, together=_together(backbone))
         return jax.tree.map(lambda x: x[:, 0], trained)
 
-    asked = [config.to_dict(), len(seeds)]
-    return kept(args.out / f"base_{args.backbone}.npz", asked, run, train)
+    folder = args.out / f"base_{args.backbone}"
+    return kept(folder, seeds, config.to_dict(), run, train, together=_together(backbone))
 
 
 def _together(backbone: Backbone) -> bool:
@@ -168,35 +178,52 @@ def start(args: argparse.Namespace, flags: Sequence[str]) -> list[Predictor]:
         ValueError: `args.out` has that of another command.
     """
     backbone = BACKBONES[args.backbone]
-    seeds = range(1 if backbone.start else args.seeds)
     config = experiment(NONE, backbone, backbone.base, flags)
     graphdef = setup(config)[0].graphdef
-    found = base(args, config, seeds)
-    return [Predictor(config, graphdef, jax.tree.map(lambda x, i=i: x[i], found)) for i in seeds]
+    found = base(args, config)
+    number = 1 if backbone.start else args.seeds
+    members = [jax.tree.map(lambda x, i=i: x[i], found) for i in range(number)]
+    return [Predictor(config, graphdef, variables) for variables in members]
 
 
-def kept(path: pathlib.Path, asked: Any, run: Run, train: Callable[[], Variables]) -> Variables:
-    """Returns the variables of a file, or trains them and writes it.
+def kept(
+    folder: pathlib.Path,
+    seeds: Sequence[int],
+    asked: Any,
+    run: Run,
+    train: Callable[[tuple[int, ...]], Variables],
+    *,
+    together: bool,
+) -> Variables:
+    """Returns the variables of seeds, `[seeds, ...]`; trains those that have no file in a folder.
 
     Args:
-        path: the file, `*.npz`.
+        folder: of the files, `SEED.npz`.
+        seeds: of the variables.
         asked: JSON values that differ if the variables do.
         run: with a model of the same structure.
-        train: makes the variables.
+        train: makes the variables of some seeds.
+        together: of all seeds at once, otherwise of one after the other.
 
     Raises:
-        ValueError: the file has others.
+        ValueError: a file has others.
     """
     text = json.dumps(asked)
-    if not path.exists():
-        leaves = map(np.asarray, jax.tree.leaves(train()))
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with whole(path) as part, part.open("wb") as file:
-            np.savez(file, *leaves, asked=np.array(text))
+    paths = {seed: folder / f"{seed}.npz" for seed in seeds}
+    missing = tuple(seed for seed, path in paths.items() if not path.exists())
+    for group in [missing] if together and missing else [(seed,) for seed in missing]:
+        leaves = [np.asarray(x) for x in jax.tree.leaves(train(group))]
+        folder.mkdir(parents=True, exist_ok=True)
+        for i, seed in enumerate(group):
+            with whole(paths[seed]) as part, part.open("wb") as file:
+                np.savez(file, *(x[i] for x in leaves), asked=np.array(text))
     structure = jax.tree.structure(population.initial(run, [0]))
-    with np.load(path) as found:
-        _check(path, str(found["asked"]), text)
-        return structure.unflatten([found[f"arr_{i}"] for i in range(structure.num_leaves)])
+    members = []
+    for path in paths.values():
+        with np.load(path) as found:
+            _check(path, str(found["asked"]), text)
+            members.append([found[f"arr_{i}"] for i in range(structure.num_leaves)])
+    return structure.unflatten([np.stack(leaves) for leaves in zip(*members, strict=True)])
 
 
 def _check(path: pathlib.Path, found: Any, asked: Any) -> None:

@@ -95,6 +95,17 @@ class Parser(argparse.ArgumentParser):
             raise argparse.ArgumentError(None, names.unknown(kind, value, action.choices))
 
 
+def positive(text: str) -> int:
+    """Reads the value of a flag that is a whole number of 1 or more.
+
+    Raises:
+        argparse.ArgumentTypeError: it is another.
+    """
+    if not re.fullmatch(r"0*[1-9][0-9]*", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number of 1 or more")
+    return int(text)
+
+
 def parse(parser: Parser, argv: Sequence[str]) -> argparse.Namespace:
     """Parses a command line; a wrong one ends the program with one line and status 2.
 

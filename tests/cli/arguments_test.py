@@ -62,6 +62,17 @@ def test_values_are_set_after_and_before_other_arguments(overrides):
         assert args.overrides == overrides
 
 
+@pytest.mark.parametrize("text", ["0", "-1", "1.5", "", "many", "\u0663"])
+def test_a_number_of_things_is_one_or_more(text, capsys):
+    parser = arguments.Parser(prog="program")
+    parser.add_argument("--seeds", type=arguments.positive)
+    assert parser.parse_args(["--seeds=03"]).seeds == 3
+    with pytest.raises(SystemExit, match="2"):
+        parser.parse_args([f"--seeds={text}"])
+    wanted = f"program: error: argument --seeds: {text!r} is no whole number of 1 or more\n"
+    assert capsys.readouterr().err == wanted
+
+
 def test_values_are_read_as_their_type():
     experiment = parse(
         "--config=h36m",
