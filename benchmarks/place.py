@@ -27,7 +27,7 @@ from repose_jax.lifting.camera import camera, undistorted
 from repose_jax.lifting.predictor import Predictor
 from repose_jax.lifting.trajectory import root_trajectory
 from repose_jax.motion.motion import Camera
-from repose_jax.runtime import terminal
+from repose_jax.runtime import names, terminal
 from repose_jax.skeleton import HUMAN36M
 
 Rows = dict[str, dict[str, float]]
@@ -240,7 +240,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             cases = list(stored(args.split, args.data_dir, model, args.frames))
             _show(f"{args.split}, mean of {len(cases)} views", cases)
     except (ValueError, OSError) as error:
-        parser.error(str(error))
+        parser.error(names.message(error))
 
 
 if __name__ == "__main__":

@@ -51,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> None:
                     runs.save(args.json, weights=weights, known=list(args.known), results=found)
                 print("\n" + tables.markdown(make(title, rows)).rstrip("\n"), flush=True)
     except (ValueError, OSError) as error:
-        parser.error(str(error))
+        parser.error(names.message(error))
 
 
 def measure(test: str, args: argparse.Namespace) -> Iterator[tuple[str, Any]]:

@@ -26,7 +26,7 @@ from repose_jax.evaluation import tables
 from repose_jax.lifting import sources
 from repose_jax.lifting.options import Options
 from repose_jax.lifting.predictor import Predictor
-from repose_jax.runtime import terminal
+from repose_jax.runtime import names, terminal
 
 TESTS = ("accuracy", "speed", "memory", "all")
 Rows = Mapping[str, Mapping[str, float]]
@@ -72,7 +72,7 @@ def main(argv: Sequence[str] | None = None) -> None:
                 runs.save(args.json, cores=len(os.sched_getaffinity(0)), results=found)
             print("\n" + tables.markdown(_table(title, rows)).rstrip("\n"), flush=True)
     except (ValueError, OSError, RuntimeError) as error:
-        parser.error(str(error))
+        parser.error(names.message(error))
 
 
 def measure(args: argparse.Namespace, model: Predictor) -> Iterator[tuple[str, Rows]]:

@@ -39,7 +39,7 @@ from benchmarks.relational.forms import BACKBONES, FORMS, WHICH
 from repose_jax.cli import arguments
 from repose_jax.cli.environment import start_jax
 from repose_jax.evaluation import tables
-from repose_jax.runtime import terminal
+from repose_jax.runtime import names, terminal
 
 PARTS = "gradients", "tune", "scratch", "rescaled", "temperature", "tables", "figure", "overview"
 DEPTHS, SIZES = (0.97, 0.985, 0.993, 1.01), (0.98, 0.995)
@@ -82,7 +82,7 @@ def main() -> None:
     try:
         run_part(args, flags)
     except (ValueError, OSError, FloatingPointError) as error:
-        parser.error(str(error))
+        parser.error(names.message(error))
 
 
 def run_part(args: argparse.Namespace, flags: Sequence[str]) -> None:

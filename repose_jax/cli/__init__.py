@@ -16,7 +16,7 @@ from absl import logging
 import repose_jax
 from repose_jax.cli import arguments
 from repose_jax.runtime import terminal
-from repose_jax.runtime.names import readable
+from repose_jax.runtime.names import message
 from repose_jax.runtime.signals import Interrupted, stop_signals
 
 COMMANDS = {
@@ -99,7 +99,7 @@ def _run(name: str, argv: Sequence[str]) -> int:
         raise  # to `terminal.run`
     except (ImportError, ValueError, OSError, FloatingPointError) as error:
         logging.debug("", exc_info=True)
-        print(f"{parser.prog}: error: {readable(_message(error))}", file=sys.stderr)
+        print(f"{parser.prog}: error: {message(error)}", file=sys.stderr)
         return 2
     return 0
 
@@ -110,14 +110,3 @@ def _check_folder() -> None:
         os.getcwd()
     except FileNotFoundError as error:
         raise FileNotFoundError("the current folder was removed; change to another.") from error
-
-
-def _message(error: Exception) -> str:
-    """Returns the message of an error; for names that are not text also what to do."""
-    if not isinstance(error, UnicodeEncodeError):
-        return str(error)
-    name = error.object[max(error.start - 60, 0) : error.end + 20]
-    return (
-        f"a name has characters that are no text in the encoding of this system, "
-        f"{sys.getfilesystemencoding()}: {name!r}; rename it, or set LC_ALL=C.UTF-8."
-    )

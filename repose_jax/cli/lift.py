@@ -305,7 +305,7 @@ def _kept(before: str, folder: pathlib.Path) -> str:
 
 
 def _print_error(error: Exception) -> None:
-    print(f"repose lift: error: {error}", file=sys.stderr)
+    print(f"repose lift: error: {names.message(error)}", file=sys.stderr)
 
 
 def _stem(name: str) -> str:

@@ -23,6 +23,7 @@ import numpy as np
 
 from repose_jax.cli import environment
 from repose_jax.cli.arguments import Parser
+from repose_jax.runtime import names
 from repose_jax.runtime.signals import Interrupted
 
 SILENCE_S = 5.0
@@ -116,7 +117,7 @@ def run(args: argparse.Namespace) -> None:
             except Interrupted:
                 pass  # the usual end
             except Exception as error:
-                server.reason = f"Ended: {error}"
+                server.reason = f"Ended: {names.message(error)}"
                 raise
             finally:
                 print(_summary(session, frames.read))

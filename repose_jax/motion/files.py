@@ -185,7 +185,8 @@ class NotWritten(OSError):
         problems: Mapping[str, Exception],
     ):
         self.written = written
-        reasons = dict.fromkeys(str(error).replace("\n", " ") for error in problems.values())
+        messages = map(names.message, problems.values())
+        reasons = dict.fromkeys(message.replace("\n", " ") for message in messages)
         listed = ", ".join([*problems][:_LISTED])
         if len(problems) > _LISTED:
             listed += f" and {len(problems) - _LISTED} more"

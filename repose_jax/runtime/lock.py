@@ -19,6 +19,7 @@ import tempfile
 import threading
 import time
 
+from repose_jax.runtime import names
 from repose_jax.runtime.whole_file import writing
 
 BEAT = 10.0
@@ -111,7 +112,9 @@ class Lock:
             try:
                 os.utime(self._file if os.utime in os.supports_fd else self._path)
             except OSError as error:  # a server that does not answer may come back
-                print(f"warning: {self._path} is not touched: {error}", file=sys.stderr)
+                print(
+                    f"warning: {self._path} is not touched: {names.message(error)}", file=sys.stderr
+                )
 
 
 def _take(path: pathlib.Path) -> int:

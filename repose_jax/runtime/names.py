@@ -1,6 +1,7 @@
 """Words of messages: the nearest known name, numbers of things, what files hold."""
 
 import difflib
+import sys
 from collections.abc import Iterable
 
 MOST = 4000
@@ -29,6 +30,25 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> str:
 def counted(number: int, singular: str, plural: str | None = None) -> str:
     """Returns a number with its noun: "1 frame", "2 frames"."""
     return f"{number} {singular if number == 1 else plural or singular + 's'}"
+
+
+def message(error: BaseException) -> str:
+    """Returns what an error says, for a terminal.
+
+    Of an error of the system these are the file and the reason, without its number; of a name that
+    is no text also what to do.
+    """
+    said = str(error)
+    if isinstance(error, UnicodeEncodeError):
+        name = error.object[max(error.start - 60, 0) : error.end + 20]
+        said = (
+            f"a name has characters that are no text in the encoding of this system, "
+            f"{sys.getfilesystemencoding()}: {name!r}; rename it, or set LC_ALL=C.UTF-8."
+        )
+    elif isinstance(error, OSError) and error.strerror:
+        files = [str(file) for file in (error.filename, error.filename2) if file is not None]
+        said = f"{' -> '.join(files)}: {error.strerror}" if files else error.strerror
+    return readable(said)
 
 
 def readable(message: str) -> str:

@@ -9,6 +9,8 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from repose_jax.runtime import names
+
 _PLAIN = {
     "→": "->",
     "↑": "^",
@@ -82,7 +84,7 @@ def _run(main: Callable[[], int | None]) -> int:
         flush()
     except OSError as error:
         if status == 0 and not isinstance(error, BrokenPipeError):
-            print(f"error: {error}", file=sys.stderr)
+            print(f"error: {names.message(error)}", file=sys.stderr)
             return 2
     return status
 

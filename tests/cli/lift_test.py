@@ -222,7 +222,7 @@ def test_a_model_that_cannot_be_loaded_ends_detection_and_nothing_is_written(
     out = tmp_path / "out"
     assert lift("small", *[path] * inputs, "--out", out, QUICK) == 2
     *_, error = capsys.readouterr().err.splitlines()
-    assert error == "repose lift: error: [Errno 2] No such file or directory: 'none'"
+    assert error == "repose lift: error: none: No such file or directory"
     assert detector.frames < 40
     assert not out.exists()
 
