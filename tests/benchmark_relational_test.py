@@ -260,6 +260,12 @@ def test_results_are_drawn_side_by_side_by_what_they_are_of(tmp_path):
     assert (tmp_path / "overview.png").stat().st_size > 10_000
     with pytest.raises(ValueError, match="before it: mixer, from scratch, 2 seeds; leave one out"):
         report.overview(tmp_path / "twice.png", [path, path])
+    other = tmp_path / "other.json"
+    clean = "scratch --seeds=2 --config.simulation.confidence_laws=0.0 --out=x"
+    other.write_text(json.dumps({"command": f"-m benchmarks.relational {clean}"} | of))
+    report.overview(tmp_path / "both.png", [path, other])
+    with pytest.raises(ValueError, match="2 seeds, confidence_laws=0.0; leave one out"):
+        report.overview(tmp_path / "twice.png", [path, other, other])
     path.write_text(json.dumps({"command": "tune"} | of | {"results": {NONE: values}}))
     with pytest.raises(ValueError, match="none of the settings that are drawn"):
         report.overview(tmp_path / "none.png", [path])

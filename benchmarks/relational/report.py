@@ -3,6 +3,7 @@
 import json
 import math
 import pathlib
+import re
 import statistics
 from collections.abc import Mapping, Sequence
 
@@ -155,7 +156,7 @@ def overview(path: pathlib.Path, files: Sequence[pathlib.Path]) -> None:
 
     Raises:
         ValueError: a file is none of `tune` or `scratch`, has none of these settings, or is of the
-            same backbone, training and number of seeds as another.
+            same backbone, training, number of seeds and changes of the configuration as another.
         OSError: it cannot be read.
     """
     column = scores.key("mpjpe", "occluded")
@@ -172,7 +173,9 @@ def overview(path: pathlib.Path, files: Sequence[pathlib.Path]) -> None:
     for file in files:
         of, found = read(file), json.loads(file.read_text("utf-8"))
         training = "from scratch" if " scratch " in found["command"] else "tuned"
-        head = f"{found['backbone']}, {training}, {found['seeds']} seeds"
+        changes = re.findall(r"--config\.(?:\w+\.)*(\w+=\S+)", found["command"])
+        heads = found["backbone"], training, f"{found['seeds']} seeds", *changes
+        head = ", ".join(heads)
         if head in panels:
             raise ValueError(f"{file} is of the same as a file before it: {head}; leave one out.")
         if not any(name in of for name in OVERVIEW):

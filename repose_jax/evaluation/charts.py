@@ -3,6 +3,7 @@
 import itertools
 import math
 import pathlib
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -170,8 +171,10 @@ def intervals(
     colors = dict(zip(labels, itertools.cycle(COLORS), strict=False))
     beside = 2.4 / len(panels)  # inches, for the names of the rows
     figure, axes = _figure(1, len(panels), "", height=1.3 + 0.34 * len(rows), width=2.2 + beside)
+    for ax in axes[1:]:
+        ax.sharex(axes[0])  # before anything is drawn, or it has the limits of the first alone
     for ax, (head, values) in zip(axes, panels.items(), strict=True):
-        _axes(ax, head)
+        _axes(ax, textwrap.fill(head, 30))
         ax.grid(visible=False, axis="y")
         ax.axvline(0, color=FAINT, lw=1)
         for label, of in values.items():
@@ -184,7 +187,6 @@ def intervals(
         ax.set_yticks(range(len(rows)), rows if ax is axes[0] else [""] * len(rows))
         ax.set_ylim(len(rows) - 0.5, -0.5)
         ax.set_xlabel(x, color=FAINT, fontsize=9)
-        ax.sharex(axes[0])
     _legend_below(figure, axes[0], columns=len(labels))
     figure.savefig(path, dpi=120)
 
