@@ -277,7 +277,9 @@ def resized(motion_dir):
     run, state = setup(experiment(motion_dir))
     model = Predictor(run.config, run.graphdef, state.variables)
     options = {"data_dir": str(motion_dir), "depths": [1.0, 0.5], "sizes": [0.5]}
-    return rescaled.measure({"a": model, "b": model}, small_data.TEST, **options)
+    found, statures = rescaled.measure({"a": model, "b": model}, small_data.TEST, **options)
+    assert statures["a"] == statures["b"]
+    return found
 
 
 def test_predictions_are_tested_flatter_and_smaller(resized):
@@ -297,10 +299,12 @@ def test_with_the_stature_given_a_prediction_has_the_height_of_the_truth(motion_
     run, state = setup(experiment(motion_dir))
     evaluator = run.evaluator
     made = evaluator.predict(evaluator.predictor(run.graphdef, state.variables))
-    poses, offsets = rescaled.of_true_stature(made), made.clips.sequences.offsets
-    for first, end in itertools.pairwise(offsets):
+    ratios, offsets = rescaled.statures_of(made), made.clips.sequences.offsets
+    assert len(ratios) == len(offsets) - 1
+    for ratio, (first, end) in zip(ratios, itertools.pairwise(offsets), strict=True):
         rows = np.arange(first, end)[made.valid[first:end]]
-        assert height_of(poses[rows]) == pytest.approx(height_of(made.truth[rows]), rel=1e-4)
+        given = ratio * made.poses[rows]
+        assert height_of(given) == pytest.approx(height_of(made.truth[rows]), rel=1e-4)
 
 
 @pytest.mark.parametrize("tau", [8.0, 60.0])

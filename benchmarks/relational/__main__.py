@@ -28,6 +28,7 @@ sizes times some factors. `temperature` measures that of weights, or of what `tu
 
 import argparse
 import pathlib
+import statistics
 import sys
 from collections.abc import Sequence
 
@@ -124,14 +125,17 @@ def run_part(args: argparse.Namespace, flags: Sequence[str]) -> None:
 def show_rescaled(args: argparse.Namespace) -> None:
     """Tests weights and their predictions in other sizes, and prints the tables."""
     models = {name: stored.load(name) for name in args.weights or ["repose_lift"]}
-    found = {}
+    found, statures = {}, {}
     for split in trainings.SPLITS:
-        found[split] = rescaled.measure(
+        found[split], statures[split] = rescaled.measure(
             models, split, data_dir=args.data_dir, depths=DEPTHS, sizes=SIZES
         )
         if args.json:
-            runs.save(args.json, weights=[*models], results=found)
-        print(tables.markdown(takes.table(split, found[split])), flush=True)
+            runs.save(args.json, weights=[*models], results=found, statures=statures)
+        print(tables.markdown(takes.table(split, found[split])))
+        for name, ratios in statures[split].items():
+            mean = 100 * statistics.fmean(ratios)
+            print(f"{name}: true statures are {mean:.1f} % of the predicted ones.", flush=True)
 
 
 def show_temperature(args: argparse.Namespace, flags: Sequence[str]) -> None:
