@@ -99,6 +99,7 @@ def train(
     steps = jax.jit(functools.partial(_steps, run, together), donate_argnums=0)
     losses = jnp.zeros((1, len(seeds), len(weights)))
     for made in pieces:
+        losses.block_until_ready()  # or many pieces wait in memory, and the progress is theirs
         members, losses = steps(members, made, np.array(seeds), weights)
     if not np.isfinite(losses).all():
         where = np.argwhere(~np.isfinite(np.asarray(losses)))[0]
