@@ -308,15 +308,22 @@ def conclude(
                 part.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
     finally:
         print("\n" + tables.text(table(config, summaries)))
-        print(
-            f"\nA sphere for {LEVEL:.0%} of the joints around the mean holds "
-            f"{results.coverage:.1%}; with the spread times {results.spread_factor:.2f}, found on "
-            f"every second sequence, {results.coverage_calibrated:.1%} of the others."
-        )
+        print(f"\n{_coverage(results)}")
         for way, tally in results.tallies.items():
             print(f"\n{aggregation.WAYS[way]}\n\n{tables.text(evaluator.protocol.table(tally))}")
     if directory:
         print(f"\nWritten: {directory / FILE}")
+
+
+def _coverage(results: Results) -> str:
+    said = (
+        f"A sphere for {LEVEL:.0%} of the joints around the mean holds {results.coverage:.1%}; with "
+        f"the spread times {results.spread_factor:.2f} it would hold {LEVEL:.0%}."
+    )
+    if math.isnan(results.coverage_calibrated):  # of one sequence
+        return said
+    held = f"{results.coverage_calibrated:.1%}"
+    return f"{said} With the factor of every second sequence it holds {held} of the others."
 
 
 def table(config: Experiment, summaries: dict[str, dict[str, float]]) -> tables.Table:
