@@ -19,6 +19,7 @@ from repose_jax import config as config_lib
 from repose_jax.runtime import folders, names
 
 OVERRIDE = re.compile(r"--?(?:no)?config\.([^=]+)")
+_VECTOR = re.compile(r"-[\d.]+,")
 WEIGHTS = ["objective", "weights"]
 
 
@@ -73,6 +74,8 @@ class Parser(argparse.ArgumentParser):
                 if found is None:
                     self.error(names.unknown("flag", flag, [*known.values()]))
                 argument = found + equals + value
+            if _VECTOR.match(argument) and spelled and re.fullmatch("--[^=]+", spelled[-1]):
+                argument = f"{spelled.pop()}={argument}"  # argparse takes it for a flag
             spelled.append(argument)
         return super().parse_args(spelled, namespace)
 

@@ -245,9 +245,8 @@ def _lift(
         # Nothing is written if the model cannot be loaded.
         model = None if stop.received else loading.result()
     folders = [out if len(found) == 1 else _unused(out / _stem(one.name)) for one in found]
-    for detections, folder in zip(found, folders, strict=True):
-        folder.mkdir(parents=True, exist_ok=True)
-        store.write(folder / store.NAME, detections)
+    if filmed:  # what took time is kept first
+        _store(found[0], out)
     if stop.received:
         said = "".join(f"{warning} " for warning in found[0].warnings[:1])
         raise Interrupted(stop.received[0], _kept(said, out))
@@ -262,6 +261,8 @@ def _lift(
                 raise Interrupted(stopped.signum, _kept(f"{stopped} ", folder)) from stopped
             raise
         except (ValueError, OSError) as error:
+            if filmed and not isinstance(error, files.NotWritten):
+                raise ValueError(_kept(f"{names.message(error)} ", folder)) from error
             if len(found) == 1:
                 raise
             _print_error(error)
@@ -286,6 +287,8 @@ def _lift_one(
     with _Bars() as bars:
         frames = None if film is None else functools.partial(sources.frames_of, film, options)
         motion = lift.motion_of(detections, model, options, frames=frames, progress=bars)
+        if film is None:  # not before: those of an earlier result stay with it if this one fails
+            _store(detections, folder)
         problem = None
         try:
             written = files.write(folder, motion, kinds, rig=rig, progress=bars)
@@ -296,11 +299,17 @@ def _lift_one(
         raise problem
 
 
+def _store(detections: Detections, folder: pathlib.Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    store.write(folder / store.NAME, detections)
+
+
 def _kept(before: str, folder: pathlib.Path) -> str:
     """Returns a message on the joints that were detected so far."""
+    quoted = shlex.quote(os.fspath(folder))
     return (
         f"{before}The 2D joints are in {folder / store.NAME}; lift them with: "
-        f"repose lift {shlex.quote(os.fspath(folder))}"
+        f"repose lift {quoted} --out {quoted}"
     )
 
 

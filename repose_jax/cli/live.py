@@ -57,7 +57,8 @@ def add_arguments(parser: Parser) -> None:
     model.add_argument(
         "--people",
         choices=("all", "one"),
-        help="all: look for everybody and show the largest (slower)",
+        help="one (default): show whom the detector is surest of; all: look for everybody and show "
+        "the largest (slower)",
     )
     place = parser.add_argument_group("where and how big")
     place.add_argument("--height", type=float, metavar="M", help="standing height of the person, m")
@@ -86,6 +87,8 @@ def is_source(text: str | None) -> bool:
 
 def run(args: argparse.Namespace) -> None:
     """Runs the command."""
+    if args.out is not None:
+        _check_out(args.out)
     from repose_jax.detectors import create, video
     from repose_jax.detectors.newest import Newest
     from repose_jax.motion.live_server import LiveServer
@@ -123,6 +126,23 @@ def run(args: argparse.Namespace) -> None:
                 print(_summary(session, frames.read))
                 if args.out is not None:
                     _write(args.out, session)
+
+
+def _check_out(folder: pathlib.Path) -> None:
+    """Checks before a session that its joints can be written, and replace no others.
+
+    Raises:
+        ValueError: they cannot, or would.
+    """
+    from repose_jax.keypoints import store
+    from repose_jax.motion import files
+
+    files.check_folder(folder)
+    if (folder / store.NAME).exists():
+        raise ValueError(
+            f"{folder / store.NAME} has the joints of an earlier session or result; name another "
+            "--out."
+        )
 
 
 def _page(session: Any, options: Any) -> str:

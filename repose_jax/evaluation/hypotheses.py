@@ -317,8 +317,8 @@ def conclude(
 
 def _coverage(results: Results) -> str:
     said = (
-        f"A sphere for {LEVEL:.0%} of the joints around the mean holds {results.coverage:.1%}; with "
-        f"the spread times {results.spread_factor:.2f} it would hold {LEVEL:.0%}."
+        f"A sphere for {LEVEL:.0%} of the joints around the mean holds {results.coverage:.1%}; "
+        f"with the spread times {results.spread_factor:.2f} it would hold {LEVEL:.0%}."
     )
     if math.isnan(results.coverage_calibrated):  # of one sequence
         return said

@@ -12,6 +12,7 @@ from repose_jax.detectors import create, detect, video
 from repose_jax.keypoints import read as keypoint_files
 from repose_jax.keypoints import store
 from repose_jax.keypoints.detections import Detections
+from repose_jax.lifting.camera import camera as make_camera
 from repose_jax.lifting.options import Options
 
 APART_S = 0.0215
@@ -52,8 +53,15 @@ def detections_of(
         if progress is not None:
             progress("detecting", done, total or 0)
 
-    with video.open_video(path, fps=options.fps):
-        pass  # no weights are fetched for a video that cannot be read
+    # Nothing is fetched, and nobody looked for, in a video that cannot be read or lifted.
+    with video.open_video(path, fps=options.fps) as opened:
+        make_camera(
+            opened.size,
+            focal=options.focal,
+            fov=options.fov,
+            file=options.camera,
+            video=opened.name,
+        )
     folder = options.detector_weights
     detector = create.create(
         options.detector, None if folder is None else os.fspath(folder), people=options.people
@@ -67,7 +75,11 @@ def detections_of(
         fps=options.fps,
         apart_s=0.0 if options.every_frame else APART_S,
     )
-    return [_with_ignored(found, options, ("format", "joints", "image_size"), "a video")]
+    if options.detector not in create.BLAZEPOSE:
+        found = _with_ignored(found, options, ("people",), f"the detector {options.detector}")
+    own_times = () if path.is_dir() else ("fps",)
+    ignored = ("format", "joints", "image_size", *own_times)
+    return [_with_ignored(found, options, ignored, "a video")]
 
 
 def _read(path: pathlib.Path, options: Options) -> list[Detections]:
@@ -79,19 +91,19 @@ def _read(path: pathlib.Path, options: Options) -> list[Detections]:
         image_size=options.image_size,
         joints=options.joints,
     )
+    ignored, source = ("detector", "detector_weights", "every_frame", "people"), "2D joints"
     if store.find(path) is not None:
-        ignored = ("format", "joints", "fps", "slow_motion")
-        return [
-            _with_ignored(one, options, ignored, "joints of an earlier result") for one in found
-        ]
-    return [dataclasses.replace(one, time_s=one.time_s / options.slow_motion) for one in found]
+        ignored, source = (*ignored, "slow_motion"), "joints of an earlier result"
+    else:
+        found = [dataclasses.replace(one, time_s=one.time_s / options.slow_motion) for one in found]
+    return [_with_ignored(one, options, ignored, source) for one in found]
 
 
 def _with_ignored(
     detections: Detections, options: Options, ignored: Sequence[str], source: str
 ) -> Detections:
     """Returns detections with a warning of options that were given and have no influence."""
-    given = [name for name in ignored if getattr(options, name) not in (None, 1)]
+    given = [name for name in ignored if getattr(options, name) != getattr(Options, name)]
     if not given:
         return detections
     said = f"Without influence on {source}: {', '.join(given)}."

@@ -232,6 +232,7 @@ def save(
         return write(path, motion, available(), rig=rig)
     kind, end = _kind(path)
     check([kind])
+    path.parent.mkdir(parents=True, exist_ok=True)
     rigs = _rigs(motion, [kind], rig)
     if kind == "html":
         page.write(path, motion)

@@ -62,6 +62,16 @@ def test_values_are_set_after_and_before_other_arguments(overrides):
         assert args.overrides == overrides
 
 
+def test_a_vector_may_begin_with_a_minus():
+    parser = arguments.Parser(prog="program")
+    parser.add_argument("file")
+    parser.add_argument("--up")
+    parser.add_argument("--flip", action="store_true")
+    for line in (["--up", "-0.1,-1,0", "a"], ["a", "--up=-0.1,-1,0", "--flip"]):
+        found = parser.parse_args(line)
+        assert (found.up, found.file) == ("-0.1,-1,0", "a")
+
+
 @pytest.mark.parametrize("text", ["0", "-1", "1.5", "", "many", "\u0663"])
 def test_a_number_of_things_is_one_or_more(text, capsys):
     parser = arguments.Parser(prog="program")

@@ -157,7 +157,7 @@ def test_ctrl_c_keeps_what_was_detected_and_leaves_no_thread(
         assert not out.exists()
         return
     assert "Detection was stopped after 4 frames; there are 12." in said
-    assert f"repose lift {out}" in said
+    assert f"repose lift {out} --out {out}" in said
     assert names(out) == {"keypoints.npz"}
     assert lift(weights, out, "--out", tmp_path / "again", "--files=npz") == 0
     assert "4 frames" in capsys.readouterr().out
@@ -245,12 +245,56 @@ def test_a_broken_image_amid_a_video_keeps_what_was_detected(
     *_, error = capsys.readouterr().err.splitlines()
     assert error.startswith(f"repose lift: error: {folder / '4.png'}: not an image")
     assert "Detection ended there, after 4 frames. The 2D joints are in" in error
-    assert error.endswith(f"repose lift {out}")
+    assert error.endswith(f"repose lift {out} --out {out}")
     assert names(out) == {"keypoints.npz"}
     assert lift(weights, out, "--out", tmp_path / "again", "--files=npz") == 0
     printed = capsys.readouterr().out
     assert "4 frames" in printed
     assert "4.png: not an image" in printed  # a warning of the result
+
+
+@pytest.mark.parametrize(
+    ("camera", "message"),
+    [
+        (["--fov=400"], "A field of view of 400 degrees is impossible"),
+        (["--focal=1500", "--fov=60"], "The camera is given by focal and fov"),
+        (["--focal=0.5"], "A focal length of 0.5 px is impossible"),
+        (["--camera=none.toml"], "There is no camera file none.toml."),
+    ],
+)
+def test_a_wrong_camera_is_found_before_anybody_is_looked_for(
+    camera, message, weights, tmp_path, capsys, monkeypatch
+):
+    path = small_videos.write(tmp_path / "a.mp4", small_videos.frames(12))
+    monkeypatch.setattr(create, "create", None)
+    assert lift(weights, path, "--out", tmp_path / "out", *camera) == 2
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_video_that_cannot_be_lifted_keeps_its_joints_and_says_where(
+    weights, tmp_path, capsys, monkeypatch
+):
+    path = small_videos.write(tmp_path / "a.mp4", small_videos.frames(12))
+    monkeypatch.setattr(create, "create", lambda *_, **__: Walker())
+    out = tmp_path / "out"
+    assert lift(weights, path, "--out", out, "--person=9") == 2
+    assert capsys.readouterr().err.rstrip().endswith(f"repose lift {out} --out {out}")
+    assert names(out) == {"keypoints.npz"}
+    assert lift(weights, out, "--out", out, QUICK) == 0
+
+
+def test_keypoints_that_cannot_be_lifted_leave_an_earlier_result_whole(
+    weights, tmp_path, monkeypatch
+):
+    path = small_videos.write(tmp_path / "a.mp4", small_videos.frames(12))
+    monkeypatch.setattr(create, "create", lambda *_, **__: Walker())
+    out, other = tmp_path / "out", tmp_path / "other"
+    assert lift(weights, path, "--out", out, QUICK) == 0
+    assert lift(weights, out, "--out", other, QUICK) == 0
+    before = {file.name: file.read_bytes() for file in other.iterdir()}
+    assert lift(weights, out, "--out", other, QUICK, "--fps=60", "--person=9") == 2
+    assert {file.name: file.read_bytes() for file in other.iterdir()} == before
 
 
 def test_a_broken_photograph_stops_no_other(weights, tmp_path, capsys, monkeypatch):

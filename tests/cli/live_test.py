@@ -57,6 +57,22 @@ def test_shows_a_clip_and_keeps_the_joints_of_everybody(line, clip, weights, tmp
     assert found.image_size == (64, 48)
 
 
+def test_a_folder_that_cannot_be_written_is_refused_before_the_session(
+    clip, weights, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.setattr(create, "create", None)
+    plain = ["live", str(clip), "--no-browser", f"--weights={weights}"]
+    (tmp_path / "file").write_text("")
+    assert cli.main([*plain, f"--out={tmp_path / 'file'}"]) == 2
+    assert f"{tmp_path / 'file'} is a file" in capsys.readouterr().err
+    earlier = tmp_path / "session" / "keypoints.npz"
+    earlier.parent.mkdir()
+    earlier.write_text("joints")
+    assert cli.main([*plain, f"--out={earlier.parent}"]) == 2
+    assert f"{earlier} has the joints of an earlier session" in capsys.readouterr().err
+    assert earlier.read_text() == "joints"
+
+
 def test_ctrl_c_is_the_usual_end_and_loses_nothing(clip, weights, tmp_path, monkeypatch):
     lift = session.Session.lift
 

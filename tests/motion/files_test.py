@@ -172,6 +172,11 @@ def test_a_file_that_cannot_be_written_does_not_stop_the_others(tmp_path, monkey
     )
 
 
+def test_a_motion_is_saved_into_a_new_folder(tmp_path):
+    path = tmp_path / "new" / "folder" / "a.trc"
+    assert all(file.exists() for file in files.save(MOTION, path))
+
+
 @pytest.mark.parametrize("kind", files.KINDS)
 def test_a_signal_leaves_complete_files_only(tmp_path, monkeypatch, kind):
     """Every writer writes beside the file and renames: a rename that is stopped shows it."""
