@@ -8,6 +8,7 @@ from jaxtyping import Float, Int
 from repose_jax.keypoints.detections import Detections
 from repose_jax.keypoints.formats import FORMATS, Joints, joints_of, to_human36m
 from repose_jax.keypoints.geometry import pixels, told_apart
+from repose_jax.keypoints.identity import unshared
 from repose_jax.keypoints.readers.poses import Poses
 from repose_jax.runtime.names import counted
 
@@ -67,7 +68,7 @@ def finish(
         confidence=confidence[rows],
         frame=index[rows],
         score=_score(poses.score, confidence)[rows],
-        identity=_identity(poses, rows, wrong)[rows],
+        identity=_identity(poses, rows, wrong),
         time_s=time_s,
         image_size=size,
         name=poses.name.encode("utf-8", "replace").decode(),  # of a file, of any bytes
@@ -176,21 +177,24 @@ def _score(score: np.ndarray | None, confidence: np.ndarray) -> Float[np.ndarray
     return np.clip(np.where(np.isfinite(score), score, mean), 0, 1)
 
 
-def _identity(poses: Poses, rows: np.ndarray, wrong: list[str]) -> Int[np.ndarray, " n"]:
-    """Returns the ids of people; -1 for all if two people of a frame share one."""
-    none = np.full(len(poses.frame), -1)
-    if poses.identity is None or (poses.identity[rows] < 0).all():
-        return none
-    pairs = np.stack([poses.frame, poses.identity], 1)[rows]
-    pairs = pairs[pairs[:, 1] >= 0]
-    repeated = len(pairs) - len(np.unique(pairs, axis=0))
-    if repeated:
+def _identity(poses: Poses, rows: np.ndarray, wrong: list[str]) -> Int[np.ndarray, " r"]:
+    """Returns the ids of people in these rows; -1 where there is none, or several share it."""
+    if poses.identity is None:
+        return np.full(len(rows), -1)
+    given = poses.identity[rows]
+    kept = unshared(poses.frame[rows], given)
+    ignored = np.setdiff1d(given[given >= 0], kept)
+    lost = int(((given >= 0) & (kept < 0) & ~np.isin(given, ignored)).sum())
+    if lost:
+        wrong.append(f"{lost} poses lost their id, which another in the same frame has as well.")
+    if len(ignored):
+        listed = ", ".join(map(str, ignored[:5]))
+        more = f" and {len(ignored) - 5} more" if len(ignored) > 5 else ""
         wrong.append(
-            f"{counted(repeated, 'pose')} with the same id as another in their frame: all ids were "
-            "ignored."
+            f"Ignored in every frame: {'id' if len(ignored) == 1 else 'ids'} {listed}{more}; "
+            "several poses share it in more than a twentieth of its frames."
         )
-        return none
-    return np.where(poses.identity < 0, -1, poses.identity)
+    return kept
 
 
 def _times(

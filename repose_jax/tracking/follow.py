@@ -26,24 +26,6 @@ _DUPLICATE = 0.8  # OKS of two poses of one person in the same frame
 _LARGEST_RATIO = 2.0  # of the sizes of one person before and after a gap of a frame
 
 
-def identities(detections: Detections) -> Int[np.ndarray, " n"]:
-    """Returns the source's numbers of people, -1 where they are no evidence.
-
-    A number that several poses of a frame share is none for them; one that repeats in more than a
-    twentieth of its frames is none at all.
-    """
-    identity = detections.identity.copy()
-    pairs, where, count = np.unique(
-        np.stack([detections.frame, identity], 1), axis=0, return_inverse=True, return_counts=True
-    )
-    repeats = count > 1
-    numbers, number_of, frames = np.unique(pairs[:, 1], return_inverse=True, return_counts=True)
-    bad = np.bincount(number_of, repeats, len(numbers)) > frames / 20
-    where = where.reshape(-1)
-    identity[repeats[where] | bad[number_of[where]]] = -1
-    return identity
-
-
 class _Live:
     """The tracks that a pose of the next frame may belong to, as arrays with a row for each."""
 

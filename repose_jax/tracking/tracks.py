@@ -6,9 +6,10 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from repose_jax.keypoints.detections import Detections
+from repose_jax.keypoints.identity import unshared
 from repose_jax.motion.motion import MISSING, SEEN
 from repose_jax.tracking import similarity
-from repose_jax.tracking.follow import follow, identities
+from repose_jax.tracking.follow import follow
 from repose_jax.tracking.join import join
 from repose_jax.tracking.track import Track
 
@@ -40,7 +41,7 @@ def track(
     for name, value in (("memory_s", memory_s), ("min_length_s", min_length_s)):
         if not value >= 0:
             raise ValueError(f"{name} is {value}; it must be 0 s or more.")
-    identity = identities(detections)
+    identity = unshared(detections.frame, detections.identity)
     number, keypoints, confidence = follow(detections, identity, memory_s)
     times = detections.time_s[detections.frame]
     number = join(number, times, keypoints, identity, _REACH * memory_s)

@@ -42,11 +42,37 @@ def test_ids_of_alphapose_are_numbers_or_lists(tmp_path, idx, identity):
     assert (only(path).identity == identity).all()
 
 
-def test_ids_that_two_people_of_a_frame_share_are_ignored(tmp_path):
+def two_people(tmp_path, frames, first_again):
+    """Ids 1 and 2 in every frame; in some frames the pose of 1 comes twice."""
+    one, two = small.alphapose(frames=frames, idx=1), small.alphapose(frames=frames, idx=2)
+    entries = [entry for pair in zip(one, two, strict=True) for entry in pair]
+    entries += [entry for entry in one if int(entry["image_id"].split(".")[0]) in first_again]
+    return only(write_json(tmp_path / "results.json", entries))
+
+
+def test_an_id_that_several_poses_of_a_frame_share_is_ignored_there(tmp_path):
+    detections = two_people(tmp_path, 200, {7})
+    there = detections.frame == 7
+    assert sorted(detections.identity[there]) == [-1, -1, 2]
+    assert sorted(detections.identity[~there]) == [1] * 199 + [2] * 199
+    (warning,) = [said for said in detections.warnings if " id" in said]
+    assert warning == "2 poses lost their id, which another in the same frame has as well."
+
+
+@pytest.mark.parametrize(("shared", "kept"), [(2, True), (3, False)])
+def test_an_id_shared_in_more_than_a_twentieth_of_its_frames_is_ignored(tmp_path, shared, kept):
+    detections = two_people(tmp_path, 40, set(range(shared)))
+    assert (detections.identity == 1).sum() == (40 - shared if kept else 0)
+    assert (detections.identity == 2).sum() == 40
+    ignored = [said for said in detections.warnings if "Ignored in every frame: id 1;" in said]
+    assert len(ignored) == (not kept)
+
+
+def test_the_one_id_of_everybody_is_ignored(tmp_path):
     entries = small.alphapose(idx=0)
     detections = only(write_json(tmp_path / "results.json", entries + entries[:1]))
     assert (detections.identity == -1).all()
-    assert any("1 pose with the same id" in warning for warning in detections.warnings)
+    assert any("Ignored in every frame: id 0;" in said for said in detections.warnings)
 
 
 def test_frames_of_a_video_before_the_first_person_are_kept(tmp_path):
