@@ -142,11 +142,11 @@ def run(args: argparse.Namespace) -> None:
     )
     files.check(kinds)
     from repose_jax.detectors import video
-    from repose_jax.lifting.options import Options
+    from repose_jax.lifting.options import Options, options_of
 
     known = {field.name for field in dataclasses.fields(Options)}
     asked = {k: value for k, value in vars(args).items() if k in known and value is not None}
-    options = Options(**asked)
+    options = options_of(asked)
     for path in args.inputs:
         if not path.exists():
             raise FileNotFoundError(f"There is no file or folder {path}.")

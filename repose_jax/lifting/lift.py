@@ -6,6 +6,7 @@ import importlib.metadata
 import os
 import pathlib
 from collections.abc import Callable, Generator, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -27,7 +28,7 @@ from repose_jax.lifting import (
 from repose_jax.lifting.bones import with_constant_lengths
 from repose_jax.lifting.camera import camera as make_camera
 from repose_jax.lifting.camera import undistorted
-from repose_jax.lifting.options import Options
+from repose_jax.lifting.options import Options, options_of
 from repose_jax.lifting.predictor import Predictor
 from repose_jax.lifting.sources import Stage, detections_of, frames_of
 from repose_jax.motion.motion import Camera, Motion, Person
@@ -61,13 +62,11 @@ def lift(
         FileNotFoundError: there is no such file.
         ImportError: the source needs an extra that is not installed.
     """
-    known = [field.name for field in dataclasses.fields(Options)]
-    for name in options:
-        if name not in known:
-            raise TypeError(names.unknown("option", name, known))
-    asked = Options(**options)  # pyright: ignore[reportArgumentType]
+    asked = options_of(options)
     frames = None
     if isinstance(source, (str, os.PathLike)):
+        if confidence is not None:
+            raise ValueError("confidence is that of an array; a file has its own, so leave it out.")
         path = pathlib.Path(source)
         found = detections_of(path, asked)
         if len(found) > 1:
@@ -80,9 +79,21 @@ def lift(
         if video.is_video(path):
             frames = functools.partial(frames_of, path, asked)
     else:
-        detections = _of_arrays(np.asarray(source, np.float64), confidence, asked)
+        detections = _of_arrays(_array("source", source), confidence, asked)
     model = predictor.load(asked.weights, asked.checkpoint)
     return motion_of(detections, model, asked, frames=frames)
+
+
+def _array(name: str, values: Any) -> np.ndarray:
+    """Returns numbers as an array."""
+    try:
+        return np.asarray(values, np.float64)
+    except (TypeError, ValueError) as error:
+        path = "the path of a file, or " if name == "source" else ""
+        raise ValueError(
+            f"{name} is a {type(values).__name__} that is no array of numbers; give {path}rows of "
+            "one length, with NaN for what is missing."
+        ) from error
 
 
 def _of_arrays(values: np.ndarray, confidence: ArrayLike | None, options: Options) -> Detections:
@@ -94,7 +105,7 @@ def _of_arrays(values: np.ndarray, confidence: ArrayLike | None, options: Option
             f"The joints have the shape {values.shape}; expected [t, j, 2 or 3], or "
             "[t, p, j, 2 or 3] for several people."
         )
-    sure = None if confidence is None else np.asarray(confidence, np.float64)
+    sure = None if confidence is None else _array("confidence", confidence)
     if values.shape[-1] == 3:
         if sure is not None:
             raise ValueError("The joints have a third value, and confidence is given as well.")
@@ -367,7 +378,7 @@ def _assumed(camera: Camera, vertical: str, model: Predictor, options: Options) 
 def _settings(options: Options) -> dict[str, object]:
     """Returns the options and versions as values of JSON."""
     values = dataclasses.asdict(options)
-    for name in ("weights", "detector_weights", "camera"):
+    for name in ("weights", "detector", "detector_weights", "camera"):
         values[name] = None if values[name] is None else os.fspath(values[name])
     packages = ("jax", "flax", "numpy", "scipy")
     versions = {name: importlib.metadata.version(name) for name in packages}

@@ -2,12 +2,61 @@
 
 import dataclasses
 import math
+import numbers
 import os
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
+from repose_jax.config import COUNT, FLAG, POSITIVE, TEXT, Rule, choice, setting
+from repose_jax.lifting.camera import FIELDS_OF_VIEW
 from repose_jax.lifting.scale import STATURES
-from repose_jax.lifting.world import read_up
+from repose_jax.lifting.world import DIRECTION, read_up
+from repose_jax.runtime.names import unknown
+
+_LEAST_M, _MOST_M = (mm / 1000 for mm in STATURES)
+
+
+def _number(least: int | float, most: int | float, unit: str) -> Rule:
+    """Returns the rule of a finite number between two."""
+    bounds = f"from {least:g} to {most:,g} {unit}"
+    if most == math.inf:
+        bounds = f"of {least:g} {unit} or more"
+    return Rule(float, f"a number {bounds}", lambda x: least <= x <= most and math.isfinite(x))
+
+
+def _is_direction(value: Any) -> bool:
+    try:
+        read_up(value)
+    except ValueError:
+        return False
+    return True
+
+
+_PATH = Rule(
+    object,
+    "a path or a name, as text or as a pathlib.Path",
+    lambda path: isinstance(path, (str, os.PathLike)) and os.fspath(path) not in ("", b""),
+)
+_JOINTS = Rule(
+    tuple,
+    'a list of the names of the joints in their order, such as ["nose", "left_eye"]; a known order '
+    "is named by format",
+    lambda names: bool(names) and all(isinstance(name, str) for name in names),
+)
+_IMAGE_SIZE = Rule(
+    tuple,
+    "width and height of the image, two whole numbers from 16 to 100,000 px",
+    lambda size: (
+        len(size) == 2
+        and all(type(x) in (int, float) and 16 <= x <= 100_000 and x == int(x) for x in size)
+    ),
+)
+_HYPOTHESES = Rule(
+    int,
+    "a whole number from 2 to 1,000, which have a spread, or 0 for the single prediction",
+    lambda count: count == 0 or 2 <= count <= 1000,
+)
+_DIRECTION = Rule(object, DIRECTION, _is_direction)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,65 +88,80 @@ class Options:
         focal: focal length, px.
         fov: field of view of the longer side of the image, degrees.
         camera: a calibration of Pose2Sim, `FILE.toml` or `FILE.toml:NAME`.
-        up: the vertical: "camera", or "x,y,z" in camera axes.
+        up: the vertical in camera axes, three numbers, also as the text "x,y,z"; or "camera".
         lock_feet: move the body so that feet on the floor stand still.
 
     Raises:
-        ValueError: a value out of its range, or two that contradict each other.
+        ValueError: a value of another type or out of its range, or two that contradict each other.
     """
 
-    weights: str | os.PathLike[str] | None = None
-    checkpoint: str | None = None
-    format: str | None = None
-    joints: Sequence[str] | None = None
-    fps: int | float | None = None
-    image_size: tuple[int, int] | None = None
-    slow_motion: int | float = 1
-    detector: str = "blazepose"
-    detector_weights: str | os.PathLike[str] | None = None
-    every_frame: bool = False
-    people: Literal["all", "one"] = "all"
-    person: int | None = None
-    largest: bool = False
-    min_length: int | float = 0.3
-    max_gap: int | float = 0.5
-    smooth: int | float = 6
-    flip: bool = False
-    hypotheses: int = 0
-    height: int | float | None = None
-    focal: int | float | None = None
-    fov: int | float | None = None
-    camera: str | os.PathLike[str] | None = None
-    up: str | None = None
-    lock_feet: bool = False
+    weights: str | os.PathLike[str] | None = setting(None, _PATH)
+    checkpoint: str | None = setting(None, choice("best", "latest"))
+    format: str | None = setting(None, TEXT)
+    joints: tuple[str, ...] | None = setting(None, _JOINTS)
+    fps: int | float | None = setting(None, _number(0.1, 1000, "frames per second"))
+    image_size: tuple[int, int] | None = setting(None, _IMAGE_SIZE)
+    slow_motion: int | float = setting(1, _number(0.01, 1000, "(1 is real time)"))
+    detector: str | os.PathLike[str] = setting("blazepose", _PATH)
+    detector_weights: str | os.PathLike[str] | None = setting(None, _PATH)
+    every_frame: bool = setting(False, FLAG)
+    people: Literal["all", "one"] = setting("all", choice("all", "one"))
+    person: int | None = setting(None, COUNT)
+    largest: bool = setting(False, FLAG)
+    min_length: int | float = setting(0.3, _number(0, math.inf, "s"))
+    max_gap: int | float = setting(0.5, _number(0, 60, "s"))
+    smooth: int | float = setting(6, _number(0, 1000, "Hz (0 for none)"))
+    flip: bool = setting(False, FLAG)
+    hypotheses: int = setting(0, _HYPOTHESES)
+    height: int | float | None = setting(None, _number(_LEAST_M, _MOST_M, "m"))
+    focal: int | float | None = setting(None, POSITIVE)
+    fov: int | float | None = setting(None, _number(*FIELDS_OF_VIEW, "degrees"))
+    camera: str | os.PathLike[str] | None = setting(None, _PATH)
+    up: str | tuple[int | float, ...] | None = setting(None, _DIRECTION)
+    lock_feet: bool = setting(False, FLAG)
 
     def __post_init__(self):
-        if self.hypotheses == 1:
-            raise ValueError("hypotheses is 1; give 2 or more, which have a spread, or 0.")
-        for name, least, most, unit in _RANGES:
-            value = getattr(self, name)
-            if value is not None and not (least <= value <= most and math.isfinite(value)):
-                upper = f"to {most:,}" if math.isfinite(most) else "or more"
-                raise ValueError(f"{name} is {value:g}; it should be {least:g} {upper}{unit}.")
-        if self.up is not None:
-            read_up(self.up)
+        for name, value in _checked(vars(self)).items():
+            object.__setattr__(self, name, value)
         if self.person is not None and self.largest:
             raise ValueError("person and largest both choose a person; give one of them.")
-        if self.image_size is not None and not (
-            len(self.image_size) == 2 and all(16 <= length <= 100_000 for length in self.image_size)
-        ):
-            raise ValueError(
-                f"image_size is {self.image_size}; give width and height, 16 to 100,000 px each."
-            )
 
 
-_RANGES = (
-    ("fps", 0.1, 1000, " frames per second"),
-    ("slow_motion", 0.01, 1000, " (1 is real time)"),
-    ("person", 1, math.inf, ""),
-    ("min_length", 0, math.inf, " s"),
-    ("max_gap", 0, 60, " s"),
-    ("smooth", 0, 1000, " Hz (0 for none)"),
-    ("hypotheses", 0, 1000, ""),
-    ("height", *(mm / 1000 for mm in STATURES), " m"),
-)
+def options_of(given: Mapping[str, Any]) -> Options:
+    """Makes options of values of any type; numbers and arrays may be those of NumPy.
+
+    Args:
+        given: some of the fields of `Options`.
+
+    Raises:
+        ValueError: as by `Options`.
+        TypeError: an option that does not exist.
+    """
+    known = [field.name for field in dataclasses.fields(Options)]
+    for name in given:
+        if name not in known:
+            raise TypeError(unknown("option", name, known))
+    return Options(**_checked(given))
+
+
+def _checked(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns options as their types, each of which its rule allows."""
+    checked = {}
+    for field in dataclasses.fields(Options):
+        if field.name in given:
+            value = given[field.name]
+            if value is not None or field.default is not None:
+                value = field.metadata["rule"].check(field.name, _plain(value))
+            checked[field.name] = value
+    if checked.get("image_size") is not None:  # floats, where a library of videos gives them
+        checked["image_size"] = tuple(map(int, checked["image_size"]))
+    return checked
+
+
+def _plain(value: Any) -> Any:
+    """Returns numbers and arrays of NumPy, and fractions, as those of Python."""
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    if isinstance(value, numbers.Rational) and not isinstance(value, int):
+        return float(value)
+    return [_plain(one) for one in value] if isinstance(value, list | tuple) else value

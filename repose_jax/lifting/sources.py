@@ -64,7 +64,9 @@ def detections_of(
         )
     folder = options.detector_weights
     detector = create.create(
-        options.detector, None if folder is None else os.fspath(folder), people=options.people
+        os.fspath(options.detector),
+        None if folder is None else os.fspath(folder),
+        people=options.people,
     )
     found = detect.detect(
         path,

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -12,6 +13,11 @@ from repose_jax.skeleton import HUMAN36M
 
 CAMERA_UP = np.array([0.0, -1.0, 0.0])
 """Up of a level camera, in its axes."""
+DIRECTION = (
+    "'camera', or three numbers, not all 0: the vertical in camera axes (x right, y down, z away), "
+    "such as '0,-1,0' for a level camera"
+)
+"""What `read_up` reads, for messages."""
 UPRIGHT_S = 0.5
 """Least time with someone upright from which the vertical is estimated, s."""
 MOST_TILT = 60.0
@@ -68,21 +74,24 @@ def upright(
     return World(axes(vertical), origin, source), warnings
 
 
-def read_up(text: str) -> Float[np.ndarray, "3"]:
-    """Reads a direction in camera axes: "camera" for the upward axis of the image, or "x,y,z".
+def read_up(up: Any) -> Float[np.ndarray, "3"]:
+    """Reads a direction in camera axes.
+
+    Args:
+        up: three numbers, also as the text "x,y,z"; or "camera" for the upward axis of the image.
 
     Raises:
-        ValueError: neither of them, or no direction.
+        ValueError: none of them, or no direction.
     """
-    if text.strip().lower() == "camera":
+    if isinstance(up, str) and up.strip().lower() == "camera":
         return CAMERA_UP
     try:
-        return _unit(np.array([float(part) for part in text.split(",")]))
-    except ValueError as error:
-        raise ValueError(
-            f"The vertical {text!r} is no direction; give 'camera', or 'x,y,z' in camera axes "
-            "(x right, y down, z away), such as '0,-1,0' for a level camera."
-        ) from error
+        vector = np.array([float(x) for x in up.split(",")] if isinstance(up, str) else up)
+        if vector.dtype.kind in "iuf":  # no texts and no truth values
+            return _unit(vector.astype(float))
+    except ValueError:
+        pass
+    raise ValueError(f"up is {up!r}; it must be {DIRECTION}.")
 
 
 def _unit(vector: np.ndarray) -> np.ndarray:

@@ -59,7 +59,7 @@ def test_hypotheses_are_drawn_around_their_mean(demo, data_dir, tmp_path, monkey
     ("options", "message"),
     [
         (["--hypotheses=3"], "makes one prediction; give the weights of a run of 'd3dp'"),
-        (["--hypotheses=1"], "hypotheses is 1; give 2 or more"),
+        (["--hypotheses=1"], "hypotheses is 1; it must be a whole number from 2"),
         (["--sequence=test9/view0"], f"{SPLIT} has no sequence 'test9/view0'; it has 'test"),
         (["--model=nothing"], "nothing"),
         (["--split=small/30fps:tset"], "tset"),

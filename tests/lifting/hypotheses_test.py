@@ -124,8 +124,8 @@ def test_a_model_of_one_prediction_is_refused_before_anything_is_lifted():
         motion_of(detections(), made("mixste"), Options(**CAMERA, hypotheses=3))
     with pytest.raises(ValueError, match="inputs in the frame of the image"):
         hypotheses.check(made(normalise="person"))
-    for count, message in ((1, "is 1; give 2 or more"), (-1, "should be 0 to")):
-        with pytest.raises(ValueError, match=message):
+    for count in (1, -1):
+        with pytest.raises(ValueError, match=f"hypotheses is {count}; it must be a whole number f"):
             Options(hypotheses=count)
 
 

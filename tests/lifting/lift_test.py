@@ -13,7 +13,7 @@ from repose_jax.config import DataConfig, Experiment
 from repose_jax.keypoints.detections import Detections
 from repose_jax.lifting import scale
 from repose_jax.lifting.lift import motion_of
-from repose_jax.lifting.options import Options
+from repose_jax.lifting.options import Options, options_of
 from repose_jax.lifting.predictor import Predictor
 from repose_jax.motion.motion import MISSING, SEEN
 
@@ -68,7 +68,7 @@ def detections(people=TRUTH.people, **changes) -> Detections:
 
 
 def lifted(found=None, **options):
-    return motion_of(found or detections(), oracle(), Options(**{**CAMERA, **options}))
+    return motion_of(found or detections(), oracle(), options_of({**CAMERA, **options}))
 
 
 def test_everyone_is_placed_where_they_walked():
@@ -89,8 +89,9 @@ def test_the_world_is_upright_on_the_floor():
     assert np.allclose(motion.people[0].joints_mm[0, 0, [0, 2]], 0, atol=1e-3)
 
 
-def test_the_world_is_a_rigid_motion_of_camera_axes():
-    motion = lifted(**UNFILTERED, up="0.1,-1,-0.2")
+@pytest.mark.parametrize("up", ["0.1,-1,-0.2", (0.1, -1, -0.2)])
+def test_the_world_is_a_rigid_motion_of_camera_axes(up):
+    motion = lifted(**UNFILTERED, up=up)
     assert motion.world.source == "given"
     for person in motion.people:
         place = person.joints_camera_mm + person.root_mm[:, None]
@@ -212,12 +213,13 @@ def test_a_model_in_px_is_refused():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"height": 178}, r"height is 178; it should be 0\.5 to 2\.5 m"),
+        ({"height": 178}, r"height is 178; it must be a number from 0\.5 to 2\.5 m"),
         ({"fps": 0}, "fps is 0"),
         ({"max_gap": float("nan")}, "max_gap is nan"),
         ({"person": 1, "largest": True}, "person and largest"),
         ({"image_size": (4, 3)}, "image_size is"),
         ({"focal": 1000, "fov": 50}, "focal and fov"),
+        ({"fov": 180}, "fov is 180"),
         ({"up": "north"}, "north"),
     ],
     ids=str,
@@ -248,9 +250,13 @@ def test_arrays_are_lifted(monkeypatch):
         ({"source": np.zeros((5, 17)), "format": "coco17"}, ValueError, r"shape \(5, 17\)"),
         ({"source": np.zeros((5, 17, 3)), "confidence": np.zeros((5, 17)), "format": "coco17"},
          ValueError, "third value"),
+        ({"source": [[[1, 2], [3]]], "format": "coco17"}, ValueError, "is a list that is no array"),
+        ({"source": np.zeros((5, 17, 2)), "confidence": ["high"], "format": "coco17"},
+         ValueError, "confidence is a list that is no array of numbers"),
+        ({"source": "clip.mp4", "confidence": np.ones((5, 17))}, ValueError, "leave it out"),
         ({"source": np.zeros((5, 17, 2)), "hight": 1.8}, TypeError, "Did you mean 'height'"),
     ],
-    ids=["file", "order", "shape", "twice", "option"],
+    ids=["file", "order", "shape", "twice", "ragged", "texts", "confidence", "option"],
 )  # fmt: skip
 def test_wrong_calls_are_refused(arguments, error, message):
     with pytest.raises(error, match=message):

@@ -132,9 +132,19 @@ def test_without_ankles_the_floor_is_guessed_and_said_so():
     assert 30 < world.of_camera(two[1].joints_mm)[:, ANKLES, 1].mean() < 110
 
 
-def test_a_direction_is_read_from_text():
+def test_a_direction_is_a_text_or_three_numbers():
     np.testing.assert_array_equal(read_up("camera"), [0, -1, 0])
-    np.testing.assert_allclose(read_up("0, -3, 4"), [0, -0.6, 0.8])
-    for text in ("", "up", "1,2", "0,0,0", "nan,0,1", "1,2,3,4"):
-        with pytest.raises(ValueError, match="is no direction; give 'camera', or 'x,y,z'"):
-            read_up(text)
+    for up in ("0, -3, 4", (0, -3, 4), [0.0, -3.0, 4.0], np.array([0, -3, 4], np.float32)):
+        np.testing.assert_allclose(read_up(up), [0, -0.6, 0.8])
+
+
+@pytest.mark.parametrize(
+    "up",
+    [
+        *("", "up", "1,2", "0,0,0", "nan,0,1", "1,2,3,4"),
+        *((1, 2), (0, 0, 0), ("0", "-1", "0"), (True, False, False), [[0, -1, 0]], ((0, 1), 2), 1),
+    ],
+)
+def test_what_is_no_direction_is_refused(up):
+    with pytest.raises(ValueError, match="it must be 'camera', or three numbers, not all 0"):
+        read_up(up)
