@@ -9,6 +9,7 @@ import pytest
 from flax import nnx
 
 from repose_jax import config, models
+from repose_jax.cli import arguments
 from repose_jax.objectives import objective
 from repose_jax.torch_import import TENSOR_NAMES
 from repose_jax.training import optim
@@ -103,6 +104,40 @@ def test_a_recipe_states_the_models_defaults(name):
     defaults = dataclasses.asdict(models.MODELS[name][1]())
     stated = {key: value for key, value in get(name).model.items() if key != "name"}
     assert stated.items() <= defaults.items()
+
+
+def parsed(*argv):
+    """The experiment of a command line, as `repose complexity` reads it."""
+    parser = arguments.Parser(prog="repose complexity")
+    parser.add_config()
+    return arguments.parse(parser, argv).experiment
+
+
+@every_recipe
+def test_every_size_of_a_model_can_be_set_whether_its_recipe_states_it_or_not(name):
+    for key, default in models.completed(get(name).model).items():
+        value = 0.5 if default is None else default
+        experiment = parsed(f"--config=zoo/{name}", f"--config.model.{key}={value}")
+        assert experiment.model == {**get(name).model, key: value}
+
+
+@pytest.mark.parametrize("variant", ["", ":full", ":27", ":81", ":tiny"])
+def test_pstmo_for_mpi_inf_3dhp_is_set_as_its_page_says(variant):
+    flags = ["--config.model.joint_order=mpi_inf_3dhp", "--config.data.unit=millimetres"]
+    page = pathlib.Path(__file__).parents[1] / "docs" / "weights.md"
+    assert " ".join(flags) in page.read_text(encoding="utf-8")
+    experiment = parsed(f"--config=zoo/pstmo{variant}", *flags)
+    assert experiment.data.unit == "millimetres"
+    assert (
+        nnx.eval_shape(lambda: models.create(**experiment.model)).config.joint_order
+        == "mpi_inf_3dhp"
+    )
+
+
+def test_a_size_that_a_model_has_not_is_refused_with_the_nearest(capsys):
+    with pytest.raises(SystemExit):
+        parsed("--config=zoo/pstmo", "--config.model.joint_oder=mpi_inf_3dhp")
+    assert "Did you mean config.model.joint_order?" in capsys.readouterr().err
 
 
 @pytest.mark.slow

@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 
 from absl import flags
 from ml_collections import ConfigDict, config_flags
+from ml_collections.config_dict import placeholder
 
 import repose_jax
 from repose_jax import config as config_lib
@@ -205,18 +206,39 @@ def _override(config: ConfigDict, argv: Sequence[str]) -> list[str]:
 
 
 def _check_key(config: ConfigDict, path: list[str]) -> None:
-    """Refuses a key that does not exist; adds the weight of a loss that has none yet."""
+    """Refuses a key that does not exist.
+
+    Adds the weight of a loss that has none yet, and a size of the model that the configuration
+    leaves out or leaves None.
+    """
     section: Any = config
     for depth, key in enumerate(path):
         where = ".".join(["config", *path[:depth]])
         if not isinstance(section, ConfigDict):
             raise ValueError(f"{where} is a single value; it has no {key!r}.")
-        if key not in section:
-            if path[:depth] == WEIGHTS:  # of any loss; the objective refuses unknown ones
-                section[key] = 0.0
-            else:
-                raise ValueError(config_lib.no_such_key(where, key, section))
+        if key not in section or (path[:depth] == ["model"] and section[key] is None):
+            known = _defaults(path[:depth], key, section)
+            if key not in known:
+                raise ValueError(config_lib.no_such_key(where, key, known))
+            section[key] = known[key]
         section = section[key]
+
+
+def _defaults(path: list[str], key: str, section: ConfigDict) -> dict[str, Any]:
+    """Returns a section with the defaults of what it leaves out and may have.
+
+    Only for a size of the model that is left out are the models imported, and with them JAX.
+    """
+    if path == WEIGHTS:  # of any loss; the objective refuses unknown ones
+        return {**section, key: 0.0}
+    if path == ["model"] and "name" in section:
+        from repose_jax import models
+
+        # What is None has no type by which its flag could be read.
+        empty = models.optional_sizes(section.name)
+        sizes = models.completed(dict(section)).items()
+        return {k: placeholder(empty[k]) if v is None and k in empty else v for k, v in sizes}
+    return dict(section)
 
 
 def configs() -> ModuleType:

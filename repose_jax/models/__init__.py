@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, get_args
 
 import jax
 from flax import nnx
@@ -81,6 +81,13 @@ def completed(model: Mapping[str, Any]) -> dict[str, Any]:
     fields = [field for field in dataclasses.fields(config_class) if field.init]
     defaults = {f.name: f.default for f in fields if f.default is not dataclasses.MISSING}
     return {**defaults, **model}
+
+
+def optional_sizes(name: str) -> dict[str, type]:
+    """Returns the sizes of a model that may be None, with the type that they have otherwise."""
+    _, config_class = MODELS.get(name, (None, LifterConfig))
+    kinds = {field.name: get_args(field.type) for field in dataclasses.fields(config_class)}
+    return {name: kind[0] for name, kind in kinds.items() if kind[1:] == (type(None),)}
 
 
 def parameter_count(model: nnx.Module) -> int:
