@@ -256,7 +256,7 @@ def test_a_broken_image_amid_a_video_keeps_what_was_detected(
 @pytest.mark.parametrize(
     ("camera", "message"),
     [
-        (["--fov=400"], "A field of view of 400 degrees is impossible"),
+        (["--fov=400"], "fov is 400.0; it must be a number from 1 to 170 degrees"),
         (["--focal=1500", "--fov=60"], "The camera is given by focal and fov"),
         (["--focal=0.5"], "A focal length of 0.5 px is impossible"),
         (["--camera=none.toml"], "There is no camera file none.toml."),

@@ -43,7 +43,7 @@ def warnings(path, **options):
 @pytest.mark.parametrize(
     ("options", "ignored"),
     [
-        ({"fps": 60, "joints": ["hip"]}, "a video: joints, fps."),
+        ({"fps": 60, "joints": ("hip",)}, "a video: joints, fps."),
         ({"format": "coco17", "image_size": (64, 48)}, "a video: format, image_size."),
         ({"detector": "rtmpose", "people": "one"}, "the detector rtmpose: people."),
     ],
