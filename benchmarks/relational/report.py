@@ -6,6 +6,7 @@ import pathlib
 import re
 import statistics
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from benchmarks.relational import scores
 from benchmarks.relational.forms import NONE, members
@@ -35,12 +36,17 @@ def read(path: pathlib.Path) -> Results:
         ValueError: the file is none of `tune` or `scratch`.
         OSError: it cannot be read.
     """
+    return _whole(path)["results"]
+
+
+def _whole(path: pathlib.Path) -> dict[str, Any]:
+    """Reads a result with its command; see `read`."""
     try:
-        results = json.loads(path.read_text("utf-8"))["results"]
-        results[NONE]
+        found = json.loads(path.read_text("utf-8"))
+        found["results"][NONE]
     except (ValueError, KeyError, TypeError):
         raise ValueError(f"{path} is no result of `tune` or `scratch`.") from None
-    return results
+    return found
 
 
 def by_column(
@@ -171,11 +177,11 @@ def overview(path: pathlib.Path, files: Sequence[pathlib.Path]) -> None:
 
     panels = {}
     for file in files:
-        of, found = read(file), json.loads(file.read_text("utf-8"))
+        found = _whole(file)
+        of = found["results"]
         training = "from scratch" if " scratch " in found["command"] else "tuned"
         changes = re.findall(r"--config\.(?:\w+\.)*(\w+=\S+)", found["command"])
-        heads = found["backbone"], training, f"{found['seeds']} seeds", *changes
-        head = ", ".join(heads)
+        head = ", ".join([found["backbone"], training, f"{found['seeds']} seeds", *changes])
         if head in panels:
             raise ValueError(f"{file} is of the same as a file before it: {head}; leave one out.")
         if not any(name in of for name in OVERVIEW):

@@ -69,6 +69,7 @@ def compare(args: argparse.Namespace, flags: Sequence[str]) -> Results:
     if args.part == "tune":
         start = base(args, made(NONE, budget=backbone.base))
     simulating, testing = Lock(), Lock()  # what is first is compiled for all
+    together = _together(backbone)
 
     def pieces(own: tuple[int, ...]) -> Iterator[population.Batches]:
         return population.batches(run, own, budget.steps, at_a_time=args.at_a_time)
@@ -90,12 +91,11 @@ def compare(args: argparse.Namespace, flags: Sequence[str]) -> Results:
                 batches = simulated(group) if budget.steps <= KEPT else pieces(group)
             weights = np.stack([*settings.values()])
             first = start and jax.tree.map(lambda x: x[np.searchsorted(seeds, group)], start)
-            together = _together(backbone)
             return population.train(own, group, weights, batches, first, together=together)
 
         if missing := [seed for seed, path in zip(seeds, paths, strict=True) if not path.exists()]:
             # If a test fails, nothing is trained again.
-            found = kept(folder, missing, training, own, trained, together=_together(backbone))
+            found = kept(folder, missing, training, own, trained, together=together)
             for i, seed in enumerate(missing):
                 with testing:
                     tests = test(run, jax.tree.map(lambda x, i=i: x[i], found), recorded)

@@ -16,7 +16,6 @@ options nothing is detected again.
 
 import argparse
 import concurrent.futures
-import dataclasses
 import functools
 import gc
 import os
@@ -142,11 +141,9 @@ def run(args: argparse.Namespace) -> None:
     )
     files.check(kinds)
     from repose_jax.detectors import video
-    from repose_jax.lifting.options import Options, options_of
+    from repose_jax.lifting.options import of_flags
 
-    known = {field.name for field in dataclasses.fields(Options)}
-    asked = {k: value for k, value in vars(args).items() if k in known and value is not None}
-    options = options_of(asked)
+    options = of_flags(vars(args))
     for path in args.inputs:
         if not path.exists():
             raise FileNotFoundError(f"There is no file or folder {path}.")

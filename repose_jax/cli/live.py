@@ -95,19 +95,15 @@ def run(args: argparse.Namespace) -> None:
 
     environment.start_jax()
     from repose_jax.lifting import predictor
-    from repose_jax.lifting.options import Options, options_of
+    from repose_jax.lifting.options import of_flags
     from repose_jax.lifting.session import Session
 
-    known = {field.name for field in dataclasses.fields(Options)}
-    asked = {k: value for k, value in vars(args).items() if k in known and value is not None}
-    options = options_of({"people": "one", **asked})
+    options = of_flags(vars(args) | {"people": args.people or "one"})
     camera = re.fullmatch(r"-?\d+", args.source) is not None
     with LiveServer(args.port or 0) as server:
         source = video.open_video(int(args.source) if camera else args.source)
         with Newest(source, paced=not camera) as frames:
-            detector = create.create(
-                str(options.detector), args.detector_weights, people=options.people
-            )
+            detector = create.create(options.detector, args.detector_weights, people=options.people)
             model = predictor.load(options.weights, options.checkpoint)
             keep = args.out is not None
             session = Session(model, detector, source.size, options, name=source.name, keep=keep)

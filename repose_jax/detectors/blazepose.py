@@ -7,6 +7,7 @@ are found in overlapping tiles of the frame, a few times per second.
 
 import dataclasses
 import functools
+import os
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -271,7 +272,10 @@ def overlap(square: Square, other: Square) -> float:
 
 
 def create(
-    name: str, weights_dir: str | Path | None = None, *, people: Literal["all", "one"] = "all"
+    name: str,
+    weights_dir: str | os.PathLike[str] | None = None,
+    *,
+    people: Literal["all", "one"] = "all",
 ) -> Blazepose:
     """Makes the detector for one video.
 

@@ -1,5 +1,6 @@
 """Detectors by their names."""
 
+import os
 from pathlib import Path
 from typing import Literal
 
@@ -17,8 +18,8 @@ DETECTORS = (*BLAZEPOSE, *ONNX)
 
 
 def create(
-    name_or_path: str | Path,
-    weights_dir: str | Path | None = None,
+    name_or_path: str | os.PathLike[str],
+    weights_dir: str | os.PathLike[str] | None = None,
     *,
     people: Literal["all", "one"] = "all",
 ) -> Detector:
@@ -35,7 +36,7 @@ def create(
         OSError: the weights are neither found nor fetched; says where to get them.
         ImportError: a package that the detector needs is missing.
     """
-    name = str(name_or_path)
+    name = os.fspath(name_or_path)
     if name in BLAZEPOSE:
         from repose_jax.detectors import blazepose
 

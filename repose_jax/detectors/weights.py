@@ -174,13 +174,13 @@ def _writable_cache() -> Path:
         return Path(folder.name)
 
 
-def locate(name: str, weights_dir: str | Path | None = None) -> Path:
+def locate(name: str, weights_dir: str | os.PathLike[str] | None = None) -> Path:
     """Finds a file of weights, or fetches it: `locate_any` for one file."""
     return locate_any([[name]], weights_dir)[0]
 
 
 def locate_any(
-    choices: Sequence[Sequence[str]], weights_dir: str | Path | None = None
+    choices: Sequence[Sequence[str]], weights_dir: str | os.PathLike[str] | None = None
 ) -> list[Path]:
     """Finds the first complete set of files of weights, or fetches one into the cache.
 

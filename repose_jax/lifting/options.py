@@ -144,6 +144,12 @@ def options_of(given: Mapping[str, Any]) -> Options:
     return Options(**_checked(given))
 
 
+def of_flags(flags: Mapping[str, Any]) -> Options:
+    """Makes options of the flags of a command that are options; None is one that is not given."""
+    known = (field.name for field in dataclasses.fields(Options))
+    return options_of({name: flags[name] for name in known if flags.get(name) is not None})
+
+
 def _checked(given: Mapping[str, Any]) -> dict[str, Any]:
     """Returns options as their types, each of which its rule allows."""
     checked = {}

@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import os
 import pathlib
 from collections.abc import Callable, Generator, Sequence
 
@@ -62,12 +61,7 @@ def detections_of(
             file=options.camera,
             video=opened.name,
         )
-    folder = options.detector_weights
-    detector = create.create(
-        os.fspath(options.detector),
-        None if folder is None else os.fspath(folder),
-        people=options.people,
-    )
+    detector = create.create(options.detector, options.detector_weights, people=options.people)
     found = detect.detect(
         path,
         detector,

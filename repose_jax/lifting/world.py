@@ -17,7 +17,7 @@ DIRECTION = (
     "'camera', or three numbers, not all 0: the vertical in camera axes (x right, y down, z away), "
     "such as '0,-1,0' for a level camera"
 )
-"""What `read_up` reads, for messages."""
+"""The values that `read_up` takes, in words for messages."""
 UPRIGHT_S = 0.5
 """Least time with someone upright from which the vertical is estimated, s."""
 MOST_TILT = 60.0
