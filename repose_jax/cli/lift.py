@@ -40,7 +40,8 @@ def add_arguments(parser: Parser) -> None:
         "--out",
         type=pathlib.Path,
         metavar="DIR",
-        help="folder of the results (default: motion); of several inputs each has a folder there",
+        help="folder of the results (default: motion, where the result of another input is not "
+        "replaced); of several inputs each has a folder there",
     )
     parser.add_argument(
         "--files",
@@ -133,7 +134,7 @@ def run(args: argparse.Namespace) -> None:
         raise ValueError("the following arguments are required: INPUT, or --camera=0 for a camera.")
     if args.port is not None or args.no_browser:
         raise ValueError("--port and --no-browser are of the live view: give --camera=0, too.")
-    out = args.out or pathlib.Path("motion")
+    out = args.out or _OUT
     kinds = (
         files.available()
         if args.files is None
@@ -154,7 +155,8 @@ def run(args: argparse.Namespace) -> None:
         for path in inputs:
             folder = out if len(inputs) == 1 else _unused(out / path.stem)
             try:
-                problems += _lift(path, folder, model, options, kinds, args.rig)
+                replacing = args.out is not None
+                problems += _lift(path, folder, model, options, kinds, args.rig, replacing)
             except (ValueError, OSError, ImportError) as error:
                 if len(inputs) == 1 or _failed(model):
                     raise
@@ -212,10 +214,12 @@ def _lift(
     options: Any,
     kinds: Any,
     rig: str,
+    replacing: bool,
 ) -> int:
     """Lifts one input; returns how many of its videos failed, which others of it do not stop.
 
-    People are detected while the model is being loaded.
+    People are detected while the model is being loaded. Results of other videos are replaced only
+    if so asked.
     """
     from repose_jax.detectors import detect, video
     from repose_jax.lifting import sources
@@ -223,6 +227,8 @@ def _lift(
 
     filmed = video.is_video(path)
     files.check_folder(out, path if store.find(path) is None else None)
+    if filmed and not replacing:
+        _check_same(out, path.name)
     with stop_signals() as stop, _Bars() as bars:
 
         def show(stage: str, done: int, total: int) -> None:
@@ -244,6 +250,9 @@ def _lift(
     folders = [out if len(found) == 1 else _unused(out / _stem(one.name)) for one in found]
     if filmed:  # what took time is kept first
         _store(found[0], out)
+    elif not replacing:
+        for detections, folder in zip(found, folders, strict=True):
+            _check_same(folder, detections.name)
     if stop.received:
         said = "".join(f"{warning} " for warning in found[0].warnings[:1])
         raise Interrupted(stop.received[0], _kept(said, out))
@@ -294,6 +303,21 @@ def _lift_one(
     print(_report(motion, folder, written, time.monotonic() - start))
     if problem is not None:
         raise problem
+
+
+def _check_same(folder: pathlib.Path, name: str) -> None:
+    """Checks that a folder has no result of a video of another name.
+
+    Raises:
+        ValueError: it has.
+    """
+    name = name.encode("utf-8", "replace").decode()  # of a file, of any bytes
+    earlier = store.name_in(folder)
+    if earlier not in (None, name):
+        raise ValueError(
+            f"{folder} has the result of {earlier}. Give another --out for that of {name}, or "
+            f"--out={_OUT} to replace it."
+        )
 
 
 def _store(detections: Detections, folder: pathlib.Path) -> None:
@@ -396,6 +420,7 @@ def _names(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(","))
 
 
+_OUT = pathlib.Path("motion")
 _UNITS = {"detecting": "frame", "lifting": "person", "writing": "file", "drawing": "frame"}
 _LISTED = 12
 _NOT_LIVE = (

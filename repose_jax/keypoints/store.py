@@ -31,6 +31,15 @@ def find(path: pathlib.Path) -> pathlib.Path | None:
         return None
 
 
+def name_in(folder: pathlib.Path) -> str | None:
+    """Returns the name of the video whose result is in a folder; None if there is none."""
+    path = find(folder)
+    try:
+        return None if path is None else read(path).name
+    except ValueError:  # damaged
+        return None
+
+
 def write(path: pathlib.Path, detections: Detections) -> None:
     """Writes detections to an .npz file, whole or not at all."""
     values: dict[str, Any] = {name: getattr(detections, name) for name in (*_ARRAYS, *_TEXTS)}

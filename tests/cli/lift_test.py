@@ -297,6 +297,39 @@ def test_keypoints_that_cannot_be_lifted_leave_an_earlier_result_whole(
     assert {file.name: file.read_bytes() for file in other.iterdir()} == before
 
 
+def test_without_out_the_result_of_another_video_is_not_replaced(
+    weights, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    joints = write_npz(tmp_path / "joints.npz", frames=12)
+    video = small_videos.write(tmp_path / "video.mp4", small_videos.frames(12))
+    monkeypatch.setattr(create, "create", lambda *_, **__: Walker())
+    assert lift(weights, joints, QUICK) == lift(weights, joints, QUICK) == 0
+    before = {file.name: file.read_bytes() for file in (tmp_path / "motion").iterdir()}
+    monkeypatch.setattr(create, "create", None)  # nobody is looked for
+    assert lift(weights, video, QUICK) == 2
+    assert capsys.readouterr().err.endswith(
+        "motion has the result of joints. Give another --out for that of video.mp4, or "
+        "--out=motion to replace it.\n"
+    )
+    write_npz(tmp_path / "other.npz", frames=12)
+    assert lift(weights, "other.npz", QUICK) == 2
+    assert {file.name: file.read_bytes() for file in (tmp_path / "motion").iterdir()} == before
+    assert lift(weights, "other.npz", QUICK, "--out=motion") == 0
+
+
+def test_without_out_the_joints_of_another_video_are_not_replaced(weights, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    video = small_videos.write(tmp_path / "video.mp4", small_videos.frames(12))
+    monkeypatch.setattr(create, "create", lambda *_, **__: Walker())
+    assert lift(weights, video, "--person=9") == 2
+    assert names(tmp_path / "motion") == {"keypoints.npz"}
+    write_npz(tmp_path / "joints.npz", frames=12)
+    assert lift(weights, "joints.npz", QUICK) == 2
+    assert names(tmp_path / "motion") == {"keypoints.npz"}
+    assert lift(weights, "motion", QUICK) == 0
+
+
 def test_a_broken_photograph_stops_no_other(weights, tmp_path, capsys, monkeypatch):
     folder = write_images(tmp_path / "photos", ["anna.png", "bert.png", "carl.png"])
     (folder / "bert.png").write_bytes(b"")
