@@ -10,12 +10,13 @@ import argparse
 import dataclasses
 import pathlib
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 from jaxtyping import Float
 
 import repose_jax
+from benchmarks import runs
 from benchmarks.accuracy import recording
 from benchmarks.accuracy.video import inputs
 from repose_jax.cli import arguments
@@ -202,16 +203,20 @@ def _mean(found: list[Rows]) -> Rows:
 
 def _mean_of(values: list[float]) -> float:
     known = [value for value in values if np.isfinite(value)]
-    return float(np.mean(known)) if known else float("nan")
+    return round(float(np.mean(known)), 3) if known else float("nan")
 
 
-def _show(title: str, cases: list[Case]) -> None:
-    for measure, run in MEASURES.items():
-        rows = _mean([run(case) for case in cases])
+def measure(cases: Sequence[Case]) -> dict[str, Rows]:
+    """Returns the rows of each of `MEASURES`, in the mean of cases."""
+    return {name: _mean([run(case) for case in cases]) for name, run in MEASURES.items()}
+
+
+def _show(title: str, measured: Mapping[str, Rows]) -> None:
+    for name, rows in measured.items():
         columns = tuple(next(iter(rows.values())))
         digits = tuple(2 if "/ true" in column else 1 for column in columns)
-        values = {name: [row[column] for column in columns] for name, row in rows.items()}
-        table = tables.Table(f"{title}: {measure}", columns, values, digits)
+        values = {row: [of[column] for column in columns] for row, of in rows.items()}
+        table = tables.Table(f"{title}: {name}", columns, values, digits)
         print("\n" + tables.markdown(table).rstrip("\n"), flush=True)
 
 
@@ -227,18 +232,23 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--frames", type=arguments.positive, default=150, help="most frames of a view of the split"
     )
+    parser.add_argument("--json", type=pathlib.Path, help="where to write the result")
     args = arguments.parse(parser, list(sys.argv[1:] if argv is None else argv))
     if not (args.folder or args.split):
         parser.error("Nothing to measure: give --folder, --split or both.")
     start_jax()
     try:
         model = repose_jax.load(args.weights)
+        measured = {}
         if args.folder:
-            for case in recorded(args.folder, model):
-                _show(case.name, [case])
+            measured = {case.name: measure([case]) for case in recorded(args.folder, model)}
         if args.split:
-            cases = list(stored(args.split, args.data_dir, model, args.frames))
-            _show(f"{args.split}, mean of {len(cases)} views", cases)
+            cases = [*stored(args.split, args.data_dir, model, args.frames)]
+            measured[f"{args.split}, mean of {len(cases)} views"] = measure(cases)
+        for title, found in measured.items():
+            _show(title, found)
+        if args.json:
+            runs.save(args.json, results=measured)
     except (ValueError, OSError) as error:
         parser.error(names.message(error))
 

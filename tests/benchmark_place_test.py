@@ -1,5 +1,7 @@
 """The benchmark of the place of people, on a synthetic recording and a lifter that is right."""
 
+import json
+
 import pytest
 import small_recording
 
@@ -39,8 +41,14 @@ def test_a_path_from_right_joints_is_right_and_depth_follows_size_and_focal_leng
     assert longer["depth / true depth"] == pytest.approx(1.2, abs=0.03)
 
 
-def test_it_prints_every_table(cases, capsys):
-    place._show("a view", cases[:1])
+def test_it_prints_and_stores_every_table(cases, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(place.repose_jax, "load", lambda weights: None)
+    monkeypatch.setattr(place, "recorded", lambda folder, model: iter(cases[:1]))
+    path = tmp_path / "place.json"
+    place.main(["--folder=DIR", f"--json={path}"])
+    stored = json.loads(path.read_text("utf-8"))["results"]["cam01, OpenPose"]
+    assert json.dumps(stored) == json.dumps(place.measure(cases[:1]))  # NaN without contacts
+    assert [*stored] == ["path", "vertical", "contacts", "stature"]
     printed = capsys.readouterr().out
     assert printed.count("\n|---|") == 4
     assert "| upward axis of the camera | 0.0 |" in printed
