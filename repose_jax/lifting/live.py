@@ -101,6 +101,8 @@ class Live:
         _check(predictor)
         config = predictor.config
         self._frames = min(FRAMES, config.test_frames) if frames is None else frames
+        if self._frames < 1:
+            raise ValueError(f"frames is {frames}; expected a whole number of at least 1.")
         if not max_gap_s > 0:
             raise ValueError(f"max_gap_s is {max_gap_s}; expected a time above 0.")
         if not 0 <= delay < self._frames:

@@ -170,6 +170,7 @@ def test_streams_of_one_length_are_compiled_once():
         ({"delay": FRAMES}, "delay is 9; expected 0 to 8"),
         ({"delay": -1}, "delay is -1"),
         ({"frames": FRAMES + 1}, "frames"),
+        ({"frames": 0}, "frames is 0; expected a whole number of at least 1"),
         ({"fps": 0}, "fps is 0"),
         ({"up": (0, 0, 0)}, "up is the zero vector"),
         ({"max_gap_s": 0.0}, "max_gap_s is 0"),
