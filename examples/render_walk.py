@@ -19,7 +19,7 @@ from examples.scene.room import room
 from examples.scene.view import View
 from repose_jax.skeleton import HALPE26, HUMAN36M
 from tfds_builders.mocap import occlusion
-from tfds_builders.synthetic_motion import motion
+from tfds_builders.synthetic_motion import curves, motion, person
 
 HERE = pathlib.Path(__file__).parent
 FPS, SECONDS = 30, 5.0
@@ -35,10 +35,10 @@ def walk() -> tuple[np.ndarray, np.ndarray]:
     Returns:
         `[t, 17, 3]` joints and `[t, 3, 3]` nose and ears in the world, Y up, metres.
     """
-    who = motion.person("walker", np.random.default_rng(SEED))
+    who = person.sample("walker", np.random.default_rng(SEED))
     rng = np.random.default_rng(100 + SEED)
     joints, face = motion.generate(who, "walk", SECONDS, rng)
-    step = round(motion.FPS / FPS)
+    step = round(curves.FPS / FPS)
     joints, face = joints[::step], face[::step]
     left = joints[:, HUMAN36M.joints.index("left_hip")] - joints[:, 0]
     heading = np.unwrap(np.arctan2(left[:, 2], left[:, 0]))

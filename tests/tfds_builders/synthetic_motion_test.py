@@ -9,7 +9,7 @@ from tfds_builders.mocap.builder import mocap_config
 from tfds_builders.mocap.face import place_face
 from tfds_builders.mocap.take import Take
 from tfds_builders.records import JOINTS, PARENTS
-from tfds_builders.synthetic_motion import body, motion
+from tfds_builders.synthetic_motion import body, curves, gait, motion, person
 from tfds_builders.synthetic_motion import synthetic_motion_dataset_builder as dataset
 
 ACTIVITIES = tuple(motion.ACTIVITIES)
@@ -18,8 +18,8 @@ ANKLES = [J["right_ankle"], J["left_ankle"]]
 
 
 @functools.cache
-def someone(seed: int = 0) -> motion.Person:
-    return motion.person("someone", np.random.default_rng([seed, 99]))
+def someone(seed: int = 0) -> person.Person:
+    return person.sample("someone", np.random.default_rng([seed, 99]))
 
 
 @functools.cache
@@ -153,8 +153,8 @@ def test_nothing_goes_under_the_ground(activity):
 def test_motion_is_smooth(activity):
     joints = take(activity)
     assert np.isfinite(joints).all()
-    velocity = np.diff(joints, axis=0) * motion.FPS
-    acceleration = np.diff(velocity, axis=0) * motion.FPS
+    velocity = np.diff(joints, axis=0) * curves.FPS
+    acceleration = np.diff(velocity, axis=0) * curves.FPS
     assert np.linalg.norm(velocity, axis=-1).max() < 13  # m/s; a teleport of 1 m would be 60
     assert np.linalg.norm(acceleration, axis=-1).max() < 300  # m/s^2; it would be 3600
 
@@ -180,7 +180,7 @@ def test_limbs_swing_in_counter_phase(activity):
 @pytest.mark.parametrize("activity", ["walk", "run"])
 def test_walkers_go_where_they_face(activity):
     joints = take(activity)
-    velocity = np.diff(joints[:, 0], axis=0)[:, [0, 2]] * motion.FPS
+    velocity = np.diff(joints[:, 0], axis=0)[:, [0, 2]] * curves.FPS
     speed = np.linalg.norm(velocity, axis=-1).mean()
     assert (1.0 if activity == "walk" else 1.8) < speed < (1.8 if activity == "walk" else 3.2)
     along = np.sum(velocity * facing(joints)[:-1, [0, 2]], axis=-1).mean()
@@ -193,7 +193,7 @@ def test_feet_that_stand_do_not_slide_in_walking(seed):
     ankles = joints[:, ANKLES]
     flat = ankles[..., 1] < someone(seed).body.ankle_height + 0.015
     assert flat.any(axis=1).mean() > 0.6  # there is nearly always a foot flat on the ground
-    slide = np.linalg.norm(np.diff(ankles[..., [0, 2]], axis=0), axis=-1) * motion.FPS
+    slide = np.linalg.norm(np.diff(ankles[..., [0, 2]], axis=0), axis=-1) * curves.FPS
     assert slide[flat[1:] & flat[:-1]].max() < 0.1  # m/s, of a walk of over 1 m/s
 
 
@@ -210,8 +210,8 @@ def test_jumps_leave_the_ground_as_projectiles():
     height = joints[:, ANKLES, 1].min(axis=1) - someone().body.ankle_height
     flying = np.convolve(height > 0.12, np.ones(5), "same") == 5
     assert 0.05 < height.max() < 0.6
-    fall = np.diff(joints[:, 0, 1], 2)[flying[1:-1]] * motion.FPS**2
-    np.testing.assert_allclose(np.median(fall), -motion.GRAVITY, rtol=0.05)
+    fall = np.diff(joints[:, 0, 1], 2)[flying[1:-1]] * curves.FPS**2
+    np.testing.assert_allclose(np.median(fall), -gait.GRAVITY, rtol=0.05)
 
 
 def test_sitting_is_low_and_squatting_goes_down():
@@ -256,7 +256,7 @@ def test_motion_is_a_function_of_the_seed():
     np.testing.assert_array_equal(first, motion.generate(someone(), "walk", 2, rng(5))[0])
     assert np.abs(first - motion.generate(someone(), "walk", 2, rng(6))[0]).max() > 0.1
     assert np.abs(first - motion.generate(someone(1), "walk", 2, rng(5))[0]).max() > 0.01
-    assert first.shape == (2 * motion.FPS, 17, 3)
+    assert first.shape == (2 * curves.FPS, 17, 3)
 
 
 def test_an_unknown_activity_is_named():
@@ -266,21 +266,21 @@ def test_an_unknown_activity_is_named():
 
 def test_a_curve_passes_through_its_points_without_overshoot():
     points = [(0, (0, 1)), (0.2, (1, 1)), (0.7, (1, 3)), (1, (0, 4))]
-    at = motion.curve(np.array([0, 0.2, 0.7, 1, 2]), points)
+    at = curves.curve(np.array([0, 0.2, 0.7, 1, 2]), points)
     np.testing.assert_allclose(at, [(0, 1), (1, 1), (1, 3), (0, 4), (0, 4)], atol=1e-12)
     x = np.linspace(0, 1, 500)
-    assert 0 <= motion.curve(x, points)[:, 0].min() <= motion.curve(x, points)[:, 0].max() <= 1
-    assert np.all(np.diff(motion.curve(x, points)[:, 1]) >= 0)
+    assert 0 <= curves.curve(x, points)[:, 0].min() <= curves.curve(x, points)[:, 0].max() <= 1
+    assert np.all(np.diff(curves.curve(x, points)[:, 1]) >= 0)
     wave = [(0.1, 0), (0.5, 1)]
     np.testing.assert_allclose(
-        motion.curve(x, wave, periodic=True), motion.curve(x + 3, wave, periodic=True), atol=1e-12
+        curves.curve(x, wave, periodic=True), curves.curve(x + 3, wave, periodic=True), atol=1e-12
     )
 
 
 def test_no_subject_is_in_both_splits_and_none_equals_another():
     assert not set(dataset.SUBJECTS["train"]) & set(dataset.SUBJECTS["test"])
     everyone = [s for subjects in dataset.SUBJECTS.values() for s in subjects]
-    people = [motion.person(s, np.random.default_rng([0, int(s[1:])])) for s in everyone]
+    people = [person.sample(s, np.random.default_rng([0, int(s[1:])])) for s in everyone]
     legs = [p.body.leg for p in people]
     assert len(set(legs)) == len(people)
     assert np.std(legs) > 0.02

@@ -8,7 +8,7 @@ import tensorflow_datasets as tfds
 
 from tfds_builders.mocap.builder import MocapBuilder, MocapConfig
 from tfds_builders.mocap.take import Take
-from tfds_builders.synthetic_motion import motion
+from tfds_builders.synthetic_motion import curves, motion, person
 
 SUBJECTS: dict[str, tuple[str, ...]] = {
     "train": tuple(f"S{i:02}" for i in range(1, 11)),
@@ -27,12 +27,12 @@ def takes(split: str, seed: int = 0) -> Iterator[Take]:
         seed: another seed gives other subjects and motions.
 
     Yields:
-        The takes, at `motion.FPS`.
+        The takes, at `curves.FPS`.
     """
     activities = list(motion.ACTIVITIES)
     for subject in SUBJECTS[split]:
         number = int(subject[1:])
-        who = motion.person(subject, np.random.default_rng([seed, number]))
+        who = person.sample(subject, np.random.default_rng([seed, number]))
         if split == "train":  # cyclic, so that every activity has as many subjects
             first = TRAIN_ACTIVITIES * (number - 1)
             turns = range(first, first + TRAIN_ACTIVITIES)
@@ -43,7 +43,7 @@ def takes(split: str, seed: int = 0) -> Iterator[Take]:
             rng = np.random.default_rng([seed, number, pick + 1])
             joints, face = motion.generate(who, activities[pick], rng.uniform(8, 12), rng)
             name = f"{subject}_{activities[pick]}"
-            yield Take(name, subject, activities[pick], motion.FPS, joints, face)
+            yield Take(name, subject, activities[pick], curves.FPS, joints, face)
 
 
 class Builder(MocapBuilder):
