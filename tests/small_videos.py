@@ -21,12 +21,22 @@ def frames(count: int, width: int = 64, height: int = 48) -> list[np.ndarray]:
 
 
 def write(
-    path: pathlib.Path, images: list[np.ndarray], times_ms: list[int] | None = None
+    path: pathlib.Path,
+    images: list[np.ndarray],
+    times_ms: list[int] | None = None,
+    film_mm: int | None = None,
 ) -> pathlib.Path:
-    """Writes a video, of 25 frames per second or with a time for each frame."""
+    """Writes a video, of 25 frames per second or with a time for each frame.
+
+    It may state a focal length for 35 mm film, as a program does that keeps what an iPhone states.
+    """
     times_ms = [40 * i for i in range(len(images))] if times_ms is None else times_ms
     # The index stands before the frames, so that a truncated file can be opened.
-    with av.open(str(path), "w", options={"movflags": "faststart"}) as container:
+    options = {"movflags": "faststart+use_metadata_tags" if film_mm else "faststart"}
+    with av.open(str(path), "w", options=options) as container:
+        if film_mm:
+            key = "com.apple.quicktime.camera.focal_length.35mm_equivalent"
+            container.metadata[key] = str(film_mm)
         stream = container.add_stream("mpeg4", rate=25)
         stream.height, stream.width = images[0].shape[:2]
         stream.pix_fmt, stream.bit_rate = "yuv420p", 2_000_000

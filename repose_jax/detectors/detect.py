@@ -134,6 +134,7 @@ class _Table:
             time_s=np.array(self.time_s, np.float64),
             examined=None if examined.all() else examined,
             image_size=video.size,
+            focal_px=video.focal_px,
             name=video.name,
             format=detector.format,
             assumptions=(*video.assumptions, *left_out),

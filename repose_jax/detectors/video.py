@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import UInt8
 
+from repose_jax.detectors import lens
 from repose_jax.keypoints import images
 from repose_jax.runtime import extras, folders
 
@@ -60,6 +61,7 @@ class Video:
         size: width and height of the upright frames, px.
         fps_expected: frame rate in the header, or None.
         frames_expected: number of frames that the header promises, which is often wrong, or None.
+        focal_px: focal length that the file states, px, or None.
     """
 
     def __init__(
@@ -71,6 +73,7 @@ class Video:
         frames_expected: int | None = None,
         assumptions: tuple[str, ...] = (),
         files: Sequence[str] = (),
+        path: Path | None = None,
         close: Callable[[], None] = lambda: None,
     ):
         """Reads the first frame.
@@ -80,6 +83,7 @@ class Video:
                 returns the frame, or None if it is broken; called before the next one is asked for.
             assumptions: sentences on what the source does not say.
             files: their names, if each frame has one.
+            path: of the file, or of the first.
             close: releases the source.
 
         Raises:
@@ -97,6 +101,7 @@ class Video:
             raise ValueError(f"{name}: no frame of it can be decoded.")
         self._start, self._first = start, first
         self.size: tuple[int, int] = (first.shape[1], first.shape[0])
+        self.focal_px = None if path is None else lens.focal_px(path, self.size)
         self._assumptions = list(assumptions)
         self._repaired = 0
         self._other_size = ""
@@ -231,7 +236,7 @@ def open_video(source: str | Path | int, *, fps: float | int | None = None) -> V
         raise ValueError(f"{path}: the file is empty (0 bytes).")
     if path.suffix.lower() in IMAGES:
         take = functools.partial(_image, cv2, path)
-        return Video(path.name, iter([(0.0, take)]), frames_expected=1)
+        return Video(path.name, iter([(0.0, take)]), frames_expected=1, path=path)
     return _open_file(cv2, path)
 
 
@@ -257,6 +262,7 @@ def _open_file(cv2, path: Path) -> Video:
             stamped(),
             fps_expected=fps if 0 < fps <= 1000 else None,
             frames_expected=int(frames) if 0 < frames < 1e9 else None,
+            path=path,
             close=capture.release,
         )
     except ValueError:
@@ -305,6 +311,7 @@ def _open_folder(cv2, folder: Path, fps: float | int | None) -> Video:
         frames_expected=len(files),
         assumptions=() if fps or len(files) == 1 else (assumption,),
         files=[file.name for file in files],
+        path=files[0],
     )
 
 

@@ -22,6 +22,7 @@ class Detections:
         time_s: `[t]` time of each frame of the video, s, increasing.
         examined: `[t]` whether people were looked for in a frame; None if in all.
         image_size: width and height, px; None if the source does not say.
+        focal_px: focal length that the source states, px; None if it does not.
         name: of the video or file, for messages and output files.
         format: of the joints, such as "coco17".
         assumptions: sentences on what the source does not say and was assumed.
@@ -40,6 +41,7 @@ class Detections:
     assumptions: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     examined: Bool[np.ndarray, " t"] | None = None
+    focal_px: float | None = None
 
     def __post_init__(self):
         if (np.diff(self.time_s) <= 0).any():

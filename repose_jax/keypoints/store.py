@@ -16,6 +16,7 @@ _ARRAYS = ("keypoints", "confidence", "frame", "score", "identity", "time_s")
 _TEXTS = ("name", "format")
 _LISTS = ("assumptions", "warnings")
 _EXAMINED = "examined"  # where it is not all frames
+_FOCAL = "focal_px"  # where the source states it
 NAME = "keypoints.npz"
 """Name of the file in the folder of a result."""
 VERSION = "repose_keypoints"
@@ -47,6 +48,8 @@ def write(path: pathlib.Path, detections: Detections) -> None:
     values |= {name: np.array(getattr(detections, name), dtype=np.str_) for name in _LISTS}
     if detections.examined is not None:
         values[_EXAMINED] = detections.examined
+    if detections.focal_px is not None:
+        values[_FOCAL] = np.array(detections.focal_px)
     if detections.image_size is not None:
         values["image_size"] = np.array(detections.image_size)
     with whole(path) as part, part.open("wb") as file:
@@ -90,10 +93,19 @@ def read(path: pathlib.Path) -> Detections:
         examined = np.asarray(examined)
         plausible &= examined.dtype == bool and examined.shape == (frames,)
         plausible = plausible and bool(examined[values["frame"]].all())
+    focal = np.ravel(file.get(_FOCAL, ()))
+    plausible &= len(focal) == 0 or (
+        len(focal) == 1 and focal.dtype.kind in "fiu" and 0 < focal[0] < np.inf
+    )
     size = np.ravel(file.get("image_size", ()))
     known = size_of(*size.tolist()) if len(size) == 2 else None
     if not plausible or (len(size) and known is None):
         raise ValueError(f"{path}: damaged: it has values that no detections have.")
     values |= {name: str(file[name]) for name in _TEXTS}
     values |= {name: tuple(map(str, np.ravel(file[name]))) for name in _LISTS}
-    return Detections(**values, image_size=known, examined=examined)
+    return Detections(
+        **values,
+        image_size=known,
+        examined=examined,
+        focal_px=float(focal[0]) if len(focal) else None,
+    )

@@ -31,6 +31,7 @@ def camera(
     fov: int | float | None = None,
     file: str | os.PathLike[str] | None = None,
     video: str | None = None,
+    stated: float | None = None,
 ) -> Camera:
     """Returns the camera of a video.
 
@@ -45,6 +46,7 @@ def camera(
             one of several. It may be of the same video in another size.
         video: name of the video, which chooses among the cameras of a file if it contains the name
             of one: "cam02_walk" is of "cam_02".
+        stated: focal length that the file of the video states, px, where nothing else is given.
 
     Raises:
         ValueError: contradicting or impossible values, a file of another format or with no camera
@@ -70,6 +72,8 @@ def camera(
             )
         focal = longest / 2 / math.tan(math.radians(fov) / 2)
         source = f"given: a field of view of {fov:g} degrees"
+    elif stated is not None:
+        focal, source = stated, "as the file of the video states for its lens"
     else:
         focal = longest
         source = "assumed: as long as the longer side of the image, a field of view of 53 degrees"

@@ -162,7 +162,12 @@ def motion_of(
     _check_inside(detections, size)
     examined = detections.of_examined_frames()
     camera = make_camera(
-        size, focal=options.focal, fov=options.fov, file=options.camera, video=detections.name
+        size,
+        focal=options.focal,
+        fov=options.fov,
+        file=options.camera,
+        video=detections.name,
+        stated=detections.focal_px,
     )
     chosen = _chosen(examined, options)
     people: list[Person] = []

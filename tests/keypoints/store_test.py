@@ -24,7 +24,7 @@ FOUND = Detections(
 
 @pytest.mark.parametrize(
     "changes",
-    [{}, {"image_size": None}, {"examined": np.array([True, False, True])}],
+    [{}, {"image_size": None}, {"examined": np.array([True, False, True])}, {"focal_px": 900.0}],
     ids=str,
 )
 def test_what_is_read_is_what_was_written(tmp_path, changes):
@@ -106,6 +106,9 @@ def test_a_forced_format_is_refused_as_the_order_of_the_joints_is_known(tmp_path
         ("confidence", lambda values: values - 5),
         ("frame", lambda frames: frames.astype(str)),
         ("image_size", lambda size: np.array([0, -1])),
+        ("focal_px", lambda focal: -focal),
+        ("focal_px", lambda focal: focal.astype(str)),
+        ("focal_px", lambda focal: np.array([focal, focal])),
         ("examined", lambda examined: examined[:2]),
         ("examined", lambda examined: examined.astype(float)),
         ("examined", lambda examined: ~examined),
@@ -113,7 +116,8 @@ def test_a_forced_format_is_refused_as_the_order_of_the_joints_is_known(tmp_path
 )
 def test_impossible_values_are_refused_by_name(tmp_path, name, value):
     path = tmp_path / store.NAME
-    store.write(path, dataclasses.replace(FOUND, examined=np.array([True, False, True])))
+    examined = np.array([True, False, True])
+    store.write(path, dataclasses.replace(FOUND, examined=examined, focal_px=900.0))
     content = dict(np.load(path))
     np.savez(path, **content | {name: value(content[name])})
     with pytest.raises(ValueError, match=f"{store.NAME}: damaged"):

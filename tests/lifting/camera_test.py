@@ -36,6 +36,12 @@ def test_without_anything_the_focal_length_is_the_longer_side():
         np.testing.assert_array_equal(found.centre_px, [size[0] / 2, size[1] / 2])
 
 
+def test_a_file_that_states_its_lens_is_believed_where_nothing_else_is_given():
+    assert camera((1920, 1080), stated=1500.0).focal_px == 1500
+    assert "the file of the video states" in camera((1920, 1080), stated=1500.0).source
+    assert camera((1920, 1080), stated=1500.0, focal=900).focal_px == 900
+
+
 def test_the_field_of_view_is_that_of_the_longer_side():
     for size in (SIZE, (1080, 1920)):
         assert camera(size, fov=90).focal_px == pytest.approx(960)

@@ -105,6 +105,8 @@ def test_the_model_is_given_a_known_camera_and_no_assumed_one():
     motion = motion_of(detections(), oracle(), Options())
     assert CALLS[0]["focal_length"] is None
     assert any("Focal length: 1280 px, assumed" in sentence for sentence in motion.assumptions)
+    motion = motion_of(detections(focal_px=1111.0), oracle(), Options())
+    assert CALLS[0]["focal_length"] == motion.camera.focal_px == 1111
 
 
 def test_distances_are_proportional_to_an_assumed_focal_length():
