@@ -20,8 +20,7 @@ MOVIES = frozenset({".mov", ".mp4", ".m4v", ".3gp"})
 MOST_BYTES = 1 << 28
 """Of the index of a video; more is damage."""
 _EXIF, _FOCAL_LENGTH_IN_35MM_FILM = 0x8769, 0xA405
-_INTEGERS = {21, 22, 65, 66, 67, 74, 75, 76, 77, 78}
-_UNSIGNED = {22, 75, 76, 77, 78}
+_SIGNED, _UNSIGNED = {21, 65, 66, 67, 74}, {22, 75, 76, 77, 78}
 _FLOATS = {23: ">f", 24: ">d"}
 
 
@@ -36,8 +35,7 @@ def focal_px(path: Path, image_size: tuple[int, int]) -> float | None:
         path: a photograph or a video of any kind.
         image_size: width and height, px.
     """
-    suffix = path.suffix.lower()
-    movie = suffix in MOVIES
+    movie = path.suffix.lower() in MOVIES
     try:
         film_mm = _of_movie(path) if movie else _of_photograph(path)
     except Exception:  # of any library, or damage: what is missing is assumed
@@ -119,6 +117,6 @@ def _number(data: memoryview) -> float | None:
     kind, value = int.from_bytes(data[:4], "big"), bytes(data[8:])
     if kind in _FLOATS:
         return float(struct.unpack(_FLOATS[kind], value)[0])
-    if kind in _INTEGERS:
-        return float(int.from_bytes(value, "big", signed=kind not in _UNSIGNED))
+    if kind in _SIGNED | _UNSIGNED:
+        return float(int.from_bytes(value, "big", signed=kind in _SIGNED))
     return float(value.decode("ascii").strip().removesuffix("mm")) if kind == 1 else None
