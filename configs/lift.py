@@ -42,6 +42,15 @@ def hinge(config: ConfigDict) -> None:
     config.objective = {"weights": {"mpjpe": 1.0, "spatial_depth": 1.4, "temporal_depth": 0.69}}
 
 
+def occluded(config: ConfigDict) -> None:
+    """Sets the relational losses that help a small network from scratch most."""
+    config.objective = {
+        "weights": {"mpjpe": 1.0, "spatial_order": 0.52, "temporal_order": 0.21},
+        "pairs": "occluded",
+        "reduction": "ordered",
+    }
+
+
 def finish(config: ConfigDict) -> None:
     """Sets the schedule with which the weights that ship ended."""
     config.optim.update({"lr": 2.8e-4, "warmup_steps": 50})
@@ -66,13 +75,19 @@ HINGE = Variant(
     "the paper's losses, spatial x 1.4 and temporal x 0.69",
     hinge,
 )
+OCCLUDED = Variant(
+    "occluded",
+    common.BOTH_LOSSES,
+    "logistic losses of the order of pairs with an occluded joint, for small networks",
+    occluded,
+)
 FINISH = Variant(
     "finish",
     ("schedule",),
     "1,300 steps from trained weights (`--config.init_from`)",
     finish,
 )
-VARIANTS = (PROBE, ALL_PAIRS, HINGE, FINISH)
+VARIANTS = (PROBE, ALL_PAIRS, HINGE, OCCLUDED, FINISH)
 
 
 def get_config(variant: str = "") -> ConfigDict:

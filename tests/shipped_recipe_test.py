@@ -6,6 +6,7 @@ import functools
 from flax import nnx
 
 import configs
+from benchmarks.relational.forms import FORMS
 from repose_jax import config, models
 from repose_jax.weights import file, shipped
 
@@ -49,6 +50,13 @@ def test_the_weights_ended_with_1300_steps_with_the_losses_of_the_paper():
     wanted = dataclasses.replace(finish, model={**finish.model, "dtype": "float32"})
     assert found.config == wanted
     assert found.notes["step"] == 1300
+
+
+def test_the_losses_for_small_networks_are_those_that_were_measured():
+    form = FORMS["logistic, occluded pairs"]
+    spatial, temporal = form.weights
+    measured = config.ObjectiveConfig(**form.objective(spatial=spatial, temporal=temporal))
+    assert experiment("lift:probe,occluded").objective == measured
 
 
 def test_the_part_before_it_had_no_relational_loss():
