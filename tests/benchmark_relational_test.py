@@ -261,10 +261,10 @@ def test_results_are_drawn_side_by_side_by_what_they_are_of(tmp_path):
     with pytest.raises(ValueError, match="before it: mixer, from scratch, 2 seeds; leave one out"):
         report.overview(tmp_path / "twice.png", [path, path])
     other = tmp_path / "other.json"
-    clean = "scratch --seeds=2 --config.simulation.confidence_laws=0.0 --out=x"
+    clean = "scratch --seeds=2 --steps=9 --config.simulation.confidence_laws=0.0 --out=x"
     other.write_text(json.dumps({"command": f"-m benchmarks.relational {clean}"} | of))
     report.overview(tmp_path / "both.png", [path, other])
-    with pytest.raises(ValueError, match="2 seeds, confidence_laws=0.0; leave one out"):
+    with pytest.raises(ValueError, match="2 seeds, steps=9, confidence_laws=0.0; leave one out"):
         report.overview(tmp_path / "twice.png", [path, other, other])
     path.write_text(json.dumps({"command": "tune"} | of | {"results": {NONE: values}}))
     with pytest.raises(ValueError, match="none of the settings that are drawn"):
@@ -389,7 +389,7 @@ def tiny(motion_dir, monkeypatch):
     def compare(out, **changes):
         wanted = {"forms": ["hinge", "difference"], "factors": [1.0], "which": ["S"], "only": None}
         run = {"part": "tune", "backbone": "mixer", "data_dir": str(motion_dir), "folder": None}
-        of = {"seeds": 2, "first_seed": 0, "jobs": 1, "at_a_time": 1, "out": out}
+        of = {"seeds": 2, "first_seed": 0, "steps": None, "jobs": 1, "at_a_time": 1, "out": out}
         return trainings.compare(argparse.Namespace(**wanted | run | of | changes), [])
 
     return compare
@@ -405,6 +405,18 @@ def test_seeds_are_added_to_those_in_out(tiny, tmp_path, monkeypatch):
     tiny(tmp_path / "apart", seeds=1)
     monkeypatch.setattr(population, "train", None)  # nothing is trained again
     assert tiny(tmp_path / "apart") == together
+
+
+def test_trainings_may_be_longer_than_usual(tiny, tmp_path, monkeypatch):
+    trained, train = [], population.train
+    monkeypatch.setattr(
+        population, "train", lambda *args, **kw: trained.append(len(args[3])) or train(*args, **kw)
+    )
+    tiny(tmp_path / "3", part="scratch", forms=[], seeds=1, steps=3)
+    tiny(tmp_path / "2", part="scratch", forms=[], seeds=1)
+    assert trained == [3, 2]
+    with pytest.raises(ValueError, match=r"0.json is of another command"):
+        tiny(tmp_path / "3", part="scratch", forms=[], seeds=1)
 
 
 def test_a_failed_test_costs_no_training(tiny, tmp_path, monkeypatch):

@@ -12,12 +12,13 @@
 
 `tune` trains a backbone on the data of `configs/lift.py` without a relational loss for 8,000 steps
 of 16 clips, for each seed, and then each objective from it for 600 steps whose learning rate decays
-to 0. `scratch` trains each objective for 3,000 steps. `--backbone=shipped` is the model that ships:
-`tune` starts from its weights and has 1,300 steps of 32 clips. All weights of a form and all seeds
-are trained at once (`population.py`), from the same batches. Differences to the training without a
-relational loss are paired by seed. With `--folder` both losses of every form at weight 1 are tested
-on a real recording too (see `benchmarks.accuracy`). `--jobs` forms are compiled at a time. Other
-flags go to `repose train`, such as `--config.simulation.confidence_laws=0.0` for exact confidence.
+to 0. `scratch` trains each objective for 3,000 steps. `--steps` is another length of either.
+`--backbone=shipped` is the model that ships: `tune` starts from its weights and has 1,300 steps of
+32 clips. All weights of a form and all seeds are trained at once (`population.py`), from the same
+batches. Differences to the training without a relational loss are paired by seed. With `--folder`
+both losses of every form at weight 1 are tested on a real recording too (see
+`benchmarks.accuracy`). `--jobs` forms are compiled at a time. Other flags go to `repose train`,
+such as `--config.simulation.confidence_laws=0.0` for exact confidence.
 
 What is in `--out` is not trained again: the same command resumes, and one with more seeds trains
 the new ones. `--first_seed=3 --seeds=2` trains two of five beside another process with the same
@@ -71,6 +72,7 @@ def main() -> None:
     parser.add_argument("--weights", nargs="+", help="names, files or workdirs")
     parser.add_argument("--seeds", type=arguments.positive, default=5, help="their number")
     parser.add_argument("--first_seed", type=int, default=0)
+    parser.add_argument("--steps", type=arguments.positive, help="of a training")
     parser.add_argument("--jobs", type=arguments.positive, default=1, help="forms at a time")
     parser.add_argument("--at_a_time", type=arguments.positive, default=50, help="steps in a call")
     parser.add_argument("--json", type=pathlib.Path, help="the result")

@@ -180,7 +180,7 @@ def overview(path: pathlib.Path, files: Sequence[pathlib.Path]) -> None:
         found = _whole(file)
         of = found["results"]
         training = "from scratch" if " scratch " in found["command"] else "tuned"
-        changes = re.findall(r"--config\.(?:\w+\.)*(\w+=\S+)", found["command"])
+        changes = re.findall(r"--(?:config\.(?:\w+\.)*|(?=steps))(\w+=\S+)", found["command"])
         head = ", ".join([found["backbone"], training, f"{found['seeds']} seeds", *changes])
         if head in panels:
             raise ValueError(f"{file} is of the same as a file before it: {head}; leave one out.")

@@ -1,6 +1,7 @@
 """Trains and tests the forms of the relational losses, and keeps what is done."""
 
 import argparse
+import dataclasses
 import functools
 import json
 import math
@@ -53,6 +54,7 @@ def compare(args: argparse.Namespace, flags: Sequence[str]) -> Results:
     wanted, seeds = chosen(args), seeds_of(args)
     backbone = BACKBONES[args.backbone]
     budget = backbone.tune if args.part == "tune" else backbone.scratch
+    budget = dataclasses.replace(budget, steps=args.steps or budget.steps)
     made = functools.partial(experiment, backbone=backbone, flags=flags)
     evaluators = {
         name: load_evaluator(
