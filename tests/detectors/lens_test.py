@@ -54,7 +54,8 @@ def test_a_lens_spans_the_diagonal_of_a_photograph_as_on_film(tmp_path):
     path = photograph(tmp_path / "a.jpg", 27)
     assert lens.focal_px(path, (400, 300)) == pytest.approx(27 * 500 / math.hypot(36, 24))
     on_film = photograph(tmp_path / "b.jpg", 50, size=(360, 240))
-    assert lens.focal_px(on_film, (360, 240)) == pytest.approx(500)
+    with open_video(on_film) as video:
+        assert video.focal_px == pytest.approx(500)
 
 
 @pytest.mark.parametrize("film_mm", [0, 5, 48388])
