@@ -134,7 +134,7 @@ def run(args: argparse.Namespace) -> None:
         raise ValueError("the following arguments are required: INPUT, or --camera=0 for a camera.")
     if args.port is not None or args.no_browser:
         raise ValueError("--port and --no-browser are of the live view: give --camera=0, too.")
-    out = args.out or _OUT
+    out, replacing = args.out or _OUT, args.out is not None
     kinds = (
         files.available()
         if args.files is None
@@ -155,7 +155,6 @@ def run(args: argparse.Namespace) -> None:
         for path in inputs:
             folder = out if len(inputs) == 1 else _unused(out / path.stem)
             try:
-                replacing = args.out is not None
                 problems += _lift(path, folder, model, options, kinds, args.rig, replacing)
             except (ValueError, OSError, ImportError) as error:
                 if len(inputs) == 1 or _failed(model):

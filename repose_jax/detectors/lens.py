@@ -36,10 +36,7 @@ def focal_px(path: Path, image_size: tuple[int, int]) -> float | None:
         image_size: width and height, px.
     """
     movie = path.suffix.lower() in MOVIES
-    try:
-        film_mm = _of_movie(path) if movie else _of_photograph(path)
-    except Exception:  # of any library, or damage: what is missing is assumed
-        return None
+    film_mm = _of_movie(path) if movie else _of_photograph(path)
     if film_mm is None or not LENSES_MM[0] <= film_mm <= LENSES_MM[1]:
         return None
     diagonal = 1.25 * max(image_size) if movie else math.hypot(*image_size)
@@ -50,13 +47,18 @@ def _of_photograph(path: Path) -> float | None:
     from PIL import Image
 
     warnings.filterwarnings("ignore", module="PIL")  # of damaged EXIF data
-    with Image.open(path) as image:
-        found = image.getexif().get_ifd(_EXIF).get(_FOCAL_LENGTH_IN_35MM_FILM)
-    return None if found is None else float(found)
+    try:
+        with Image.open(path) as image:
+            return float(image.getexif().get_ifd(_EXIF)[_FOCAL_LENGTH_IN_35MM_FILM])
+    except Exception:  # Pillow's are of any kind; what a file does not say is assumed
+        return None
 
 
 def _of_movie(path: Path) -> float | None:
-    return next(_values(_index(path)), None)
+    try:
+        return next(_values(_index(path)), None)
+    except (OSError, ValueError, LookupError, OverflowError, RecursionError, struct.error):
+        return None  # damaged
 
 
 def _values(content: memoryview) -> Iterator[float]:
@@ -102,14 +104,14 @@ def _value(meta: memoryview) -> float | None:
     """Returns the value of `KEY` in the content of a `meta` box."""
     # MP4 has a version and flags before the boxes, QuickTime has not.
     boxes = dict(_boxes(meta if bytes(meta[4:8]) == b"hdlr" else meta[4:]))
-    keys, index = boxes.get(b"keys", memoryview(b""))[8:], 0
-    for number, (_, key) in enumerate(_boxes(keys), 1):
-        if bytes(key) == KEY:
-            index = number
-    for name, item in _boxes(boxes.get(b"ilst", memoryview(b""))):
-        if index and int.from_bytes(name, "big") == index:
-            return _number(dict(_boxes(item))[b"data"])
-    return None
+    if b"keys" not in boxes or b"ilst" not in boxes:
+        return None
+    keys = [bytes(key) for _, key in _boxes(boxes[b"keys"][8:])]
+    if KEY not in keys:
+        return None
+    items = dict(_boxes(boxes[b"ilst"]))  # named by the numbers of their keys, from 1
+    item = items.get(struct.pack(">I", keys.index(KEY) + 1))
+    return None if item is None else _number(dict(_boxes(item))[b"data"])
 
 
 def _number(data: memoryview) -> float | None:

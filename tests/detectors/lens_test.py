@@ -106,19 +106,31 @@ def test_files_that_do_not_say_have_none(tmp_path):
         assert lens.focal_px(tmp_path / name, (40, 30)) is None
 
 
-@pytest.mark.parametrize("name", ["a.mov", "a.jpg"])
-def test_no_damage_stops_the_reading(name, tmp_path):
-    path = tmp_path / name
-    if name == "a.mov":
-        movie(path, metadata(21, struct.pack(">i", 27)))
-    else:
-        photograph(path, 27)
-    whole = path.read_bytes()
-    rng = np.random.default_rng(0)
-    for _ in range(300):
-        damaged = bytearray(whole[: rng.integers(len(whole)) if rng.random() < 0.5 else None])
-        for place in rng.integers(0, max(len(damaged), 1), 8):
-            damaged[place : place + 1] = rng.bytes(1)
-        path.write_bytes(damaged)
-        found = lens.focal_px(path, (400, 300))
-        assert found is None or found > 0
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [(21, struct.pack(">i", 27)), (23, struct.pack(">f", 27)), (1, b"27")],
+    ids=["integer", "real", "text"],
+)
+def test_no_damage_of_a_movie_stops_the_reading(kind, value, tmp_path):
+    path = movie(tmp_path / "a.mov", metadata(kind, value))
+    whole, right = path.read_bytes(), lens.focal_px(path, (400, 300))
+    rng, found = np.random.default_rng(0), []
+    for _ in range(1000):
+        damaged = bytearray(whole)
+        for place in 1000 + rng.integers(0, len(whole) - 1000, rng.integers(1, 6)):
+            damaged[place] = rng.integers(256)
+        path.write_bytes(
+            damaged[: rng.integers(1000, len(whole))] if rng.random() < 0.3 else damaged
+        )
+        found.append(lens.focal_px(path, (400, 300)))
+    assert {None, right} <= {*found}
+
+
+def test_a_photograph_that_is_cut_off_states_its_lens_or_none(tmp_path):
+    path = photograph(tmp_path / "a.jpg", 27)
+    whole, right = path.read_bytes(), lens.focal_px(path, (400, 300))
+    found = set()
+    for length in range(0, len(whole), 5):
+        path.write_bytes(whole[:length])
+        found.add(lens.focal_px(path, (400, 300)))
+    assert found == {None, right}

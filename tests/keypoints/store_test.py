@@ -56,6 +56,15 @@ def test_other_files_are_not_taken_for_it(tmp_path):
     assert store.find(tmp_path / "nothing.npz") is None
 
 
+def test_the_video_of_a_result_is_named(tmp_path):
+    path = tmp_path / store.NAME
+    assert store.name_in(tmp_path) is None
+    store.write(path, FOUND)
+    assert store.name_in(tmp_path) == "clip.mp4"
+    np.savez(path, **{store.VERSION: 1})  # damaged
+    assert store.name_in(tmp_path) is None
+
+
 @pytest.mark.parametrize("change", ["missing", "short", "frame"])
 def test_a_damaged_file_is_refused(tmp_path, change):
     path = tmp_path / "keypoints.npz"
