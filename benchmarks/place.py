@@ -211,6 +211,15 @@ def measure(cases: Sequence[Case]) -> dict[str, Rows]:
     return {name: _mean([run(case) for case in cases]) for name, run in MEASURES.items()}
 
 
+def _groups(args: argparse.Namespace, model: Predictor) -> Iterator[tuple[str, list[Case]]]:
+    """Yields cases of which the mean is shown, with a title."""
+    if args.folder:
+        yield from ((case.name, [case]) for case in recorded(args.folder, model))
+    if args.split:
+        cases = [*stored(args.split, args.data_dir, model, args.frames)]
+        yield f"{args.split}, mean of {len(cases)} views", cases
+
+
 def _show(title: str, measured: Mapping[str, Rows]) -> None:
     for name, rows in measured.items():
         columns = tuple(next(iter(rows.values())))
@@ -240,13 +249,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     try:
         model = repose_jax.load(args.weights)
         measured = {}
-        if args.folder:
-            measured = {case.name: measure([case]) for case in recorded(args.folder, model)}
-        if args.split:
-            cases = [*stored(args.split, args.data_dir, model, args.frames)]
-            measured[f"{args.split}, mean of {len(cases)} views"] = measure(cases)
-        for title, found in measured.items():
-            _show(title, found)
+        for title, cases in _groups(args, model):
+            measured[title] = measure(cases)
+            _show(title, measured[title])
         if args.json:
             runs.save(args.json, results=measured)
     except (ValueError, OSError) as error:
