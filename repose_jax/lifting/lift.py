@@ -160,7 +160,6 @@ def motion_of(
             "(give it with --image-size)."
         )
     _check_inside(detections, size)
-    examined = detections.of_examined_frames()
     camera = make_camera(
         size,
         focal=options.focal,
@@ -169,8 +168,43 @@ def motion_of(
         video=detections.name,
         stated=detections.focal_px,
     )
-    chosen = _chosen(examined, options)
+    people, left_out = _people(detections, model, camera, options, progress)
+    up = None if options.up is None else world.read_up(options.up)
+    people, place, tilted = _in_the_world(people, camera, up)
+    warnings += left_out + tilted
+    if options.lock_feet:
+        locked = [_with_locked_feet(person, camera, place) for person in people]
+        people = [person for person, _ in locked]
+        assumptions += [sentence for _, sentence in locked]
+    return Motion(
+        people=tuple(people),
+        time_s=detections.time_s,
+        camera=camera,
+        world=place,
+        name=detections.name,
+        format=detections.format,
+        assumptions=(*assumptions, *_assumed(camera, place.source, model, options)),
+        warnings=tuple(warnings),
+        settings=_settings(options),
+        frames=frames,
+    )
+
+
+def _people(
+    detections: Detections,
+    model: Predictor,
+    camera: Camera,
+    options: Options,
+    progress: Stage | None,
+) -> tuple[list[Person], list[str]]:
+    """Returns the people, whose joints in the world are still to be computed, and warnings.
+
+    Raises:
+        ValueError: nobody was found, or nobody can be lifted.
+    """
+    chosen = _chosen(detections.of_examined_frames(), options)
     people: list[Person] = []
+    warnings: list[str] = []
     problems: list[tuple[int, str]] = []
     refused: list[ValueError] = []
     for done, (number, track) in enumerate(chosen):
@@ -189,38 +223,27 @@ def motion_of(
         people.append(person)
     if not people:
         raise refused[0]
-    warnings += _by_person(problems)
     if progress is not None:
         progress("lifting", len(chosen), len(chosen))
+    return people, warnings + _by_person(problems)
+
+
+def _in_the_world(
+    people: Sequence[Person], camera: Camera, up: np.ndarray | None
+) -> tuple[list[Person], world.World, list[str]]:
+    """Returns people with joints in the world, that world, and warnings."""
     placed = [
         world.Placed(
             person.joints_camera_mm + person.root_mm[:, None], person.confidence, person.time_s
         )
         for person in people
     ]
-    up = None if options.up is None else world.read_up(options.up)
-    place, found = world.upright(placed, camera, up=up)
-    warnings += found
-    people = [
+    place, warnings = world.upright(placed, camera, up=up)
+    moved = [
         dataclasses.replace(person, joints_mm=place.of_camera(one.joints_mm).astype(np.float32))
         for person, one in zip(people, placed, strict=True)
     ]
-    if options.lock_feet:
-        locked = [_with_locked_feet(person, camera, place) for person in people]
-        people = [person for person, _ in locked]
-        assumptions += [sentence for _, sentence in locked]
-    return Motion(
-        people=tuple(people),
-        time_s=detections.time_s,
-        camera=camera,
-        world=place,
-        name=detections.name,
-        format=detections.format,
-        assumptions=(*assumptions, *_assumed(camera, place.source, model, options)),
-        warnings=tuple(warnings),
-        settings=_settings(options),
-        frames=frames,
-    )
+    return moved, place, warnings
 
 
 def _by_person(problems: Sequence[tuple[int, str]]) -> list[str]:
