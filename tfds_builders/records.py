@@ -193,13 +193,23 @@ def make_record(
         "rotation": array("rotation", rotation, (3, 3), np.float32),
         "translation": array("translation", translation, (3,), np.float32),
     }
+    _check(record)
+    if intrinsics is not None and mm_per_px is None:
+        _check_in_front(record)
+    return record
 
-    def check(key, good, what):
+
+def _check(record: dict[str, Any]) -> None:
+    """Raises an error of values that are out of their range."""
+
+    def check(key: str, good: Any, what: str) -> None:
         if not np.all(good):
-            raise ValueError(f"record {name!r}: {key} must be {what}, found {record[key]}")
+            raise ValueError(
+                f"record {record['name']!r}: {key} must be {what}, found {record[key]}"
+            )
 
-    check("name", len(name) > 0, "a non-empty text")
-    check("fps", np.isnan(fps) or 0 < fps < np.inf, "positive")
+    check("name", len(record["name"]) > 0, "a non-empty text")
+    check("fps", np.isnan(record["fps"]) or 0 < record["fps"] < np.inf, "positive")
     check("image_size", record["image_size"] > 0, "positive")
     confidence = record["confidence"]
     check("confidence", (confidence >= -0.25) & (confidence <= 1.25), "about in [0, 1]")
@@ -208,12 +218,14 @@ def make_record(
     check("valid", np.isin(record["valid"], (0, 1)), "1 or 0")
     check("activity", record["activity"] >= 0, "0 or more")
     check("visibility", np.isin(record["visibility"], (-1, 0, 1)), "1, 0 or -1")
-    if intrinsics is not None and mm_per_px is None:
-        behind = np.argwhere(record["joints_3d"][..., 2] <= 0)
-        if len(behind):
-            frame, joint = behind[0]
-            raise ValueError(
-                f"record {name!r}: {len(behind)} joints are not in front of the camera, the first "
-                f"is {JOINTS[joint]} in frame {frame}"
-            )
-    return record
+
+
+def _check_in_front(record: dict[str, Any]) -> None:
+    """Raises an error of joints that are not in front of the camera."""
+    behind = np.argwhere(record["joints_3d"][..., 2] <= 0)
+    if len(behind):
+        frame, joint = behind[0]
+        raise ValueError(
+            f"record {record['name']!r}: {len(behind)} joints are not in front of the camera, the "
+            f"first is {JOINTS[joint]} in frame {frame}"
+        )
