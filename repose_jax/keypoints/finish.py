@@ -7,7 +7,7 @@ from jaxtyping import Float, Int
 
 from repose_jax.keypoints.detections import Detections
 from repose_jax.keypoints.formats import FORMATS, Joints, joints_of, to_human36m
-from repose_jax.keypoints.geometry import pixels, told_apart
+from repose_jax.keypoints.geometry import order_by_proportions, pixels
 from repose_jax.keypoints.identity import unshared
 from repose_jax.keypoints.readers.poses import Poses
 from repose_jax.runtime.names import counted
@@ -98,7 +98,7 @@ def _order(
     if order is None:
         names = tuple(name for name in poses.orders if isinstance(name, str))
         found = np.isfinite(poses.keypoints).all(-1) & (confidence > 0)
-        order = told_apart(poses.keypoints, found, names)
+        order = order_by_proportions(poses.keypoints, found, names)
         if order is None:
             raise ValueError(
                 f"its {count} joints may be in the order of {' or '.join(names)}, and its poses do "

@@ -24,7 +24,7 @@ _FEWEST = 6  # bones that can be compared
 _MARGIN = 1.4
 
 
-def told_apart(
+def order_by_proportions(
     keypoints: Float[np.ndarray, "n k 2"],
     found: Bool[np.ndarray, "n k"],
     candidates: tuple[str, ...],
@@ -75,8 +75,8 @@ def pixels(
 
     Three normalisations are met: x by the width and y by the height (MediaPipe); both by the width;
     and VideoPose3D's, both by half the width with the origin in the middle of the image. Negative
-    coordinates show the last. The others are told apart by the proportions of the body; where these
-    are unclear, it is the first.
+    coordinates show the last. The others are distinguished by the proportions of the body;
+    where these are unclear, it is the first.
 
     Args:
         keypoints: parts of the image's size; NaN if missing.

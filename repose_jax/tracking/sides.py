@@ -44,7 +44,7 @@ def mend_sides(track: Track) -> tuple[Track, list[str]]:
     rows = np.flatnonzero(np.isfinite(track.keypoints[:, _PAIRS.ravel(), 0]).sum(1) >= 4)
     if len(rows) < 3:
         return track, []
-    # A person may be a point: then nothing can be told from motion in heights.
+    # A person may be a point: then motion in heights shows nothing.
     gains = _saved(track, rows, max(float(np.nanmedian(heights)), 1.0))
     state = _viterbi(gains, np.diff(track.time_s[rows]))
     swapped = np.zeros((2, len(track.frame)), bool)

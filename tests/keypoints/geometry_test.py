@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from small_keypoints import points
 
-from repose_jax.keypoints.geometry import estimate_image_size, told_apart
+from repose_jax.keypoints.geometry import estimate_image_size, order_by_proportions
 from repose_jax.keypoints.read import from_arrays
 
 ALIKE = [
@@ -16,18 +16,18 @@ CASES = [(order, candidates) for candidates in ALIKE for order in candidates]
 
 @pytest.mark.parametrize(("order", "candidates"), CASES, ids=lambda case: str(case))
 @pytest.mark.parametrize("width", [1, 0.4])
-def test_orders_of_as_many_joints_are_told_apart_by_the_bones(order, candidates, width):
+def test_orders_of_as_many_joints_are_distinguished_by_the_bones(order, candidates, width):
     keypoints = points(order) * [width, 1]  # from the front, and nearly from the side
     found = np.ones(keypoints.shape[:2], bool)
     for given in itertools.permutations(candidates):
-        assert told_apart(keypoints, found, given) == order
+        assert order_by_proportions(keypoints, found, given) == order
 
 
 def test_two_visible_joints_do_not_show_the_order():
     keypoints = points("openpose_body25")
     found = np.zeros(keypoints.shape[:2], bool)
     found[:, :2] = True
-    assert told_apart(keypoints, found, ALIKE[0]) is None
+    assert order_by_proportions(keypoints, found, ALIKE[0]) is None
 
 
 @pytest.mark.parametrize("size", [(640, 480), (1280, 720), (1920, 1080), (1080, 1920)])

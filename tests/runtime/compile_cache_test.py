@@ -1,4 +1,4 @@
-"""Compiled programs are cached where that is possible, and work goes on where it is not."""
+"""Compiled programs are cached where that is possible, and programs run where it is not."""
 
 import math
 import os
