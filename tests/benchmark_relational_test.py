@@ -57,8 +57,9 @@ def test_every_form_is_an_experiment(form):
     assert {name: getattr(made.objective, name) for name in FORMS[form].options} == dict(
         FORMS[form].options
     )
-    losses = {f"spatial_{FORMS[form].kind}", f"temporal_{FORMS[form].kind}"}
-    assert made.objective.weights == dict.fromkeys({"mpjpe", *losses}, 1)
+    assert made.objective.weights == dict.fromkeys(["mpjpe", *FORMS[form].losses], 1)
+    settings = forms.members(form, [1.0])
+    assert {len(weights) for weights in settings.values()} == {len(made.objective.weights)}
 
 
 @pytest.mark.parametrize("name", forms.BACKBONES)
@@ -376,7 +377,7 @@ def tiny(motion_dir, monkeypatch):
     """Returns a comparison of two forms with two seeds, whose trainings are tiny and short."""
 
     def made(form, backbone=None, budget=None, flags=()):
-        objective = FORMS.get(form, FORMS["hinge"]).objective(spatial=1.0, temporal=1.0)
+        objective = FORMS.get(form, FORMS["hinge"]).objective()
         train = {"epochs": 1, "epoch_steps": budget.steps, "eval_every": 1, "batch_size": 8}
         return experiment(motion_dir, objective=objective, train=train)
 

@@ -54,8 +54,7 @@ def test_the_weights_ended_with_1300_steps_with_the_losses_of_the_paper():
 
 def test_the_losses_for_small_networks_are_those_that_were_measured():
     form = FORMS["logistic, occluded pairs"]
-    spatial, temporal = form.weights
-    measured = config.ObjectiveConfig(**form.objective(spatial=spatial, temporal=temporal))
+    measured = config.ObjectiveConfig(**form.objective(*form.weights))
     assert experiment("lift:probe,occluded").objective == measured
 
 

@@ -10,26 +10,34 @@ from jaxtyping import Float
 from repose_jax import config
 from repose_jax.cli import arguments
 from repose_jax.config import Experiment
+from repose_jax.objectives.losses import LOSSES
 
 
 @dataclasses.dataclass(frozen=True)
 class Form:
-    """A form of the relational losses.
+    """A form of the relational losses, or another loss to compare them with.
 
     Attributes:
-        kind: of the losses `spatial_KIND` and `temporal_KIND`.
-        weights: of the spatial and of the temporal loss, with which they pull a third as hard as
-            MPJPE at the predicted depths of a trained probe (`gradients`).
+        kind: of the losses `spatial_KIND` and `temporal_KIND`, or the name of one loss.
+        weights: of its losses, with which they pull a third as hard as MPJPE at the predicted
+            depths of a trained probe (`gradients`).
         options: of `config.objective`.
     """
 
     kind: str
-    weights: tuple[float, float] = (1.0, 1.0)
+    weights: tuple[float, ...] = (1.0, 1.0)
     options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
-    def objective(self, *, spatial: float, temporal: float) -> dict[str, Any]:
-        """Returns `config.objective` with these weights."""
-        losses = {f"spatial_{self.kind}": spatial, f"temporal_{self.kind}": temporal}
+    @property
+    def losses(self) -> tuple[str, ...]:
+        """The names of its losses."""
+        if self.kind in LOSSES:
+            return (self.kind,)
+        return f"spatial_{self.kind}", f"temporal_{self.kind}"
+
+    def objective(self, *weights: float) -> dict[str, Any]:
+        """Returns `config.objective` with weights of its losses, or with 1 for each."""
+        losses = dict(zip(self.losses, weights or [1.0] * len(self.losses), strict=True))
         return {"weights": {"mpjpe": 1.0, **losses}, **self.options}
 
 
@@ -61,6 +69,11 @@ FORMS = {
         (0.52, 0.21),
         options={"pairs": "occluded", "reduction": "ordered", "learn_tau": True},
     ),
+    # What is not of the order, to compare: the same pairs and their true gaps; the same joints.
+    "difference, occluded pairs": Form(
+        "difference", (0.14, 0.1), options={"pairs": "occluded", "reduction": "ordered"}
+    ),
+    "MPJPE of occluded joints": Form("occluded_mpjpe", (0.145,)),
 }
 """Forms by name; the paper's first."""
 
@@ -137,16 +150,19 @@ BACKBONES = {
 
 def members(
     form: str, factors: Sequence[float], which: Sequence[str] = tuple(WHICH)
-) -> dict[str, Float[np.ndarray, "3"]]:
+) -> dict[str, Float[np.ndarray, " l"]]:
     """Returns the settings of a form: name to the weights of MPJPE and of its two losses.
 
     Args:
-        form: in `FORMS`, or `NONE`, which has one setting.
+        form: in `FORMS`, or `NONE`, which has one setting and the losses of the first.
         factors: the weights of the form are taken times each of these.
-        which: of its losses, in `WHICH`.
+        which: of its losses, in `WHICH`, if they are two.
     """
     if form == NONE:
         return {NONE: np.array([1.0, 0.0, 0.0], np.float32)}
+    if len(FORMS[form].losses) == 1:
+        (weight,) = FORMS[form].weights
+        return {f"{form} x {f:g}": np.array([1.0, f * weight], np.float32) for f in factors}
     spatial, temporal = FORMS[form].weights
     return {
         f"{form}, {name} x {factor:g}": np.array(
@@ -172,5 +188,5 @@ def experiment(form: str, backbone: Backbone, budget: Budget, flags: Sequence[st
     values["model"] = dict(backbone.model) or values["model"]
     values["optim"] |= {"lr": backbone.rate * budget.rate, **budget.optim}
     values["train"] |= {"epochs": 1, "epoch_steps": budget.steps, "eval_every": 1}
-    values["objective"] = FORMS.get(form, FORMS["hinge"]).objective(spatial=1.0, temporal=1.0)
+    values["objective"] = FORMS.get(form, FORMS["hinge"]).objective()
     return config.from_mapping(values)

@@ -76,10 +76,10 @@ def measure(
     whole = mean(objective.make_objective({"mpjpe": 1.0}))
     found = {}
     for name, form in FORMS.items():
-        for axis in ("spatial", "temporal"):
-            loss = f"{axis}_{form.kind}"
+        for loss in form.losses:
             by_depth, by_params = mean(objective.make_objective({loss: 1.0}, **form.options))
-            found[f"{name}, {axis}"] = {
+            axis, _, kind = loss.partition("_")
+            found[f"{name}, {axis}" if kind == form.kind else name] = {
                 "by depth": float(by_depth / whole[0]),
                 "by parameters": float(by_params / whole[1]),
             }

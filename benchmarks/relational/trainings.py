@@ -123,7 +123,7 @@ def seeds_of(args: argparse.Namespace) -> range:
     return range(args.first_seed, args.first_seed + args.seeds)
 
 
-def chosen(args: argparse.Namespace) -> dict[str, dict[str, Float[np.ndarray, "3"]]]:
+def chosen(args: argparse.Namespace) -> dict[str, dict[str, Float[np.ndarray, " l"]]]:
     """Returns the settings of `NONE` and of each form of which any are wanted.
 
     Raises:

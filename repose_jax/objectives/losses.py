@@ -8,9 +8,10 @@ over what counts: a bone needs both ends, an angle both bones, a pair both membe
 frames. Nothing to count gives 0. Masked elements may hold anything, NaN included. A mask that is
 true everywhere is the same as none.
 
-The losses of pairs of depths, `spatial_*` and `temporal_*`, have further options:
+Losses with an option `occluded`, `[*b, t, j]`, are over occluded joints where it is given. Those of
+pairs of depths, `spatial_*` and `temporal_*`, have further options:
 
-    occluded: `[*b, t, j]`, joints that are occluded; pairs count of which at least one is.
+    occluded: pairs count of which at least one joint is occluded.
     closest: true gap of depth up to which a pair does not count; by default 0.
     ordered: the mean is over the pairs that count, not over all.
 
@@ -21,6 +22,7 @@ would overflow: for lengths below 1e-15, and poses a million times smaller than 
 A new loss is one function with the decorator `loss`, here or anywhere else (`docs/extending.md`).
 """
 
+import inspect
 import itertools
 import math
 from collections.abc import Callable
@@ -80,10 +82,12 @@ class Loss:
     Attributes:
         terms: `(prediction, target, valid, **options) -> (values, counts)` of masked poses.
         name: the name of that function, by which configurations know the loss.
+        of_occluded: whether an objective gives it the option `occluded`: it names it.
     """
 
     def __init__(self, terms: Callable[..., Terms]):
         self.terms, self.name, self.__doc__ = terms, terms.__name__, terms.__doc__
+        self.of_occluded = "occluded" in inspect.signature(terms).parameters
 
     def __call__(
         self,
@@ -160,6 +164,14 @@ def _size(counts, valid, reduction):
 def mpjpe(prediction: Poses, target: Poses, valid: Valid) -> Terms:
     """Mean distance of predicted and true joints, in the unit of the poses."""
     return _norm(prediction - target), valid
+
+
+@loss
+def occluded_mpjpe(
+    prediction: Poses, target: Poses, valid: Valid, occluded: Valid | None = None
+) -> Terms:
+    """`mpjpe` over the joints that are occluded: beside `mpjpe`, a larger weight of these."""
+    return _norm(prediction - target), valid if occluded is None else valid & occluded
 
 
 @loss

@@ -61,6 +61,11 @@ class Objective:
         names_ = tuple(name for name, _ in self.weights if name in weights)
         return names_ + (LEARNED_TAU,) * self.config.learn_tau
 
+    @property
+    def needs_occluded(self) -> bool:
+        """Whether it has to know which joints are occluded."""
+        return any(self._of_occluded(name) for name, _ in self.weights)
+
     @jax.named_scope("losses")
     def __call__(
         self,
@@ -85,7 +90,7 @@ class Objective:
                 model; needed exactly if something is learned.
             shares: of poses that are a part of a batch, the results of `shares`. The totals and
                 losses of all parts then add up to those of the batch.
-            occluded: joints that are occluded; needed if `config.pairs` is "occluded".
+            occluded: joints that are occluded; needed if `needs_occluded`.
 
         Returns:
             The total, and each loss by name, without its weight.
@@ -155,19 +160,19 @@ class Objective:
         )
         return text + f" (learned: {'; '.join(terms)})" * bool(terms)
 
+    def _of_occluded(self, name: str) -> bool:
+        return self.config.pairs == "occluded" if name in RELATIONAL else LOSSES[name].of_occluded
+
     def _options(self, name: str, occluded: Array | None) -> dict[str, Any]:
+        options: dict[str, Any] = {}
+        if self._of_occluded(name):
+            if occluded is None:
+                raise ValueError(f"{name} needs to know which joints are occluded.")
+            options["occluded"] = occluded
         if name not in RELATIONAL:
-            return {}
+            return options
         config = self.config
-        if config.pairs == "all":
-            occluded = None
-        elif occluded is None:
-            raise ValueError('pairs="occluded" needs to know which joints are occluded.')
-        options = {
-            "closest": config.closest,
-            "ordered": config.reduction == "ordered",
-            "occluded": occluded,
-        }
+        options |= {"closest": config.closest, "ordered": config.reduction == "ordered"}
         if name in LOGISTIC:
             options |= {"tau": config.tau, "tau_by_joint": config.tau_by_joint}
         return options | ({"margin": config.margin} if name in HINGE else {})

@@ -16,6 +16,7 @@ from repose_jax.data import clips as clips_lib
 from repose_jax.data import motions
 from repose_jax.data.clips import Clips
 from repose_jax.evaluation.evaluator import load_splits
+from repose_jax.objectives import objective
 from repose_jax.runtime import devices
 from repose_jax.simulation import windows
 from repose_jax.simulation.simulate import simulate
@@ -45,12 +46,17 @@ def load(config: Experiment, context: tuple[int, int]) -> Examples:
         found = motions.load(data.train, data.data_dir)
         return MotionWindows(found, sum(context) + data.frames, config.simulation.rates)
     found = load_splits(data.train, data.data_dir)
-    if config.objective.pairs == "occluded" and not np.any(found.visibility == 0):
+    if _needs_occluded(config) and not np.any(found.visibility == 0):
         raise ValueError(
-            'config.objective.pairs is "occluded", but no joint of config.data.train '
-            f'({", ".join(data.train)}) is known to be occluded; use motion capture, or "all".'
+            "config.objective is of occluded joints, but no joint of config.data.train "
+            f"({', '.join(data.train)}) is known to be occluded; use motion capture, or "
+            'pairs="all" and no weight of occluded_mpjpe.'
         )
     return clips_lib.cut(found, data, frames=data.frames, stride=data.stride, context=context)
+
+
+def _needs_occluded(config: Experiment) -> bool:
+    return objective.from_config(config.objective).needs_occluded
 
 
 def batch(config: Experiment, examples: Examples, step: int) -> dict[str, np.ndarray]:
@@ -69,7 +75,7 @@ def batch(config: Experiment, examples: Examples, step: int) -> dict[str, np.nda
         step=step,
         flip_share=config.data.flip_share,
         rows=rows,
-        with_occluded=config.objective.pairs == "occluded",
+        with_occluded=_needs_occluded(config),
     )
 
 

@@ -373,6 +373,15 @@ def test_joints_weigh_more_the_further_out_they_are():
     }
 
 
+def test_the_error_of_occluded_joints_is_the_mean_over_them():
+    prediction, target = jnp.arange(6.0).reshape(1, 1, 2, 3), jnp.zeros((1, 1, 2, 3))
+    occluded, mask = jnp.array([[[False, True]]]), jnp.array([[[True, False]]])
+    assert losses.occluded_mpjpe(prediction, target) == losses.mpjpe(prediction, target)
+    of_second = losses.occluded_mpjpe(prediction, target, occluded=occluded)
+    np.testing.assert_allclose(of_second, np.sqrt(9 + 16 + 25), rtol=1e-6)
+    assert losses.occluded_mpjpe(prediction, target, mask, occluded=occluded) == 0
+
+
 def test_weighted_mpjpe_by_hand():
     target = jnp.zeros((2, 17, 3))
     # The left wrist is 5 off in one of two frames: 4 * 5 over 2 * 17 joints.

@@ -1,3 +1,5 @@
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -45,7 +47,8 @@ def test_the_total_weighs_the_parts_which_stay_unweighted():
 def test_every_loss_can_be_a_term():
     poses = jnp.zeros((1, 3, 17, 3))
     objective = make_objective(dict.fromkeys(LOSSES, 1.0))
-    total, parts = jax.eval_shape(objective, poses, poses)
+    occluded = jnp.ones(poses.shape[:-1], bool)
+    total, parts = jax.eval_shape(functools.partial(objective, occluded=occluded), poses, poses)
     assert total.shape == ()
     assert set(parts) == set(LOSSES)
 
@@ -201,7 +204,7 @@ def test_the_temperature_is_in_metres_for_a_model_that_predicts_millimetres():
     ("reduction", "pairs"), [("mean", "all"), ("sum", "all"), ("ordered", "occluded")]
 )
 def test_parts_of_a_batch_with_their_shares_add_up_to_it(reduction, pairs):
-    weights = {"mpjpe": 1.0, **dict.fromkeys(RELATIONAL, 3.0)}
+    weights = {"mpjpe": 1.0, "occluded_mpjpe": 0.5, **dict.fromkeys(RELATIONAL, 3.0)}
     objective = make_objective(weights, learn_weights=True, reduction=reduction, pairs=pairs)
     values = zip(RELATIONAL, (0.5, -1.0, 0.25, 1.0, 0.0, 0.3), strict=True)
     log_variances = {name: jnp.float32(value) for name, value in values}
@@ -255,9 +258,28 @@ def test_options_of_pairs_reach_their_losses():
     )
 
 
-def test_pairs_of_occluded_joints_need_to_know_them():
-    with pytest.raises(ValueError, match="needs to know which joints are occluded"):
-        run(make_objective(pairs="occluded"))
+@pytest.mark.parametrize(
+    ("objective", "name"),
+    [
+        (make_objective(pairs="occluded"), "spatial_depth"),
+        (make_objective({"mpjpe": 1.0, "occluded_mpjpe": 0.5}), "occluded_mpjpe"),
+    ],
+)
+def test_losses_of_occluded_joints_need_to_know_them(objective, name):
+    assert objective.needs_occluded
+    with pytest.raises(ValueError, match=f"{name} needs to know which joints are occluded"):
+        run(objective)
+    _, parts = run(objective, occluded=jnp.ones(TARGET.shape[:-1], bool))
+    _, none = run(objective, occluded=jnp.zeros(TARGET.shape[:-1], bool))
+    assert parts[name] > none[name] == 0
+
+
+@pytest.mark.parametrize(
+    "objective", [make_objective(), make_objective({"mpjpe": 1.0}, pairs="occluded")]
+)
+def test_other_objectives_do_not(objective):
+    assert not objective.needs_occluded
+    assert run(objective)[0] == run(objective, occluded=jnp.ones(TARGET.shape[:-1], bool))[0]
 
 
 def test_a_learned_temperature_is_best_where_the_order_has_its_likelihood():

@@ -165,11 +165,19 @@ def test_targets_of_motions_are_relative_to_the_root(motion_dir):
         examples.load(experiment(motion_dir, data={"root_relative": False}), (0, 0))
 
 
-def test_recorded_views_say_which_joints_are_occluded_if_the_objective_asks(motion_dir):
+@pytest.mark.parametrize(
+    "asks",
+    [
+        {"pairs": "occluded"},
+        {"weights": {"mpjpe": 1.0, "occluded_mpjpe": 1.0}, "learn_weights": False},
+    ],
+    ids=lambda of: next(iter(of)),
+)
+def test_recorded_views_say_which_joints_are_occluded_if_the_objective_asks(motion_dir, asks):
     config = small_data.experiment(motion_dir)
     clips = examples.load(config, (0, 0))
     assert "occluded" not in examples.batch(config, clips, 0)
-    objective = dataclasses.replace(config.objective, pairs="occluded")
+    objective = dataclasses.replace(config.objective, **asks)
     config = dataclasses.replace(config, objective=objective)
     batch = examples.batch(config, examples.load(config, (0, 0)), 0)
     assert batch["occluded"].shape == batch["targets"].shape[:3]
