@@ -25,6 +25,7 @@ OVERVIEW = (
     *("hinge, S x 1", "hinge, T x 1", "hinge, S + T x 1"),
     *("difference, S + T x 1", "logistic, tau 5 cm, S + T x 1"),
     *("logistic, occluded pairs, S + T x 1", "logistic, occluded pairs, T x 3"),
+    *("difference, occluded pairs, S + T x 1", "MPJPE of occluded joints x 2"),
 )
 """Settings of the overview, where a result has them."""
 
