@@ -50,7 +50,7 @@ def load(config: Experiment, context: tuple[int, int]) -> Examples:
         raise ValueError(
             "config.objective is of occluded joints, but no joint of config.data.train "
             f"({', '.join(data.train)}) is known to be occluded; use motion capture, or "
-            'pairs="all" and no weight of occluded_mpjpe.'
+            'pairs="all" and no loss such as occluded_mpjpe.'
         )
     return clips_lib.cut(found, data, frames=data.frames, stride=data.stride, context=context)
 

@@ -184,6 +184,17 @@ def test_recorded_views_say_which_joints_are_occluded_if_the_objective_asks(moti
     assert 0 < batch["occluded"].mean() < 1
 
 
+def test_views_of_unknown_visibility_have_no_occluded_joints_to_train_on(motion_dir, monkeypatch):
+    config = small_data.experiment(motion_dir)
+    views = examples.load_splits(config.data.train, config.data.data_dir)
+    unknown = dataclasses.replace(views, visibility=np.full_like(views.visibility, -1))
+    monkeypatch.setattr(examples, "load_splits", lambda *_: unknown)
+    examples.load(config, (0, 0))
+    objective = dataclasses.replace(config.objective, pairs="occluded")
+    with pytest.raises(ValueError, match=r"no joint of config\.data\.train .* is known to be occl"):
+        examples.load(dataclasses.replace(config, objective=objective), (0, 0))
+
+
 def test_motions_cannot_be_mixed_with_recorded_views(motion_dir):
     both = {"train": (small_motions.TRAIN, small_data.TRAIN)}
     with pytest.raises(ValueError, match=r"config\.data\.train mixes motions .* recorded views"):
