@@ -178,7 +178,7 @@ def _load(options: Any, *, video: bool) -> Any:
 
         # Not before the imports: its warnings would be lost while LiteRT, silenced, loads networks.
         environment.start_jax()
-        model = lift.predictor.load(options.weights, options.checkpoint)
+        model = lift.load_model(options)
     finally:
         gc.enable()
     if video and not options.hypotheses:

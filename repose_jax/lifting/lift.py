@@ -68,6 +68,7 @@ def lift(
         if confidence is not None:
             raise ValueError("confidence is that of an array; a file has its own, so leave it out.")
         path = pathlib.Path(source)
+        model = load_model(asked)  # not after minutes of detecting
         found = detections_of(path, asked)
         if len(found) > 1:
             listed = ", ".join(one.name for one in found[:5])
@@ -80,8 +81,31 @@ def lift(
             frames = functools.partial(frames_of, path, asked)
     else:
         detections = _of_arrays(_array("source", source), confidence, asked)
-    model = predictor.load(asked.weights, asked.checkpoint)
+        model = load_model(asked)
     return motion_of(detections, model, asked, frames=frames)
+
+
+def load_model(options: Options) -> Predictor:
+    """Loads the model of options.
+
+    Raises:
+        ValueError: a damaged file, or a model that cannot lift people into a world or does not make
+            the hypotheses that are asked for.
+        FileNotFoundError: there is no such model.
+    """
+    model = predictor.load(options.weights, options.checkpoint)
+    _check_model(model, options)
+    return model
+
+
+def _check_model(model: Predictor, options: Options) -> None:
+    if model.unit != "mm":
+        raise ValueError(
+            "The model was trained on 2.5D labels and predicts px; lifting people into a world "
+            "needs one in mm, such as the shipped weights."
+        )
+    if options.hypotheses:
+        hypotheses.check(model)
 
 
 def _array(name: str, values: Any) -> np.ndarray:
@@ -144,13 +168,7 @@ def motion_of(
         ValueError: nobody was detected, nobody can be lifted, or there is no person of the number
             asked for.
     """
-    if model.unit != "mm":
-        raise ValueError(
-            "The model was trained on 2.5D labels and predicts px; lifting people into a world "
-            "needs one in mm, such as the shipped weights."
-        )
-    if options.hypotheses:
-        hypotheses.check(model)
+    _check_model(model, options)
     assumptions, warnings = [*detections.assumptions], [*detections.warnings]
     size = detections.image_size or options.image_size
     if size is None:

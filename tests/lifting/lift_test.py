@@ -245,6 +245,27 @@ def test_arrays_are_lifted(monkeypatch):
 
 
 @pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"weights": "nowhere"}, FileNotFoundError, "There are no weights 'nowhere'"),
+        ({"hypotheses": 5}, ValueError, "makes one prediction"),
+    ],
+    ids=["missing", "one prediction"],
+)
+def test_a_model_is_refused_before_people_are_looked_for(
+    options, error, message, monkeypatch, tmp_path
+):
+    def detections_of(*_):
+        pytest.fail("people were looked for")
+
+    monkeypatch.setattr("repose_jax.lifting.lift.detections_of", detections_of)
+    clip = tmp_path / "clip.mp4"
+    clip.touch()
+    with pytest.raises(error, match=message):
+        rp.lift(clip, **options)
+
+
+@pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
         ({"source": "nothing.mp4"}, FileNotFoundError, r"no file or folder nothing\.mp4"),
