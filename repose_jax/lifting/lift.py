@@ -15,25 +15,15 @@ import repose_jax
 from repose_jax.detectors import video
 from repose_jax.keypoints import read as keypoint_files
 from repose_jax.keypoints.detections import Detections
-from repose_jax.lifting import (
-    contacts,
-    hypotheses,
-    predictor,
-    resample,
-    scale,
-    smooth,
-    trajectory,
-    world,
-)
-from repose_jax.lifting.bones import with_constant_lengths
+from repose_jax.lifting import hypotheses, predictor, world
 from repose_jax.lifting.camera import camera as make_camera
-from repose_jax.lifting.camera import undistorted
 from repose_jax.lifting.options import Options, options_of
+from repose_jax.lifting.person import of_track, with_locked_feet
 from repose_jax.lifting.predictor import Predictor
 from repose_jax.lifting.sources import Stage, detections_of, frames_of
 from repose_jax.motion.motion import Camera, Motion, Person
 from repose_jax.runtime import names
-from repose_jax.tracking import gaps, outliers, sides, tracks
+from repose_jax.tracking import tracks
 from repose_jax.tracking.track import Track
 
 
@@ -191,7 +181,7 @@ def motion_of(
     people, place, tilted = _in_the_world(people, camera, up)
     warnings += left_out + tilted
     if options.lock_feet:
-        locked = [_with_locked_feet(person, camera, place) for person in people]
+        locked = [with_locked_feet(person, camera, place) for person in people]
         people = [person for person, _ in locked]
         assumptions += [sentence for _, sentence in locked]
     return Motion(
@@ -229,15 +219,13 @@ def _people(
         if progress is not None:
             progress("lifting", done, len(chosen))
         try:
-            mended, found = _mended(track, options)
-            whole = resample.to_all_frames(mended, detections)
-            person, more = _lifted(mended, whole, number, model, camera, options)
+            person, found = of_track(track, number, detections, model, camera, options)
         except ValueError as error:
             # A false detection, such as one whose joints all lie in a corner, stops nobody else.
             refused.append(error)
             warnings.append(f"Person {number} was left out: {error}")
             continue
-        problems += [(number, sentence) for sentence in found + more]
+        problems += [(number, sentence) for sentence in found]
         people.append(person)
     if not people:
         raise refused[0]
@@ -307,101 +295,6 @@ def _chosen(detections: Detections, options: Options) -> list[tuple[int, Track]]
             )
         return [(options.person, found[options.person - 1])]
     return [*enumerate(found, 1)]
-
-
-def _mended(track: Track, options: Options) -> tuple[Track, list[str]]:
-    """Returns a track without exchanged sides, outliers and short gaps, and warnings."""
-    track, warnings = sides.mend_sides(track)
-    track, count = outliers.without_outliers(track)
-    if count:
-        warnings.append(f"Left out: {names.counted(count, 'joint')} that jumped for one frame.")
-    return gaps.fill_gaps(track, float(options.max_gap)), warnings
-
-
-def _lifted(
-    track: Track, whole: Track, number: int, model: Predictor, camera: Camera, options: Options
-) -> tuple[Person, list[str]]:
-    """Returns a person whose joints in the world are still to be computed, and warnings.
-
-    The network sees the frames of `track`; the person has those of `whole`, of `to_all_frames`.
-    """
-    clock = resample.without_long_gaps(track.time_s)
-    seen, sure, times = resample.to_uniform(
-        undistorted(track.keypoints, camera), track.confidence, clock
-    )
-    clock = np.interp(whole.time_s, track.time_s, clock)
-    fps = float(1 / np.diff(times).mean()) if len(times) > 1 else None
-    spread = kept = None
-    if options.hypotheses:
-        made = hypotheses.lift(
-            model, seen, sure, camera.image_size, count=options.hypotheses, flip=options.flip
-        )
-        raw, kept = made.mean, resample.back(made.kept, times, clock)
-        spread = np.maximum(resample.back(made.spread, times, clock), 0)
-    else:
-        raw = model(
-            seen,
-            sure,
-            camera.image_size,
-            fps=fps,
-            focal_length=None if camera.source.startswith("assumed") else camera.focal_px,
-            constant_bones=False,
-            flip=options.flip,
-        )
-    raw = raw.astype(np.float64)
-    filtered, problem = raw, None
-    if options.smooth:
-        parts = smooth.segments(np.any(sure > 0, axis=-1))
-        filtered, problem = smooth.butterworth(raw, times, float(options.smooth), segments=parts)
-    raw, filtered = (resample.back(values, times, clock) for values in (raw, filtered))
-    joints = with_constant_lengths(filtered.astype(np.float32))
-    if options.height is not None:
-        scaled = scale.scale_to_height(joints, 1000 * options.height)
-        factor = 1000 * options.height / scale.height_of(joints)
-        raw *= factor
-        if spread is not None and kept is not None:
-            spread, kept = spread * factor, kept * factor
-        joints = scaled
-    keypoints = undistorted(whole.keypoints, camera)
-    root = trajectory.root_trajectory(joints, keypoints, whole.confidence, camera, whole.time_s)
-    person = Person(
-        number=number,
-        frame=whole.frame,
-        time_s=whole.time_s,
-        joints_mm=joints.astype(np.float32),
-        joints_camera_mm=joints.astype(np.float32),
-        root_mm=root.astype(np.float32),
-        raw_camera_mm=raw.astype(np.float32),
-        confidence=whole.confidence.astype(np.float32),
-        status=whole.status,
-        keypoints_px=whole.detected.astype(np.float32),
-        spread_mm=None if spread is None else spread.astype(np.float32),
-        hypotheses_mm=None if kept is None else kept.astype(np.float32),
-    )
-    return person, [] if problem is None else [problem]
-
-
-def _with_locked_feet(person: Person, camera: Camera, place: world.World) -> tuple[Person, str]:
-    """Returns a person whose standing feet do not slide, and a sentence on it."""
-    found = contacts.lock_feet(
-        person.joints_mm,
-        undistorted(person.keypoints_px[..., :2], camera),
-        person.confidence,
-        person.root_mm[:, 2] / camera.focal_px,
-        person.time_s,
-    )
-    if not found.touching.any():
-        return person, f"Person {person.number}: no foot was seen to stand, so none is locked."
-    shift = found.shift_mm[:, None]
-    person = dataclasses.replace(
-        person,
-        joints_mm=(person.joints_mm + shift).astype(np.float32),
-        root_mm=(person.root_mm + found.shift_mm @ place.rotation).astype(np.float32),
-    )
-    return person, (
-        f"Person {person.number}: the path is corrected so that standing feet do not slide "
-        f"({found.sliding:.0f} mm/s before, {found.sliding_locked:.0f} after)."
-    )
 
 
 def _assumed(camera: Camera, vertical: str, model: Predictor, options: Options) -> list[str]:
