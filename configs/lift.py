@@ -45,7 +45,7 @@ def hinge(config: ConfigDict) -> None:
 def occluded(config: ConfigDict) -> None:
     """Sets the relational losses that help a small network from scratch most."""
     config.objective = {
-        "weights": {"mpjpe": 1.0, "spatial_order": 0.52, "temporal_order": 0.21},
+        "weights": {"mpjpe": 1.0, "spatial_difference": 0.14, "temporal_difference": 0.1},
         "pairs": "occluded",
         "reduction": "ordered",
     }
@@ -78,7 +78,7 @@ HINGE = Variant(
 OCCLUDED = Variant(
     "occluded",
     common.BOTH_LOSSES,
-    "logistic losses of the order of pairs with an occluded joint, for small networks",
+    "losses of the true gaps of pairs with an occluded joint, for small networks",
     occluded,
 )
 FINISH = Variant(

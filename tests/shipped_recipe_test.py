@@ -53,7 +53,7 @@ def test_the_weights_ended_with_1300_steps_with_the_losses_of_the_paper():
 
 
 def test_the_losses_for_small_networks_are_those_that_were_measured():
-    form = FORMS["logistic, occluded pairs"]
+    form = FORMS["difference, occluded pairs"]
     measured = config.ObjectiveConfig(**form.objective(*form.weights))
     assert experiment("lift:probe,occluded").objective == measured
 
