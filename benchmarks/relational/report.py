@@ -190,7 +190,7 @@ def overview(path: pathlib.Path, files: Sequence[pathlib.Path]) -> None:
         panels[head] = {
             test: differences(of, test) for test in of[NONE] if column in of[NONE][test]
         }
-    charts.intervals(path, panels, x="occluded joints, mm from none")
+    charts.intervals(path, panels, rows=OVERVIEW, x="occluded joints, mm from none")
 
 
 def _differences(values: Sequence[float], others: Sequence[float]) -> list[float]:

@@ -156,6 +156,7 @@ def intervals(
     path: pathlib.Path,
     panels: Mapping[str, Mapping[str, Mapping[str, tuple[float, float]]]],
     *,
+    rows: Sequence[str],
     x: str,
 ) -> None:
     """Draws values with their intervals, such as differences from a baseline, about a line at 0.
@@ -163,10 +164,12 @@ def intervals(
     Args:
         path: picture to write; the suffix chooses the format.
         panels: heading of a panel to its values: label of a colour to row to (value, half of the
-            interval). All panels have the rows of all; a row without a value is left empty.
+            interval). A row without a value is left empty.
+        rows: of all panels, from above; those without a value in any are left out.
         x: what the values are, with their unit.
     """
-    rows = [*dict.fromkeys(row for panel in panels.values() for of in panel.values() for row in of)]
+    filled = {row for panel in panels.values() for of in panel.values() for row in of}
+    rows = [row for row in rows if row in filled]
     labels = [*dict.fromkeys(label for panel in panels.values() for label in panel)]
     colors = dict(zip(labels, itertools.cycle(COLORS), strict=False))
     beside = 2.4 / len(panels)  # inches, for the names of the rows

@@ -120,13 +120,14 @@ def test_intervals_are_drawn_about_zero_in_the_same_rows_of_all_panels(tmp_path,
         "tuned": {"one test": {"a": (1.0, 0.5)}, "another": {"a": (-2.0, 0.25)}},
         "from scratch": {"one test": {"b": (3.0, 1.0)}},
     }
-    charts.intervals(tmp_path / "intervals.png", panels, x="difference, mm")
+    rows = ("b", "empty", "a")
+    charts.intervals(tmp_path / "intervals.png", panels, rows=rows, x="difference, mm")
     tuned, scratch = drawn[0].axes
     assert tuned.get_title(loc="left") == "tuned"
-    assert [label.get_text() for label in tuned.get_yticklabels()] == ["a", "b"]
+    assert [label.get_text() for label in tuned.get_yticklabels()] == ["b", "a"]
     bars = [container.lines for container in tuned.containers + scratch.containers]
     assert [points.get_xdata().tolist() for points, *_ in bars] == [[1], [-2], [3]]
-    assert [round(float(points.get_ydata()[0])) for points, *_ in bars] == [0, 0, 1]
+    assert [round(float(points.get_ydata()[0])) for points, *_ in bars] == [1, 1, 0]
     ends = [np.concatenate(lines_of[0].get_segments())[:, 0].tolist() for *_, lines_of in bars]
     assert ends == [[0.5, 1.5], [-2.25, -1.75], [2, 4]]
     assert bars[0][0].get_color() == bars[2][0].get_color() != bars[1][0].get_color()
