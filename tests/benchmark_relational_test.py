@@ -431,10 +431,37 @@ def test_a_failed_test_costs_no_training(tiny, tmp_path, monkeypatch):
     assert not list(tmp_path.rglob("none/*.npz"))
 
 
-def test_what_another_command_left_in_out_is_refused(tiny, tmp_path):
+def test_settings_are_added_to_those_in_out(tiny, tmp_path, monkeypatch):
+    hinge = {"part": "scratch", "forms": ["hinge"]}
+    of_both = {**hinge, "factors": [1.0, 3.0]}
+    together = tiny(tmp_path / "together", **of_both)
+    tiny(tmp_path / "apart", **hinge, seeds=1)
+    trained, train = [], population.train
+    monkeypatch.setattr(
+        population, "train", lambda *args, **kw: trained.append(args[1:3]) or train(*args, **kw)
+    )
+    found = tiny(tmp_path / "apart", **of_both)
+    assert [(seeds, weights[:, 1].tolist()) for seeds, weights in trained] == [
+        ((1,), [0.0]),  # none
+        ((0,), pytest.approx([3 * 1.4])),
+        ((1,), pytest.approx([1.4, 3 * 1.4])),
+    ]
+    assert [*found] == [*together]
+    for name, tests in together.items():
+        for split, columns in tests.items():
+            for column, values in columns.items():
+                assert found[name][split][column] == pytest.approx(values, rel=1e-4)
+
+
+@pytest.mark.parametrize("change", ["weights", "data"])
+def test_what_another_command_left_in_out_is_refused(change, tiny, tmp_path, monkeypatch):
     tiny(tmp_path, forms=["hinge"])
-    with pytest.raises(ValueError, match=r"hinge.0.json is of another command; give another --out"):
-        tiny(tmp_path, forms=["hinge"], which=["T"])
+    if change == "weights":
+        monkeypatch.setitem(FORMS, "hinge", dataclasses.replace(FORMS["hinge"], weights=(2.0, 1.0)))
+    else:
+        monkeypatch.setattr(trainings, "SPLITS", (small_data.TEST, small_data.TRAIN))
+    with pytest.raises(ValueError, match=r"0.json is of another command; give another --out"):
+        tiny(tmp_path, forms=["hinge"])
 
 
 @pytest.mark.parametrize("together", [True, False])

@@ -20,9 +20,9 @@ both losses of every form at weight 1 are tested on a real recording too (see
 `benchmarks.accuracy`). `--jobs` forms are compiled at a time. Other flags go to `repose train`,
 such as `--config.simulation.confidence_laws=0.0` for exact confidence.
 
-What is in `--out` is not trained again: the same command resumes, and one with more seeds trains
-the new ones. `--first_seed=3 --seeds=2` trains two of five beside another process with the same
-`--out`.
+What is in `--out` is not trained again: the same command resumes, and one with more seeds, forms or
+factors trains the new ones. `--first_seed=3 --seeds=2` trains two of five beside another process
+with the same `--out`.
 
 `rescaled` tests weights, and the predictions of the first once more with their depths and their
 sizes times some factors. `temperature` measures that of weights, or of what `tune` starts from.

@@ -41,6 +41,8 @@ from repose_jax.training.stored import start_from
 
 SPLITS = "cmu_mocap/30fps:test", "bvh_motion/cmu_archives_30fps:test"
 RECORDING = "recording"
+Settings = Mapping[str, Float[np.ndarray, " l"]]
+"""Weights of the losses of one form, by the name of the setting."""
 KEPT = 600
 """Steps whose batches are simulated once for all forms; those of longer trainings for each."""
 
@@ -81,36 +83,31 @@ def compare(args: argparse.Namespace, flags: Sequence[str]) -> Results:
     def train(form: str) -> Results:
         settings, config = wanted[form], made(form, budget=budget)
         folder = args.out / f"{args.part}_{args.backbone}" / form.replace(" ", "_")
-        training = {"config": config.to_dict(), "settings": list(settings)}
-        asked = training | {"tests": [*SPLITS, *([RECORDING] if args.folder else [])]}
-        asked = json.loads(json.dumps(asked))
-        paths = [folder / f"{seed}.json" for seed in seeds]
+        tests = [*SPLITS, *([RECORDING] if args.folder else [])]
+        asked = json.loads(json.dumps({"config": config.to_dict(), "tests": tests}))
+        paths = {seed: folder / f"{seed}.json" for seed in seeds}
         own = setup(config)[0]
-        recorded = [i for i, name in enumerate(settings) if name in (NONE, f"{form}, S + T x 1")]
 
-        def trained(group: tuple[int, ...]) -> Variables:
+        def trained(missing: Settings, group: tuple[int, ...]) -> Variables:
             with simulating:
                 batches = simulated(group) if budget.steps <= KEPT else pieces(group)
-            weights = np.stack([*settings.values()])
+            weights = np.stack([*missing.values()])
             first = start and jax.tree.map(lambda x: x[np.searchsorted(seeds, group)], start)
             return population.train(own, group, weights, batches, first, together=together)
 
-        if missing := [seed for seed, path in zip(seeds, paths, strict=True) if not path.exists()]:
+        for missing, group in _missing(paths, asked, settings):
             # If a test fails, nothing is trained again.
-            found = kept(folder, missing, training, own, trained, together=together)
-            for i, seed in enumerate(missing):
+            training = {"config": config.to_dict(), "settings": _lists(missing)}
+            of_group = functools.partial(trained, missing)
+            found = kept(folder, group, training, own, of_group, together=together)
+            recorded = [i for i, name in enumerate(missing) if name in (NONE, f"{form}, S + T x 1")]
+            for i, seed in enumerate(group):
                 with testing:
-                    tests = test(run, jax.tree.map(lambda x, i=i: x[i], found), recorded)
-                results = dict(zip(settings, tests, strict=True))
-                with whole(folder / f"{seed}.json") as part:
-                    runs.save(part, asked=asked, results=results)
+                    tested = test(run, jax.tree.map(lambda x, i=i: x[i], found), recorded)
+                _add(paths[seed], asked, missing, tested)
                 (folder / f"{seed}.npz").unlink()
                 print(f"{args.part}, {args.backbone}: {form}, seed {seed}", flush=True)
-        by_seed = []
-        for path in paths:
-            done = json.loads(path.read_text("utf-8"))
-            _check(path, done["asked"], asked)
-            by_seed.append(done["results"])
+        by_seed = [_done(path, asked, settings)["results"] for path in paths.values()]
         return {name: report.by_column([of[name] for of in by_seed]) for name in settings}
 
     with ThreadPoolExecutor(args.jobs) as pool:
@@ -123,7 +120,7 @@ def seeds_of(args: argparse.Namespace) -> range:
     return range(args.first_seed, args.first_seed + args.seeds)
 
 
-def chosen(args: argparse.Namespace) -> dict[str, dict[str, Float[np.ndarray, " l"]]]:
+def chosen(args: argparse.Namespace) -> dict[str, Settings]:
     """Returns the settings of `NONE` and of each form of which any are wanted.
 
     Raises:
@@ -226,6 +223,47 @@ def kept(
             _check(path, str(found["asked"]), text)
             members.append([found[f"arr_{i}"] for i in range(structure.num_leaves)])
     return structure.unflatten([np.stack(leaves) for leaves in zip(*members, strict=True)])
+
+
+def _missing(
+    paths: Mapping[int, pathlib.Path], asked: Any, settings: Settings
+) -> list[tuple[Settings, list[int]]]:
+    """Returns the settings that are not in the files of seeds, and the seeds that miss the same."""
+    groups: dict[tuple[str, ...], list[int]] = {}
+    for seed, path in paths.items():
+        done = _done(path, asked, settings)["results"]
+        groups.setdefault(tuple(name for name in settings if name not in done), []).append(seed)
+    return [({s: settings[s] for s in names}, seeds) for names, seeds in groups.items() if names]
+
+
+def _add(
+    path: pathlib.Path, asked: Any, settings: Settings, tested: Sequence[Mapping[str, Any]]
+) -> None:
+    """Adds the results of settings to the file of a seed."""
+    done = _done(path, asked, settings)
+    weights = done["settings"] | _lists(settings)
+    results = done["results"] | dict(zip(settings, tested, strict=True))
+    with whole(path) as part:
+        runs.save(part, asked=asked, settings=weights, results=results)
+
+
+def _done(path: pathlib.Path, asked: Any, settings: Settings) -> dict[str, Any]:
+    """Reads the weights and the results of settings of one seed.
+
+    Raises:
+        ValueError: they are of another command, or some have other weights than in `settings`.
+    """
+    if not path.exists():
+        return {"settings": {}, "results": {}}
+    done = json.loads(path.read_text("utf-8"))
+    _check(path, done["asked"], asked)
+    wanted, found = _lists(settings), done["settings"]
+    _check(path, found, found | {name: wanted[name] for name in wanted if name in found})
+    return done
+
+
+def _lists(settings: Settings) -> dict[str, list[float]]:
+    return {name: weights.tolist() for name, weights in settings.items()}
 
 
 def _check(path: pathlib.Path, found: Any, asked: Any) -> None:
