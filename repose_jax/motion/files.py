@@ -185,8 +185,7 @@ class NotWritten(OSError):
         problems: Mapping[str, Exception],
     ):
         self.written = written
-        messages = map(names.message, problems.values())
-        reasons = dict.fromkeys(message.replace("\n", " ") for message in messages)
+        reasons = dict.fromkeys(map(names.message, problems.values()))
         listed = ", ".join([*problems][:_LISTED])
         if len(problems) > _LISTED:
             listed += f" and {len(problems) - _LISTED} more"

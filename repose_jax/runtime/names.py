@@ -33,7 +33,7 @@ def counted(number: int, singular: str, plural: str | None = None) -> str:
 
 
 def message(error: BaseException) -> str:
-    """Returns what an error says, for a terminal.
+    """Returns what an error says in one line, for a terminal.
 
     Of an error of the system these are the file and the reason, without its number; of a name that
     is no text also what to do.
@@ -48,7 +48,7 @@ def message(error: BaseException) -> str:
     elif isinstance(error, OSError) and error.strerror:
         files = [str(file) for file in (error.filename, error.filename2) if file is not None]
         said = f"{' -> '.join(files)}: {error.strerror}" if files else error.strerror
-    return readable(said)
+    return readable(" ".join(said.splitlines()))
 
 
 def readable(message: str) -> str:

@@ -13,6 +13,7 @@ from repose_jax.runtime import names
         (OSError(28, "No space left on device"), "No space left on device"),
         (PermissionError("runs is not writable"), "runs is not writable"),
         (ValueError("a\x1b[2J.bvh: it is empty"), "a\\x1b[2J.bvh: it is empty"),
+        (FileNotFoundError(2, "No such file", "a\nb.npz"), "a b.npz: No such file"),
     ],
 )
 def test_an_error_of_the_system_is_its_file_and_its_reason(error, message):
