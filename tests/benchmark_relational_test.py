@@ -7,6 +7,7 @@ import json
 import shutil
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 import small_data
@@ -28,7 +29,7 @@ from benchmarks.relational.forms import FORMS, NONE
 from repose_jax import config as config_lib
 from repose_jax.lifting.predictor import Predictor
 from repose_jax.lifting.scale import height_of
-from repose_jax.objectives import depth_order
+from repose_jax.objectives import depth_order, losses
 from repose_jax.training.setup import setup
 from repose_jax.training.step import batches, jit_step, jit_steps
 from repose_jax.training.stored import load
@@ -60,6 +61,21 @@ def test_every_form_is_an_experiment(form):
     assert made.objective.weights == dict.fromkeys(["mpjpe", *FORMS[form].losses], 1)
     settings = forms.members(form, [1.0])
     assert {len(weights) for weights in settings.values()} == {len(made.objective.weights)}
+
+
+def test_where_visible_depths_alone_are_labelled_those_of_occluded_joints_do_not_count():
+    mixer = forms.BACKBONES["mixer"]
+    made = forms.experiment("hinge", mixer, mixer.tune, [], labels="visible")
+    base, *relational = made.objective.weights
+    assert relational == ["spatial_depth", "temporal_depth"]
+    cost = losses.LOSSES[base]
+    target = jnp.zeros((1, 2, 17, 3))
+    occluded = jnp.zeros((1, 2, 17), bool).at[0, 1, 3].set(True)
+    wrong = target.at[0, 1, 3].set([3, 4, 12]).at[0, 1, 5].set([0, 0, 34])
+    assert cost(wrong, target, occluded=occluded) == pytest.approx((5 + 34) / 34)
+    assert cost(wrong, target) == pytest.approx((13 + 34) / 34)
+    gradient = jax.grad(lambda x: cost(x, target, occluded=occluded))(wrong)
+    np.testing.assert_allclose(gradient[0, 1, 3] * 34, [0.6, 0.8, 0], rtol=1e-6)
 
 
 @pytest.mark.parametrize("name", forms.BACKBONES)
@@ -376,8 +392,8 @@ def test_the_temperatures_of_a_base_are_measured_on_both_tests(motion_dir, tmp_p
 def tiny(motion_dir, monkeypatch):
     """Returns a comparison of two forms with two seeds, whose trainings are tiny and short."""
 
-    def made(form, backbone=None, budget=None, flags=()):
-        objective = FORMS.get(form, FORMS["hinge"]).objective()
+    def made(form, backbone=None, budget=None, flags=(), labels="all"):
+        objective = FORMS.get(form, FORMS["hinge"]).objective(labels=labels)
         train = {"epochs": 1, "epoch_steps": budget.steps, "eval_every": 1, "batch_size": 8}
         return experiment(motion_dir, objective=objective, train=train)
 
@@ -390,7 +406,15 @@ def tiny(motion_dir, monkeypatch):
     def compare(out, **changes):
         wanted = {"forms": ["hinge", "difference"], "factors": [1.0], "which": ["S"], "only": None}
         run = {"part": "tune", "backbone": "mixer", "data_dir": str(motion_dir), "folder": None}
-        of = {"seeds": 2, "first_seed": 0, "steps": None, "jobs": 1, "at_a_time": 1, "out": out}
+        of = {
+            "labels": "all",
+            "seeds": 2,
+            "first_seed": 0,
+            "steps": None,
+            "jobs": 1,
+            "at_a_time": 1,
+            "out": out,
+        }
         return trainings.compare(argparse.Namespace(**wanted | run | of | changes), [])
 
     return compare

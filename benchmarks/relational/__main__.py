@@ -18,7 +18,8 @@ to 0. `scratch` trains each objective for 3,000 steps. `--steps` is another leng
 batches. Differences to the training without a relational loss are paired by seed. With `--folder`
 both losses of every form at weight 1 are tested on a real recording too (see
 `benchmarks.accuracy`). `--jobs` forms are compiled at a time. Other flags go to `repose train`,
-such as `--config.simulation.confidence_laws=0.0` for exact confidence.
+such as `--config.simulation.confidence_laws=0.0` for exact confidence. With `--labels=visible` the
+true depths of occluded joints are known to the relational losses alone, not to MPJPE.
 
 What is in `--out` is not trained again: the same command resumes, and one with more seeds, forms or
 factors trains the new ones. `--first_seed=3 --seeds=2` trains two of five beside another process
@@ -38,7 +39,7 @@ from benchmarks import runs
 from benchmarks.accuracy import stored, takes
 from benchmarks.profile import switch_off_command_buffers
 from benchmarks.relational import expected, gradients, report, rescaled, temperature, trainings
-from benchmarks.relational.forms import BACKBONES, FORMS, WHICH
+from benchmarks.relational.forms import BACKBONES, FORMS, LABELS, WHICH
 from repose_jax.cli import arguments
 from repose_jax.cli.environment import start_jax
 from repose_jax.evaluation import tables
@@ -68,6 +69,7 @@ def main() -> None:
     parser.add_argument("--forms", nargs="+", choices=FORMS, default=list(FORMS))
     parser.add_argument("--factors", type=float, nargs="+", default=[0.3, 1.0, 3.0])
     parser.add_argument("--which", nargs="+", choices=WHICH, default=list(WHICH))
+    parser.add_argument("--labels", choices=LABELS, default="all", help="depths that are known")
     parser.add_argument("--only", nargs="+", metavar="SETTING", help="of these, by their names")
     parser.add_argument("--weights", nargs="+", help="names, files or workdirs")
     parser.add_argument("--seeds", type=arguments.positive, default=5, help="their number")

@@ -4,13 +4,14 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
 from repose_jax import config
 from repose_jax.cli import arguments
 from repose_jax.config import Experiment
-from repose_jax.objectives.losses import LOSSES
+from repose_jax.objectives.losses import LOSSES, Poses, Terms, Valid, loss, mpjpe
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,10 +36,30 @@ class Form:
             return (self.kind,)
         return f"spatial_{self.kind}", f"temporal_{self.kind}"
 
-    def objective(self, *weights: float) -> dict[str, Any]:
-        """Returns `config.objective` with weights of its losses, or with 1 for each."""
+    def objective(self, *weights: float, labels: str = "all") -> dict[str, Any]:
+        """Returns `config.objective` with weights of its losses, or with 1 for each.
+
+        Args:
+            weights: of its losses.
+            labels: what is known of the depths, in `LABELS`.
+        """
         losses = dict(zip(self.losses, weights or [1.0] * len(self.losses), strict=True))
-        return {"weights": {"mpjpe": 1.0, **losses}, **self.options}
+        return {"weights": {LABELS[labels]: 1.0, **losses}, **self.options}
+
+
+@loss
+def mpjpe_of_visible_depth(
+    prediction: Poses, target: Poses, valid: Valid, occluded: Valid | None = None
+) -> Terms:
+    """`mpjpe` for labels without the depth of occluded joints, whose distance is in x and y."""
+    if occluded is not None:
+        depth = jnp.where(occluded, target[..., 2], prediction[..., 2])
+        prediction = prediction.at[..., 2].set(depth)
+    return mpjpe.terms(prediction, target, valid)
+
+
+LABELS = {"all": "mpjpe", "visible": "mpjpe_of_visible_depth"}
+"""The loss beside the relational ones: of all depths, or of those of visible joints."""
 
 
 FORMS = {
@@ -173,7 +194,13 @@ def members(
     }
 
 
-def experiment(form: str, backbone: Backbone, budget: Budget, flags: Sequence[str]) -> Experiment:
+def experiment(
+    form: str,
+    backbone: Backbone,
+    budget: Budget,
+    flags: Sequence[str],
+    labels: str = "all",
+) -> Experiment:
     """Returns the experiment of the members of a form, whose weights are 1 in it.
 
     Args:
@@ -181,6 +208,7 @@ def experiment(form: str, backbone: Backbone, budget: Budget, flags: Sequence[st
         backbone: the model.
         budget: its length.
         flags: of `repose train`, for all.
+        labels: what is known of the depths, in `LABELS`.
     """
     parser = arguments.Parser(prog="python -m benchmarks.relational")
     parser.add_config()
@@ -188,5 +216,5 @@ def experiment(form: str, backbone: Backbone, budget: Budget, flags: Sequence[st
     values["model"] = dict(backbone.model) or values["model"]
     values["optim"] |= {"lr": backbone.rate * budget.rate, **budget.optim}
     values["train"] |= {"epochs": 1, "epoch_steps": budget.steps, "eval_every": 1}
-    values["objective"] = FORMS.get(form, FORMS["hinge"]).objective()
+    values["objective"] = FORMS.get(form, FORMS["hinge"]).objective(labels=labels)
     return config.from_mapping(values)

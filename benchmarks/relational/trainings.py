@@ -57,7 +57,7 @@ def compare(args: argparse.Namespace, flags: Sequence[str]) -> Results:
     backbone = BACKBONES[args.backbone]
     budget = backbone.tune if args.part == "tune" else backbone.scratch
     budget = dataclasses.replace(budget, steps=args.steps or budget.steps)
-    made = functools.partial(experiment, backbone=backbone, flags=flags)
+    made = functools.partial(experiment, backbone=backbone, flags=flags, labels=args.labels)
     evaluators = {
         name: load_evaluator(
             stored.experiment(
