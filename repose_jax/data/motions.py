@@ -11,6 +11,7 @@ from repose_jax.data import prepared
 
 LANDMARKS = (*skeleton.HUMAN36M.joints, "nose", "left_ear", "right_ear")
 """The joints of motions: those of Human3.6M and three points of the face."""
+_KEYS = ("joints", "fps", "name", "subject", "action")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,7 +50,7 @@ def load(specs: Sequence[str], data_dir: str | None = None) -> Motions:
         ValueError: a malformed spec, a split that does not exist, or records of cameras.
         FileNotFoundError: a dataset that is not prepared; the message gives the command.
     """
-    records = prepared.records(specs, data_dir, ("joints",))
+    records = prepared.records(specs, data_dir, _KEYS)
 
     def text(key: str) -> tuple[str, ...]:
         return tuple(record[key].decode() for record in records)

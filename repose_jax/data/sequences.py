@@ -11,6 +11,7 @@ from repose_jax.data import prepared
 
 _FRAMES = ("keypoints_2d", "confidence", "joints_3d", "visibility", "valid", "activity")
 _SEQUENCES = ("image_size", "intrinsics", "distortion")
+_OTHERS = ("mm_per_px", "fps", "rotation", "name", "action", "subject")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,7 +78,7 @@ def load(specs: Sequence[str], data_dir: str | None = None) -> Sequences:
             labels in a config of another name or among labels in camera space.
         FileNotFoundError: a dataset that is not prepared; the message gives the command.
     """
-    records = prepared.records(specs, data_dir, _FRAMES)
+    records = prepared.records(specs, data_dir, _FRAMES + _SEQUENCES + _OTHERS)
     lengths = [len(record["joints_3d"]) for record in records]
     labelled = [len(record["mm_per_px"]) for record in records]
     if any(labelled) and labelled != lengths:

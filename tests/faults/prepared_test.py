@@ -1,5 +1,6 @@
 """Damaged prepared datasets: each ends in one line with its folder, and runs nothing."""
 
+import json
 import pathlib
 import shutil
 
@@ -57,6 +58,18 @@ def test_three_hundred_damaged_datasets_are_refused_in_one_line(data_dir, tmp_pa
     outcomes = _check(data_dir, tmp_path, 300, seed=1)
     print(outcomes)
     assert sum(outcomes.values()) == 300
+
+
+@pytest.mark.parametrize(
+    "key", ["keypoints_2d", "mm_per_px", "intrinsics", "fps", "rotation", "name", "subject"]
+)
+def test_a_dataset_of_an_older_version_is_refused(data_dir, tmp_path, key):
+    folder = _copy(data_dir, tmp_path)
+    content = json.loads((folder / "features.json").read_text())
+    del content["featuresDict"]["features"][key]
+    (folder / "features.json").write_text(json.dumps(content))
+    with pytest.raises(ValueError, match=f"{folder} was prepared by an older .* have no '{key}'"):
+        sequences.load((small_data.TRAIN,), str(tmp_path))
 
 
 @pytest.mark.parametrize("key", ["pythonClassName", "type"])
