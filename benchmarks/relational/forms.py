@@ -80,6 +80,11 @@ FORMS = {
     "logistic, occluded pairs": Form(
         "order", (0.52, 0.21), options={"pairs": "occluded", "reduction": "ordered"}
     ),
+    "logistic, occluded pairs, gaps above 10 cm": Form(
+        "order",
+        (0.52, 0.21),
+        options={"pairs": "occluded", "reduction": "ordered", "closest": 0.1},
+    ),
     "logistic, occluded pairs, tau 3 cm": Form(
         "order",
         (0.52, 0.21),
