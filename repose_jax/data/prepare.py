@@ -307,7 +307,10 @@ def options_of(config: str) -> list[str]:
     rate = re.match(r"(?:(\w+)_)?([\d.]+)fps", config)
     if not rate:
         return [f"--config={config}", "--source=FILES"]
-    label = [f"--label={rate[1]}", "--source=FILES"] if rate[1] else []
+    label = []
+    if rate[1]:
+        shipped = importlib.import_module("tfds_builders.bvh_motion.settings").SHIPPED
+        label = [f"--{'settings' if rate[1] in shipped else 'label'}={rate[1]}", "--source=FILES"]
     views = ["--views=0"] if "fps_motion" in config else []
     settings = re.findall(r"_(views|seed)(\d+)", config[rate.end() :])
     return [*label, f"--fps={rate[2]}", *views, *(f"--{key}={value}" for key, value in settings)]

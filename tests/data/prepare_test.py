@@ -9,7 +9,7 @@ import small_human36m
 import tensorflow_datasets as tfds
 
 from repose_jax import cli
-from repose_jax.data import prepare, sequences
+from repose_jax.data import motions, prepare, sequences
 
 JOINTS = {
     "UpperLeg_R": (-7, 90, 0), "LowerLeg_R": (-7, 51, 0), "Foot_R": (-7, 10, 0),
@@ -121,6 +121,9 @@ def test_bvh_files_of_any_kind_are_prepared_under_the_name_of_their_settings(tmp
     assert "bvh_motion/more_60fps_motion:train" in capsys.readouterr().out
     with pytest.raises(FileNotFoundError, match="--label=other --source=FILES --fps=30 --views=8"):
         sequences.load(("bvh_motion/other_30fps_views8:train",), str(tmp_path / "data"))
+    shipped = "--settings=cmu_archives --source=FILES --fps=60 --views=0"  # they have the test set
+    with pytest.raises(FileNotFoundError, match=shipped):
+        motions.load(("bvh_motion/cmu_archives_60fps_motion:train",), str(tmp_path / "data"))
 
 
 def test_a_dataset_with_one_source_refuses_several(tmp_path, archive, capsys):
