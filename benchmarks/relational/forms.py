@@ -4,14 +4,13 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
 from repose_jax import config
 from repose_jax.cli import arguments
 from repose_jax.config import Experiment
-from repose_jax.objectives.losses import LOSSES, Poses, Terms, Valid, loss, mpjpe
+from repose_jax.objectives.losses import LOSSES
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,17 +44,6 @@ class Form:
         """
         losses = dict(zip(self.losses, weights or [1.0] * len(self.losses), strict=True))
         return {"weights": {LABELS[labels]: 1.0, **losses}, **self.options}
-
-
-@loss
-def mpjpe_of_visible_depth(
-    prediction: Poses, target: Poses, valid: Valid, occluded: Valid | None = None
-) -> Terms:
-    """`mpjpe` for labels without the depth of occluded joints, whose distance is in x and y."""
-    if occluded is not None:
-        depth = jnp.where(occluded, target[..., 2], prediction[..., 2])
-        prediction = prediction.at[..., 2].set(depth)
-    return mpjpe.terms(prediction, target, valid)
 
 
 LABELS = {"all": "mpjpe", "visible": "mpjpe_of_visible_depth"}

@@ -175,6 +175,21 @@ def occluded_mpjpe(
 
 
 @loss
+def mpjpe_of_visible_depth(
+    prediction: Poses, target: Poses, valid: Valid, occluded: Valid | None = None
+) -> Terms:
+    """`mpjpe` without the depths of occluded joints, whose distance is that in x and y.
+
+    For labels in which these depths are not known. The losses of the order read of a target that
+    alone: any depths in the right order are labels for them.
+    """
+    error = prediction - target
+    if occluded is not None:
+        error = error.at[..., 2].set(jnp.where(occluded, 0, error[..., 2]))
+    return _norm(error), valid
+
+
+@loss
 def mse(prediction: Poses, target: Poses, valid: Valid) -> Terms:
     """Mean squared error of the coordinates, in squared units."""
     return jnp.mean((prediction - target) ** 2, axis=-1), valid

@@ -382,6 +382,22 @@ def test_the_error_of_occluded_joints_is_the_mean_over_them():
     assert losses.occluded_mpjpe(prediction, target, mask, occluded=occluded) == 0
 
 
+def test_the_depths_of_occluded_joints_need_not_be_known():
+    target = jnp.zeros((1, 2, 17, 3)).at[0, 1, 3, 2].set(jnp.nan)
+    occluded = jnp.isnan(target[..., 2])
+    prediction = jnp.zeros_like(target).at[0, 1, 3].set(jnp.array([3.0, 4.0, 12.0]))
+    prediction = prediction.at[0, 1, 5, 2].set(34.0)
+    known = jnp.nan_to_num(target)
+
+    def cost(prediction, target=target, **options):
+        return losses.mpjpe_of_visible_depth(prediction, target, **options)
+
+    assert cost(prediction, known) == losses.mpjpe(prediction, known)
+    np.testing.assert_allclose(cost(prediction, occluded=occluded), (5 + 34) / 34, rtol=1e-6)
+    gradient = jax.grad(lambda x: cost(x, occluded=occluded))(prediction)
+    np.testing.assert_allclose(gradient[0, 1, 3] * 34, [0.6, 0.8, 0], rtol=1e-6)
+
+
 def test_weighted_mpjpe_by_hand():
     target = jnp.zeros((2, 17, 3))
     # The left wrist is 5 off in one of two frames: 4 * 5 over 2 * 17 joints.
