@@ -272,6 +272,9 @@ def test_results_are_drawn_side_by_side_by_what_they_are_of(tmp_path):
     clean = "scratch --seeds=2 --steps=9 --config.simulation.confidence_laws=0.0 --out=x"
     other.write_text(json.dumps({"command": f"-m benchmarks.relational {clean}"} | of))
     report.overview(tmp_path / "both.png", [path, other])
+    report.overview(tmp_path / "one.png", [path], ["hinge, S x 1"])
+    with pytest.raises(ValueError, match=r"none of the settings that are drawn: hinge, S x 2\."):
+        report.overview(tmp_path / "none.png", [path], ["hinge, S x 2"])
     with pytest.raises(ValueError, match="2 seeds, steps=9, confidence_laws=0.0; leave one out"):
         report.overview(tmp_path / "twice.png", [path, other, other])
     path.write_text(json.dumps({"command": "tune"} | of | {"results": {NONE: values}}))

@@ -97,7 +97,7 @@ def run_part(args: argparse.Namespace, flags: Sequence[str]) -> None:
         expected.draw(args.out)
         return
     if args.part == "overview":
-        report.overview(args.out, args.results)
+        report.overview(args.out, args.results, args.only)
         return
     if args.part in ("tables", "figure"):
         results = report.read(args.json)

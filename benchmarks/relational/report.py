@@ -154,24 +154,27 @@ def draw(path: pathlib.Path, results: Results) -> None:
     charts.lines(path, drawn, x="spatial weight (1: a third of the pull of MPJPE)")
 
 
-def overview(path: pathlib.Path, files: Sequence[pathlib.Path]) -> None:
+def overview(
+    path: pathlib.Path, files: Sequence[pathlib.Path], rows: Sequence[str] | None = None
+) -> None:
     """Draws what settings do to occluded joints in several results, on each test.
 
     Args:
         path: picture to write.
         files: the results; each has a panel.
+        rows: the settings; by default `OVERVIEW`.
 
     Raises:
         ValueError: a file is none of `tune` or `scratch`, has none of these settings, or is of the
             same backbone, training, number of seeds and changes of the configuration as another.
         OSError: it cannot be read.
     """
-    column = scores.key("mpjpe", "occluded")
+    column, rows = scores.key("mpjpe", "occluded"), rows or OVERVIEW
 
     def differences(of: Results, test: str) -> dict[str, tuple[float, float]]:
         each = {
             name: _differences(of[name][test][column], of[NONE][test][column])
-            for name in OVERVIEW
+            for name in rows
             if name in of
         }
         return {name: (statistics.fmean(x), compare.half_width(x)) for name, x in each.items()}
@@ -181,16 +184,18 @@ def overview(path: pathlib.Path, files: Sequence[pathlib.Path]) -> None:
         found = _whole(file)
         of = found["results"]
         training = "from scratch" if " scratch " in found["command"] else "tuned"
-        changes = re.findall(r"--(?:config\.(?:\w+\.)*|(?=steps))(\w+=\S+)", found["command"])
+        changes = re.findall(
+            r"--(?:config\.(?:\w+\.)*|(?=steps|labels))(\w+=\S+)", found["command"]
+        )
         head = ", ".join([found["backbone"], training, f"{found['seeds']} seeds", *changes])
         if head in panels:
             raise ValueError(f"{file} is of the same as a file before it: {head}; leave one out.")
-        if not any(name in of for name in OVERVIEW):
-            raise ValueError(f"{file} has none of the settings that are drawn: {OVERVIEW}.")
+        if not any(name in of for name in rows):
+            raise ValueError(f"{file} has none of the settings that are drawn: {', '.join(rows)}.")
         panels[head] = {
             test: differences(of, test) for test in of[NONE] if column in of[NONE][test]
         }
-    charts.intervals(path, panels, rows=OVERVIEW, x="occluded joints, mm from none")
+    charts.intervals(path, panels, rows=rows, x="occluded joints, mm from none")
 
 
 def _differences(values: Sequence[float], others: Sequence[float]) -> list[float]:
