@@ -5,6 +5,7 @@ import dataclasses
 import hashlib
 import os
 import pathlib
+import secrets
 import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -94,7 +95,8 @@ class RecordBuilder(dataset_builder.FileReaderBuilder):
                         self._add_names(split, self._names(kept), names)
                         bar.update(shard.frames)
                     else:
-                        writing = kept.with_name(f"{kept.name}.writing")
+                        # Named at random: were there two processes, each would write its own.
+                        writing = kept.with_name(f"{kept.name}.{secrets.token_hex(4)}.writing")
                         examples = self._examples(split, shard, names, bar)
                         try:
                             writer.write(writing, examples)
@@ -171,6 +173,8 @@ class RecordBuilder(dataset_builder.FileReaderBuilder):
                 )
                 shutil.rmtree(other)
         folder.mkdir(exist_ok=True)
+        for left in folder.glob("*.writing"):  # by a process that was killed
+            left.unlink(missing_ok=True)
         return folder
 
 

@@ -16,6 +16,7 @@ from typing import Any
 from absl import logging
 
 from repose_jax.runtime import folders, names
+from repose_jax.runtime.lock import Lock
 
 SOURCE = "source.json"
 """Names and sizes of the files that a prepared dataset was read from, in its folder."""
@@ -165,6 +166,8 @@ def split_source(name: str, split: str) -> str | None:
 def write(builder: Any, *, overwrite: bool = False) -> bool:
     """Writes a dataset, unless it is prepared already.
 
+    One process at a time writes to the folder of a config; others wait until it is done.
+
     Args:
         builder: its builder.
         overwrite: prepare it again. What is there is kept until the new records are complete, and
@@ -182,6 +185,17 @@ def write(builder: Any, *, overwrite: bool = False) -> bool:
     if folder.exists() and not overwrite:  # TFDS moves a folder here once it is complete
         _check_same_source(folder, source)
         return False
+    with Lock(folder.parent, wait=True):
+        if folder.exists() and not overwrite:  # written by the process that had the lock
+            _check_same_source(folder, source)
+            builder.info.read_from_directory(folder)
+            return False
+        _write(builder, folder, source)
+    return True
+
+
+def _write(builder: Any, folder: pathlib.Path, source: dict[str, int]) -> None:
+    """Writes a dataset to its folder, of which what is there is replaced."""
     old = folder.with_name(f"replaced_{folder.name}")
     if folder.exists():
         folder.rename(old)
@@ -196,7 +210,6 @@ def write(builder: Any, *, overwrite: bool = False) -> bool:
     if left_out := getattr(builder, "left_out", ()):
         (folder / LEFT_OUT).write_text("\n".join(left_out) + "\n", encoding="utf-8")
     shutil.rmtree(old, ignore_errors=True)
-    return True
 
 
 def _sizes(files: Iterable[pathlib.Path]) -> dict[str, int]:

@@ -7,6 +7,7 @@ also touches the file every 10 s; without a touch for 60 s the lock of another m
 Both times are those of the file server: the clocks of the machines may differ.
 """
 
+import contextlib
 import dataclasses
 import datetime
 import errno
@@ -61,17 +62,17 @@ class Lock:
 
     Args:
         folder: where the file `.lock` is.
+        wait: until another process that has it ends; a line on stderr names that process.
 
     Raises:
-        OSError: another process has it; names its machine and number. Or the folder is not
-            writable.
+        OSError: another process has it, without `wait`; names its machine and number. Or the
+            folder is not writable.
     """
 
-    def __init__(self, folder: pathlib.Path):
+    def __init__(self, folder: pathlib.Path, wait: bool = False):
         self._folder, self._made = folder, not folder.exists()
-        folder.mkdir(parents=True, exist_ok=True)
         self._path = folder / ".lock"
-        self._file = _take(self._path)
+        self._file = _take(self._path, wait)
         self._text = json.dumps(dataclasses.asdict(_this_process())).encode()
         with writing(self._path):
             os.ftruncate(self._file, 0)
@@ -99,7 +100,8 @@ class Lock:
             self._path.unlink(missing_ok=True)
         os.close(self._file)
         if self._made and not any(self._folder.iterdir()):
-            self._folder.rmdir()
+            with contextlib.suppress(OSError):  # one that waits takes it now
+                self._folder.rmdir()
 
     def __enter__(self) -> "Lock":
         return self
@@ -117,10 +119,11 @@ class Lock:
                 )
 
 
-def _take(path: pathlib.Path) -> int:
+def _take(path: pathlib.Path, wait: bool) -> int:
     """Returns the descriptor of a lock file whose owner, if it names any, is gone."""
-    first, started, touched = None, time.monotonic(), None
+    first, started, touched, waiting = None, time.monotonic(), None, False
     while True:
+        path.parent.mkdir(parents=True, exist_ok=True)  # which the last owner may have removed
         file = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666)
         free = _flock(file)
         content, now = _read(path), os.fstat(file)
@@ -146,12 +149,13 @@ def _take(path: pathlib.Path) -> int:
         if gone:  # a file server keeps the lock of a machine that is gone: leave it that file
             path.unlink(missing_ok=True)
         os.close(file)
-        if gone is False and time.monotonic() - started > _GRACE:
-            raise OSError(
-                f"{path.parent} is in use by {owner or 'another process'}. Stop that one first, or "
-                "give another folder."
-            )
-        time.sleep(0.2)
+        if gone is False and not waiting and time.monotonic() - started > _GRACE:
+            used = f"{path.parent} is in use by {owner or 'another process'}"
+            if not wait:
+                raise OSError(f"{used}. Stop that one first, or give another folder.")
+            print(f"{used}; waiting until that one is done.", file=sys.stderr, flush=True)
+            waiting = True
+        time.sleep(1.0 if waiting else 0.2)
 
 
 def _is_gone(owner: Owner | None, free: bool | None) -> bool | None:

@@ -1,3 +1,4 @@
+import os
 import pathlib
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import tensorflow_datasets as tfds
 
 from repose_jax import cli
 from repose_jax.data import motions, prepare, sequences
+from repose_jax.runtime.lock import Lock
 
 JOINTS = {
     "UpperLeg_R": (-7, 90, 0), "LowerLeg_R": (-7, 51, 0), "Foot_R": (-7, 10, 0),
@@ -175,6 +177,20 @@ def test_a_dataset_is_overwritten_once_the_new_one_is_complete(tmp_path, archive
         prepare.prepare("bandai_namco", source=archive, data_dir=data, overwrite=True)
     assert len(tfds.builder_from_directory(folder).as_data_source("test")) == 8
     assert [path.name for path in folder.parent.iterdir()] == [folder.name]
+
+
+def test_of_two_processes_at_the_same_time_one_prepares_and_the_other_waits(tmp_path, archive):
+    data = tmp_path / "data"
+    command = [sys.executable, "-m", "repose_jax", "prepare", "bandai_namco", "--views=0"]
+    command += [f"--source={archive}", f"--data_dir={data}"]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with Lock(data / "bandai_namco" / "60fps_motion"):
+        both = [subprocess.Popen(command, **pipes) for _ in range(2)]
+        for process in both:
+            assert f"is in use by process {os.getpid()} on" in process.stderr.readline()
+    outputs = [process.communicate()[0].split(":")[0] for process in both]
+    assert sorted(outputs) == ["Already prepared", "Prepared"]
+    assert [process.returncode for process in both] == [0, 0]
 
 
 def test_a_failed_preparation_leaves_nothing_behind(tmp_path, archive):

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -74,6 +75,29 @@ def test_a_second_process_is_refused_with_the_first_ones_machine_and_number(tmp_
         assert len(str(error.value).splitlines()) == 1
         assert f"process {first.pid} on {lock._this_process().host}, since 20" in str(error.value)
     Lock(tmp_path).release()
+
+
+@pytest.mark.parametrize("folder_goes", [True, False])
+def test_a_process_that_may_wait_gets_it_once_the_first_is_done(folder_goes, tmp_path, capfd):
+    folder = tmp_path / "made"
+    if not folder_goes:
+        folder.mkdir()
+    first = Lock(folder)
+    threading.Timer(1.5, first.release).start()
+    Lock(folder, wait=True).release()
+    (line,) = capfd.readouterr().err.splitlines()
+    assert f"{folder} is in use by process {os.getpid()} on " in line
+    assert line.endswith("; waiting until that one is done.")
+
+
+def test_the_death_of_another_machine_that_is_waited_for_is_noticed(tmp_path, monkeypatch, capfd):
+    monkeypatch.setattr(lock, "VOID", 1.0)
+    leave(tmp_path, ELSEWHERE)
+    naps = iter([lambda: os.utime(tmp_path / ".lock")])
+    sleep = time.sleep
+    monkeypatch.setattr(lock.time, "sleep", lambda s: next(naps, lambda: sleep(s))())
+    Lock(tmp_path, wait=True).release()
+    assert "in use by process 7 on far" in capfd.readouterr().err
 
 
 def test_a_lock_dies_with_its_owner_at_once(tmp_path):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tensorflow_datasets as tfds
 from small_data import record
+from tensorflow_datasets.core.writer import ExampleWriter
 
 from tfds_builders.builder import RecordBuilder, Shard
 from tfds_builders.records import features
@@ -66,6 +67,27 @@ def test_an_interrupted_preparation_leaves_no_dataset_and_resumes(tmp_path):
     read = builder.as_data_source("train")
     assert [r["name"].decode() for r in read] == [f"train{n}/view0" for n in range(6)]
     assert [p.name for p in (tmp_path / "counting").iterdir()] == ["1.0.0"]
+
+
+def test_preparations_at_the_same_time_write_to_files_of_their_own(tmp_path, monkeypatch):
+    written, write = [], ExampleWriter.write
+
+    def spy(self, path, examples):
+        written.append(path)
+        return write(self, path, examples)
+
+    monkeypatch.setattr(ExampleWriter, "write", spy)
+    for _ in range(2):
+        _stopped(tmp_path, stop_at="train0/view0")
+    assert len(set(written)) == 2
+
+
+def test_what_a_killed_preparation_was_writing_is_removed(tmp_path):
+    _stopped(tmp_path)
+    (unfinished,) = (tmp_path / "counting").glob("unfinished_*")
+    (unfinished / "counting-train.array_record-00001-of-00003.0a1b2c3d.writing").touch()
+    _stopped(tmp_path)
+    assert [path.suffix for path in unfinished.iterdir()] == [".array_record-00000-of-00003"]
 
 
 def test_names_in_earlier_shards_count_as_well(tmp_path):
