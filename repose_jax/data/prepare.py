@@ -186,17 +186,24 @@ def write(builder: Any, *, overwrite: bool = False) -> bool:
         _check_same_source(folder, source)
         return False
     with Lock(folder.parent, wait=True):
-        if folder.exists() and not overwrite:  # written by the process that had the lock
+        old = folder.with_name(f"replaced_{folder.name}")  # left by a process that was killed
+        if old.exists() and folder.exists():
+            shutil.rmtree(old)
+        elif old.exists():
+            old.rename(folder)
+        if folder.exists() and not overwrite:  # put back, or written by another process
             _check_same_source(folder, source)
-            builder.info.read_from_directory(folder)
+            try:
+                builder.info.read_from_directory(folder)
+            except Exception as error:  # of any kind, as in `builder`
+                raise damaged(folder, error) from None
             return False
-        _write(builder, folder, source)
+        _write(builder, folder, old, source)
     return True
 
 
-def _write(builder: Any, folder: pathlib.Path, source: dict[str, int]) -> None:
-    """Writes a dataset to its folder, of which what is there is replaced."""
-    old = folder.with_name(f"replaced_{folder.name}")
+def _write(builder: Any, folder: pathlib.Path, old: pathlib.Path, source: dict[str, int]) -> None:
+    """Writes a dataset to its folder; what is there is at `old` until the new one is complete."""
     if folder.exists():
         folder.rename(old)
     try:

@@ -1,5 +1,6 @@
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -177,6 +178,26 @@ def test_a_dataset_is_overwritten_once_the_new_one_is_complete(tmp_path, archive
         prepare.prepare("bandai_namco", source=archive, data_dir=data, overwrite=True)
     assert len(tfds.builder_from_directory(folder).as_data_source("test")) == 8
     assert [path.name for path in folder.parent.iterdir()] == [folder.name]
+
+
+@pytest.mark.parametrize("complete", [True, False])
+@pytest.mark.parametrize("overwrite", [True, False])
+def test_what_a_killed_preparation_had_replaced_is_put_back_or_removed(
+    complete, overwrite, tmp_path, archive
+):
+    options = {"source": archive, "data_dir": tmp_path / "data", "views": 0}
+    folder = prepare.prepare("bandai_namco", **options)
+    old = folder.with_name("replaced_1.1.0")
+    if complete:
+        shutil.copytree(folder, old)
+    else:
+        folder.rename(old)
+        (old / "kept").touch()
+    prepare.prepare("bandai_namco", **options, overwrite=overwrite)
+    if overwrite or not complete:
+        assert [path.name for path in folder.parent.iterdir()] == [folder.name]
+    assert (folder / "kept").exists() == (not complete and not overwrite)
+    assert "train" in prepare.summary(prepare.builder("bandai_namco", **options))
 
 
 def test_of_two_processes_at_the_same_time_one_prepares_and_the_other_waits(tmp_path, archive):
