@@ -78,6 +78,8 @@ class RecordBuilder(dataset_builder.FileReaderBuilder):
         assert file_format is not None  # __init__ sets it
         writer = writer_lib.ExampleWriter(file_format)
         plan = self._shards(dl_manager)
+        if not plan:  # TFDS would write a dataset that it cannot read
+            raise ValueError(f"{self.name}: it has no records")
         unfinished = self._unfinished()
         frames = sum(shard.frames for shards in plan.values() for shard in shards)
         finished: dict[str, list[tuple[pathlib.Path, pathlib.Path]]] = {}

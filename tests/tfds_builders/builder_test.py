@@ -113,3 +113,15 @@ def test_preparation_starts_anew_when_the_files_differ(tmp_path):
     builder.download_and_prepare()
     assert len(builder.made) == 8
     assert [p.name for p in (tmp_path / "counting").iterdir()] == ["1.0.0"]
+
+
+def test_a_dataset_without_any_split_is_refused(tmp_path):
+    class Empty(Counting, skip_registration=True):
+        name = "counting"
+
+        def _shards(self, dl_manager):
+            return {}
+
+    with pytest.raises(ValueError, match="counting: it has no records"):
+        Empty(data_dir=tmp_path).download_and_prepare()
+    assert not (tmp_path / "counting" / "1.0.0").exists()

@@ -57,9 +57,10 @@ class Builder(MocapBuilder):
         del dl_manager  # nothing to download
         if not self._sources:
             raise ValueError(f"{self.name} is read from files of yours: give them as --source")
-        chosen = settings.Settings()
+        path, chosen = None, settings.Settings()
         if self._settings is not None:
-            chosen = settings.read(settings.find(self._settings))
+            path = settings.find(self._settings)
+            chosen = settings.read(path)
         splits: dict[str, list[tuple[archive.TextFile, archive.TextFile | None]]] = {}
         for source in self._sources:
             files = archive.find(source, PATTERN)
@@ -69,10 +70,14 @@ class Builder(MocapBuilder):
                 if _kind(file) != "asf" and not chosen.rule(file.inside).skip:
                     skeleton = _skeleton_of(file, files) if _kind(file) == "amc" else None
                     splits.setdefault(chosen.split(file.inside), []).append((file, skeleton))
+        if not splits:
+            raise ValueError(
+                f"{path}: [[files]] with skip = true leave out all files of the source"
+            )
         for split, patterns in chosen.splits.items():
             if split not in splits:
                 raise ValueError(
-                    f"the split {split!r} has no file: none matches {', '.join(patterns)}"
+                    f"{path}: the split {split!r} has no file: none matches {', '.join(patterns)}"
                 )
         return {
             split: [

@@ -143,9 +143,13 @@ def _known(table: Mapping[str, Any], keys: tuple[str, ...], where: str) -> None:
 
 def _patterns(key: str, value: Any) -> tuple[str, ...]:
     patterns = [value] if isinstance(value, str) else value
-    if not isinstance(patterns, list) or not all(isinstance(p, str) and p for p in patterns):
+    if not isinstance(patterns, list) or not all(map(_is_pattern, patterns)):
         raise ValueError(f"{key}: expected a pattern such as 'walks/*' or a list, found {value!r}")
     return tuple(patterns)
+
+
+def _is_pattern(value: Any) -> bool:
+    return isinstance(value, str) and bool(pathlib.PurePosixPath(value).parts)  # "." has none
 
 
 _POSITIVE = ("a positive number", lambda v: _number(v) and 0 < v < math.inf)

@@ -151,5 +151,12 @@ def test_sources_without_motions_and_splits_without_files_are_refused(tmp_path):
     with pytest.raises(ValueError, match="bvh_motion is read from files of yours.*--source"):
         takes(tmp_path, None)
     source = collection(tmp_path / "raw", {"a.bvh": "cmu"})
-    with pytest.raises(ValueError, match=r"the split 'test' has no file: none matches b/\*"):
+    with pytest.raises(ValueError, match=r"settings.toml: the split 'test' has no file: .* b/\*"):
         takes(tmp_path, source, '[splits]\ntest = "b/*"')
+
+
+@pytest.mark.parametrize("splits", ["", '[splits]\ntest = "a*"\n'])
+def test_settings_that_leave_out_every_file_are_refused(tmp_path, splits):
+    source = collection(tmp_path / "raw", {"a.bvh": "cmu", "b.bvh": "cmu"})
+    with pytest.raises(ValueError, match=r"settings.toml: .*skip = true leave out all files"):
+        takes(tmp_path, source, f'{splits}[[files]]\nmatch = "*"\nskip = true')

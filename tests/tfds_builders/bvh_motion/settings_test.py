@@ -67,6 +67,8 @@ def test_own_skeletons_are_tried_before_the_known_ones(tmp_path):
         ("fps = 60", "no key 'fps'; there are splits, files, skeletons"),
         ("splits = 3", "splits: expected a table, found 3"),
         ("[splits]\ntest = 3", r"splits.test: expected a pattern such as 'walks/\*' or a list"),
+        ('[splits]\ntest = "."', r"splits.test: expected a pattern .*, found '\.'"),
+        ('[[files]]\nmatch = ["a", "./"]', r"files 1: match: expected a pattern .* 'walks/\*'"),
         ('[splits]\n"My test" = "*"', "a split is named like 'test', found 'My test'"),
         ("[files]\nfps = 60", r"expected tables \[\[files\]\]"),
         ("[[files]]\nfps = 60", "files 1: it needs a pattern"),
