@@ -322,18 +322,36 @@ def prepare_embedded(specs: Sequence[str], data_dir: str | None) -> None:
             prepare(name, data_dir=data_dir, fps=float(match[1]), views=views)
 
 
-def options_of(config: str) -> list[str]:
-    """Returns the command-line options that prepare a config of this name."""
-    rate = re.match(r"(?:(\w+)_)?([\d.]+)fps", config)
-    if not rate:
+def options_of(name: str, config: str) -> list[str]:
+    """Returns the command-line options that prepare a config of a dataset.
+
+    Raises:
+        ValueError: there is no such dataset, or it has no such config.
+    """
+    if name not in DATASETS:
+        raise ValueError(
+            f"`repose prepare` has no dataset {name!r}; it has {', '.join(DATASETS)}. One of your "
+            "own is prepared by its builder."
+        )
+    options = DATASETS[name].options
+    if "config" in options:
         return [f"--config={config}", "--source=FILES"]
-    label = []
-    if rate[1]:
+    found = re.fullmatch(r"(?:(\w+)_)?([\d.]+)fps(_motion|_views\d+)?(_seed\d+)?", config)
+    if not found or (found[1] and "label" not in options):
+        raise ValueError(
+            f"{name} has no config {config!r}; they are named like 30fps, and 60fps_motion without "
+            "cameras."
+        )
+    label, rate, views, seed = found.groups(default="")
+    source = []
+    if label:
         shipped = importlib.import_module("tfds_builders.bvh_motion.settings").SHIPPED
-        label = [f"--{'settings' if rate[1] in shipped else 'label'}={rate[1]}", "--source=FILES"]
-    views = ["--views=0"] if "fps_motion" in config else []
-    settings = re.findall(r"_(views|seed)(\d+)", config[rate.end() :])
-    return [*label, f"--fps={rate[2]}", *views, *(f"--{key}={value}" for key, value in settings)]
+        source = [f"--{'settings' if label in shipped else 'label'}={label}"]
+    if "label" in options:
+        source.append("--source=FILES")
+    views = "_views0" if views == "_motion" else views
+    settings = [f"--{key}={value}" for key, value in re.findall(r"_([a-z]+)(\d+)", views + seed)]
+    return [*source, f"--fps={rate}", *settings]
 
 
 def summary(builder: Any) -> str:

@@ -146,10 +146,14 @@ def _folder(root: pathlib.Path, path: str) -> pathlib.Path:
     name, config = path.split("/")
     close = names.closest(name, prepare.DATASETS)
     hint = f" Did you mean {close}/{config}?" if close and close != name else ""
+    try:
+        options = " ".join(prepare.options_of(name, config))
+        how = f"Prepare it with\n  repose prepare {name} {options} --data_dir={root}\nor"
+    except ValueError as error:
+        how = f"{error} Prepare another, or"
     raise FileNotFoundError(
-        f"The dataset {path} is not prepared in {root}.{hint} Prepare it with\n"
-        f"  repose prepare {name} {' '.join(prepare.options_of(config))} "
-        f"--data_dir={root}\nor give its folder with --config.data.data_dir=DIR."
+        f"The dataset {path} is not prepared in {root}.{hint} {how} give its folder with "
+        "--config.data.data_dir=DIR."
     )
 
 

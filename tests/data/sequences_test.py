@@ -41,6 +41,26 @@ def test_a_misspelt_dataset_is_named_with_the_nearest_one(tmp_path):
         dataset.load(["synthetic_motio/30fps:train"], str(tmp_path))
 
 
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        ("nothing/30fps", "has no dataset 'nothing'; it has human36m, .* is prepared by its build"),
+        ("cmu_mocap/fast", "cmu_mocap has no config 'fast'; they are named like 30fps, and 60fps_"),
+        ("cmu_mocap/dance_30fps", "cmu_mocap has no config 'dance_30fps'"),
+        ("synthetic_motion/30fps_view8", "synthetic_motion has no config '30fps_view8'"),
+    ],
+)
+def test_no_command_is_given_that_cannot_prepare_it(tmp_path, path, message):
+    with pytest.raises(FileNotFoundError, match=f"{path} is not prepared in .*{message}") as error:
+        dataset.load([f"{path}:train"], str(tmp_path))
+    assert f"repose prepare {path.split('/')[0]}" not in str(error.value)
+
+
+def test_the_command_for_files_of_the_user_has_their_source(tmp_path):
+    with pytest.raises(FileNotFoundError, match="bvh_motion --source=FILES --fps=60 --views=0"):
+        dataset.load(["bvh_motion/60fps_motion:train"], str(tmp_path))
+
+
 def test_the_command_that_prepares_it_has_all_settings_in_its_name(tmp_path):
     with pytest.raises(FileNotFoundError, match="--fps=30 --views=8 --seed=1 --data_dir"):
         dataset.load(("cmu_mocap/30fps_views8_seed1:train",), str(tmp_path))
