@@ -253,7 +253,7 @@ def test_a_faulty_list_of_trials_is_refused(tmp_path, text, message):
 def test_a_trial_without_its_skeleton_is_refused(tmp_path):
     folder = database(tmp_path / "raw")
     (folder / "all_asfamc/subjects/07/07.asf").unlink()
-    with pytest.raises(ValueError, match=r"07_02.amc: its skeleton 07.asf is missing"):
+    with pytest.raises(ValueError, match=r"07_02.amc: its skeleton 07.asf is not in the source"):
         takes(folder, tmp_path)
 
 

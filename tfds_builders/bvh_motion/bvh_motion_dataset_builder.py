@@ -25,7 +25,7 @@ class Builder(MocapBuilder):
     """Any BVH or ASF/AMC files; the settings say which are the test split.
 
     Args:
-        source: The archive or folder to read, or several.
+        source: The archive, folder or file to read, or several.
         settings: The TOML file of settings, or the name of one of `settings.SHIPPED`.
         **kwargs: As for any TFDS builder.
     """
@@ -106,8 +106,8 @@ def _skeleton_of(file: archive.TextFile, files: list[archive.TextFile]) -> archi
     if len(candidates) != 1:
         found = ", ".join(pathlib.PurePosixPath(each.inside).name for each in candidates) or "none"
         raise ValueError(
-            f"{file.name}: its skeleton must be beside it, such as 02.asf of 02_01.amc, found "
-            f"{found}"
+            f"{file.name}: its skeleton must be beside it in the source, such as 02.asf of "
+            f"02_01.amc, found {found}"
         )
     return candidates[0]
 

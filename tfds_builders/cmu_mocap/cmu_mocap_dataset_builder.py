@@ -118,7 +118,7 @@ class Builder(archive.ArchiveBuilder):
         for file in files:
             subject = file.match["subject"]
             if file.match["trial"] and subject not in skeletons:
-                raise ValueError(f"{file.name}: its skeleton {subject}.asf is missing")
+                raise ValueError(f"{file.name}: its skeleton {subject}.asf is not in the source")
             if file.match["trial"]:
                 split = "test" if int(subject) % 5 == 2 else "train"
                 motions.setdefault(split, {}).setdefault(subject, []).append(file)

@@ -44,7 +44,8 @@ def _in_archive(path: pathlib.Path, pattern: re.Pattern[str]) -> list[TextFile]:
         archive = zipfile.ZipFile(path)
     except (zipfile.BadZipFile, NotImplementedError, ValueError, struct.error) as error:
         raise ValueError(
-            f"{path}: not a zip archive, or damaged ({error}); download it again"
+            f"{path}: not a zip archive, or damaged ({error}); download it again, or give the "
+            "folder that it was unpacked to"
         ) from None
 
     def reader(member: zipfile.ZipInfo) -> Callable[[], str]:
@@ -75,6 +76,12 @@ def _in_archive(path: pathlib.Path, pattern: re.Pattern[str]) -> list[TextFile]:
     return found
 
 
+def _on_disk(path: pathlib.Path, inside: str, pattern: re.Pattern[str]) -> list[TextFile]:
+    match = pattern.fullmatch(path.absolute().as_posix())
+    read = functools.partial(_read, path)
+    return [TextFile(str(path), path, inside, match, read)] if match else []
+
+
 def _read(path: pathlib.Path) -> str:
     limits.check_size(path.stat().st_size, str(path))
     return text.read(path)
@@ -85,7 +92,7 @@ def find(source: str | os.PathLike[str], pattern: re.Pattern[str]) -> list[TextF
 
     Args:
         source: A zip archive, or a folder with the files at any depth or, where it has none of
-            them, with an archive of them directly in it.
+            them, with an archive of them directly in it; or one of the files.
         pattern: Must match the whole path, with "/" between folders; the part of the path that
             leads to the data is up to the user, so begin with `(.*/)?`.
 
@@ -101,18 +108,12 @@ def find(source: str | os.PathLike[str], pattern: re.Pattern[str]) -> list[TextF
     if not source.exists():
         raise FileNotFoundError(f"{source}: no such file or folder")
     if not source.is_dir():
-        found = _in_archive(source, pattern)
+        found = _on_disk(source, source.name, pattern) or _in_archive(source, pattern)
     else:
         found = [
-            TextFile(
-                str(path),
-                path,
-                path.relative_to(source).as_posix(),
-                match,
-                functools.partial(_read, path),
-            )
+            file
             for path in source.rglob("*")
-            if (match := pattern.fullmatch(path.absolute().as_posix()))
+            for file in _on_disk(path, path.relative_to(source).as_posix(), pattern)
         ]
         if not found:
             archives = {path: _in_archive(path, pattern) for path in sorted(source.glob("*.zip"))}
@@ -130,8 +131,8 @@ class ArchiveBuilder(MocapBuilder):
     """A motion capture dataset that is read from files of the user.
 
     Args:
-        source: The archive or folder to read. Where it is not given, the `manual_dir` of TFDS's
-            `DownloadConfig` is read, by default `DATA_DIR/downloads/manual`.
+        source: The archive, folder or file to read. Where it is not given, the `manual_dir` of
+            TFDS's `DownloadConfig` is read, by default `DATA_DIR/downloads/manual`.
         **kwargs: As for any TFDS builder.
     """
 

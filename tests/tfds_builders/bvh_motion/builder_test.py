@@ -41,6 +41,14 @@ def test_a_file_becomes_a_take_named_after_its_path(tmp_path):
     assert salsa.joints.shape == (3, 17, 3)
 
 
+def test_a_single_file_is_read(tmp_path):
+    source = collection(tmp_path / "raw", {"a/walk.bvh": "cmu", "a/02_01.amc": rigs.amc()})
+    [take] = takes(tmp_path, source / "a" / "walk.bvh")["train"]
+    assert take.name == "walk"
+    with pytest.raises(ValueError, match="02_01.amc: its skeleton must be beside it in the source"):
+        takes(tmp_path, source / "a" / "02_01.amc")
+
+
 def test_settings_give_splits_rates_subjects_and_what_is_left_out(tmp_path):
     source = collection(
         tmp_path / "raw", {f"{name}.bvh": "cmu" for name in ("a/1", "a/2", "b/1", "b/2")}

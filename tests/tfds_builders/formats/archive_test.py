@@ -38,6 +38,21 @@ def test_files_are_found_in_an_archive_or_in_a_folder_with_it(tmp_path):
     assert archive.find(path, PATTERN)[0].name == f"{path}:top/data/one.txt"
 
 
+def test_one_of_the_files_is_a_source(tmp_path):
+    (tmp_path / "data").mkdir()
+    path = tmp_path / "data" / "one.txt"
+    path.write_text("1")
+    (tmp_path / "data" / "two.txt").write_text("2")
+    assert contents(path) == {"one": "1"}
+    assert archive.find(path, PATTERN)[0].inside == "one.txt"
+
+
+def test_another_file_is_no_source(tmp_path):
+    (tmp_path / "one.c3d").write_text("1")
+    with pytest.raises(ValueError, match=r"one.c3d: not a zip archive, .*or give the folder"):
+        archive.find(tmp_path / "one.c3d", PATTERN)
+
+
 def test_two_archives_of_the_data_are_refused(tmp_path):
     zip_of(tmp_path / "a.zip", one="1")
     zip_of(tmp_path / "b.zip", one="1")
