@@ -89,8 +89,9 @@ class Parser(argparse.ArgumentParser):
         return super().parse_known_args(expanded, namespace)
 
     def _get_value(self, action: argparse.Action, arg_string: str) -> Any:
-        if action.type is pathlib.Path and not arg_string:  # as of a variable that is not set
-            raise argparse.ArgumentError(action, "the path is empty")
+        text = action.type in (None, pathlib.Path) and action.choices is None
+        if text and not arg_string:  # as of a variable that is not set; a path would be "."
+            raise argparse.ArgumentError(action, "the value is empty")
         return super()._get_value(action, arg_string)  # pyright: ignore
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:

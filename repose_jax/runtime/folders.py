@@ -8,8 +8,11 @@ def expand(path: str | os.PathLike[str]) -> pathlib.Path:
     """Returns a path with the home that a leading `~` stands for.
 
     Raises:
-        FileNotFoundError: there is no such home, as in a container of a user without a name.
+        FileNotFoundError: there is no such home, as in a container of a user without a name; or the
+            path is empty, which would be the current folder.
     """
+    if not os.fspath(path):
+        raise FileNotFoundError("the path is empty; give a file or a folder.")
     try:
         return pathlib.Path(path).expanduser()
     except RuntimeError as error:

@@ -27,6 +27,11 @@ def test_a_leading_tilde_is_the_home(monkeypatch):
     assert folders.expand(pathlib.Path("a/~")) == pathlib.Path("a/~")
 
 
+def test_an_empty_path_is_not_the_current_folder():
+    with pytest.raises(FileNotFoundError, match="the path is empty"):
+        folders.expand("")
+
+
 @pytest.mark.parametrize("path", ["~", "~/a", "~somebody/a"])
 def test_without_a_home_the_path_is_named(path, no_home):
     with pytest.raises(FileNotFoundError, match="^~.*no home folder for ~"):
