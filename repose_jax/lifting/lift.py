@@ -4,7 +4,6 @@ import dataclasses
 import functools
 import importlib.metadata
 import os
-import pathlib
 from collections.abc import Callable, Generator, Sequence
 from typing import Any
 
@@ -22,7 +21,7 @@ from repose_jax.lifting.person import of_track, with_locked_feet
 from repose_jax.lifting.predictor import Predictor
 from repose_jax.lifting.sources import Stage, detections_of, frames_of
 from repose_jax.motion.motion import Camera, Motion, Person
-from repose_jax.runtime import names
+from repose_jax.runtime import folders, names
 from repose_jax.tracking import tracks
 from repose_jax.tracking.track import Track
 
@@ -57,7 +56,7 @@ def lift(
     if isinstance(source, (str, os.PathLike)):
         if confidence is not None:
             raise ValueError("confidence is that of an array; a file has its own, so leave it out.")
-        path = pathlib.Path(source)
+        path = folders.expand(source)
         model = load_model(asked)  # not after minutes of detecting
         found = detections_of(path, asked)
         if len(found) > 1:

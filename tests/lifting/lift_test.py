@@ -269,6 +269,7 @@ def test_a_model_is_refused_before_people_are_looked_for(
     ("arguments", "error", "message"),
     [
         ({"source": "nothing.mp4"}, FileNotFoundError, r"no file or folder nothing\.mp4"),
+        ({"source": ""}, FileNotFoundError, "the path is empty"),
         ({"source": np.zeros((5, 17, 2))}, ValueError, "order of the joints is unknown"),
         ({"source": np.zeros((5, 17)), "format": "coco17"}, ValueError, r"shape \(5, 17\)"),
         ({"source": np.zeros((5, 17, 3)), "confidence": np.zeros((5, 17)), "format": "coco17"},
@@ -279,7 +280,7 @@ def test_a_model_is_refused_before_people_are_looked_for(
         ({"source": "clip.mp4", "confidence": np.ones((5, 17))}, ValueError, "leave it out"),
         ({"source": np.zeros((5, 17, 2)), "hight": 1.8}, TypeError, "Did you mean 'height'"),
     ],
-    ids=["file", "order", "shape", "twice", "ragged", "texts", "confidence", "option"],
+    ids=["file", "empty", "order", "shape", "twice", "ragged", "texts", "confidence", "option"],
 )  # fmt: skip
 def test_wrong_calls_are_refused(arguments, error, message):
     with pytest.raises(error, match=message):
