@@ -225,7 +225,8 @@ def _lift(
     from repose_jax.motion import files
 
     filmed = video.is_video(path)
-    files.check_folder(out, path if store.find(path) is None else None)
+    source = path if store.find(path) is None else None
+    files.check_folder(out, source, kinds)
     if filmed and not replacing:
         _check_same(out, path.name)
     with stop_signals() as stop, _Bars() as bars:
@@ -249,9 +250,11 @@ def _lift(
     folders = [out if len(found) == 1 else _unused(out / _stem(one.name)) for one in found]
     if filmed:  # what took time is kept first
         _store(found[0], out)
-    elif not replacing:
+    else:
         for detections, folder in zip(found, folders, strict=True):
-            _check_same(folder, detections.name)
+            files.check_folder(folder, source, kinds)
+            if not replacing:
+                _check_same(folder, detections.name)
     if stop.received:
         said = "".join(f"{warning} " for warning in found[0].warnings[:1])
         raise Interrupted(stop.received[0], _kept(said, out))

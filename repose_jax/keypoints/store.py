@@ -19,6 +19,9 @@ _EXAMINED = "examined"  # where it is not all frames
 _FOCAL = "focal_px"  # where the source states it
 NAME = "keypoints.npz"
 """Name of the file in the folder of a result."""
+PARTIAL = "keypoints_partial.npz"
+"""Name of a file of joints of a part of a video, beside those of an earlier result."""
+NAMES = (NAME, PARTIAL)
 VERSION = "repose_keypoints"
 """Key that only these files have."""
 

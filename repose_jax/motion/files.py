@@ -6,11 +6,13 @@ import json
 import logging
 import os
 import pathlib
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
 
+from repose_jax.keypoints import store
 from repose_jax.motion import bvh, glb, page, preview, rerun, tables, trc
 from repose_jax.motion.motion import STATUS, Motion, Person
 from repose_jax.motion.rig import RIGS, Rig, fit
@@ -44,9 +46,16 @@ EXTRAS = {"mp4": ("preview", ("av", "cv2")), "rrd": ("rerun", ("rerun",))}
 """Kinds that need an extra: its name, and its modules."""
 KINDS = (*OF_PERSON, *OF_ALL)
 SUMMARY = "summary.json"
+_OF_SUMMARY = {"name", "camera", "world", "people", "assumptions", "files"}
+"""Fields by which a summary is known from other files of its name."""
 Stage = Callable[[str, int, int], None]
 """Called with a stage, what is done of it, and the whole."""
 _LISTED = 3
+
+
+def _end(kind: str) -> str:
+    """Returns the end of the names of files of a kind of one person."""
+    return NAMES.get(kind, f".{kind}")
 
 
 def available() -> tuple[str, ...]:
@@ -114,7 +123,7 @@ def write(
     for person in motion.people:
         of_one = {"motion": motion, "person": person, "rig": rigs.get(person.number)}
         for kind in (kind for kind in OF_PERSON if kind in kinds):
-            name = f"person_{person.number}{NAMES.get(kind, f'.{kind}')}"
+            name = f"person_{person.number}{_end(kind)}"
             planned.append((name, functools.partial(OF_PERSON[kind], **of_one)))
     offered = [name for name, _ in planned] + [OF_ALL[k] for k in ("mp4", "rrd") if k in kinds]
     shown = {
@@ -147,28 +156,57 @@ def write(
     return files
 
 
-def check_folder(folder: pathlib.Path, source: pathlib.Path | None = None) -> None:
-    """Checks that files can be written into a folder, and replace no source, before any work.
+def check_folder(
+    folder: pathlib.Path, source: pathlib.Path | None = None, kinds: Sequence[str] = ()
+) -> None:
+    """Checks that a result can be written into a folder and replaces no other files.
+
+    It is for before any work.
+
+    Args:
+        folder: of the result.
+        source: what is lifted; None for the joints of an earlier result.
+        kinds: of the files that will be beside the joints.
 
     Raises:
-        ValueError: the folder is a file, is not writable, or is or has the source.
+        ValueError: the folder is a file, is not writable, is or has the source, or has a file that
+            is of no earlier result and would be replaced.
     """
-    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    there = next(path for path in (folder, *folder.absolute().parents) if os.path.lexists(path))
     if not there.is_dir():
-        raise ValueError(f"The results cannot be written to {folder}: {there} is a file.")
+        what = "a file" if there.exists() else "a link to what does not exist"
+        raise ValueError(f"The results cannot be written to {folder}: {there} is {what}.")
     if not os.access(there, os.W_OK | os.X_OK):
         raise ValueError(f"The results cannot be written to {folder}: {there} is not writable.")
-    if source is None:
-        return
-    source, out = source.resolve(), folder.resolve()
-    if source == out or (source.parent == out and _ours(folder, source.name)):
-        raise ValueError(f"{source} would be overwritten by its result; name another --out.")
+    if source is not None:
+        source, out = source.resolve(), folder.resolve()
+        replaced = source.name in store.NAMES or _is_of_result(source.name)
+        if source == out or (source.parent == out and replaced):
+            raise ValueError(f"{source} would be overwritten by its result; name another --out.")
+    if there == folder and (other := _of_others(folder, kinds)) is not None:
+        raise ValueError(
+            f"{folder / other} is not of repose lift and would be overwritten; move it, or name "
+            "another --out."
+        )
 
 
-def _ours(folder: pathlib.Path, name: str) -> bool:
-    """Returns whether a file in a folder may be replaced by a result or was part of one."""
-    names_ = {SUMMARY, *OF_ALL.values(), *_listed(folder)}
-    return name in names_ or name.startswith("person_")
+def _is_of_result(name: str, kinds: Sequence[str] = KINDS) -> bool:
+    """Returns whether a file of a result with these kinds may have a name."""
+    if name in (SUMMARY, *(OF_ALL[kind] for kind in kinds if kind in OF_ALL)):
+        return True
+    ends = "|".join(re.escape(_end(kind)) for kind in kinds if kind in OF_PERSON)
+    return re.fullmatch(rf"person_\d+({ends})", name) is not None
+
+
+def _of_others(folder: pathlib.Path, kinds: Sequence[str]) -> str | None:
+    """Returns the name of what a result in a folder would replace and that is of no result."""
+    for name in store.NAMES:
+        path = folder / name
+        if os.path.lexists(path) and (path.is_dir() or store.find(path) is None):
+            return name
+    if not kinds or store.find(folder) is not None or _summary_in(folder) is not None:
+        return None
+    return next(filter(lambda name: _is_of_result(name, kinds), sorted(os.listdir(folder))), None)
 
 
 class NotWritten(OSError):
@@ -320,11 +358,19 @@ def _person(person: Person) -> dict[str, Any]:
     }
 
 
-def _listed(folder: pathlib.Path) -> set[str]:
-    """Returns the names of files in a folder that a summary in it lists, and of the summary."""
+def _summary_in(folder: pathlib.Path) -> dict[str, Any] | None:
+    """Returns the summary of the result in a folder; None if there is none."""
     try:
-        found = list(json.loads((folder / SUMMARY).read_text(encoding="utf-8"))["files"])
-    except (OSError, ValueError, LookupError, TypeError, RecursionError):
+        found = json.loads((folder / SUMMARY).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) and found.keys() >= _OF_SUMMARY else None
+
+
+def _listed(folder: pathlib.Path) -> set[str]:
+    """Returns the names of files in a folder that the summary of a result in it lists, and its."""
+    found = _summary_in(folder)
+    if found is None:
         return set()
-    listed = {name for name in found if isinstance(name, str) and pathlib.Path(name).name == name}
-    return {*listed, SUMMARY}
+    listed = found["files"] if isinstance(found["files"], list) else []
+    return {SUMMARY, *(name for name in listed if isinstance(name, str) and _is_of_result(name))}

@@ -12,7 +12,7 @@ from repose_jax import cli
 from repose_jax.cli import live
 from repose_jax.detectors import create, newest, video
 from repose_jax.detectors.detector import Found
-from repose_jax.keypoints import read
+from repose_jax.keypoints import read, store
 from repose_jax.lifting import ahead, session
 from repose_jax.runtime.signals import Interrupted
 from repose_jax.weights import file
@@ -67,10 +67,18 @@ def test_a_folder_that_cannot_be_written_is_refused_before_the_session(
     assert f"{tmp_path / 'file'} is a file" in capsys.readouterr().err
     earlier = tmp_path / "session" / "keypoints.npz"
     earlier.parent.mkdir()
-    earlier.write_text("joints")
+    earlier.write_text("notes")
+    assert cli.main([*plain, f"--out={earlier.parent}"]) == 2
+    assert f"{earlier} is not of repose lift" in capsys.readouterr().err
+    assert earlier.read_text() == "notes"
+    earlier.unlink()
+    earlier.symlink_to("unmounted")
+    assert cli.main([*plain, f"--out={earlier.parent}"]) == 2
+    assert f"{earlier} is not of repose lift" in capsys.readouterr().err
+    earlier.unlink()
+    np.savez(earlier, **{store.VERSION: 1})
     assert cli.main([*plain, f"--out={earlier.parent}"]) == 2
     assert f"{earlier} has the joints of an earlier session" in capsys.readouterr().err
-    assert earlier.read_text() == "joints"
 
 
 def test_ctrl_c_is_the_usual_end_and_loses_nothing(clip, weights, tmp_path, monkeypatch):

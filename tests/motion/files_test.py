@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from small_motion import small_motion
 
+from repose_jax.keypoints import store
 from repose_jax.motion import files
 from repose_jax.runtime import extras
 from repose_jax.runtime.signals import Interrupted
@@ -57,14 +58,24 @@ def test_nothing_of_an_earlier_motion_remains_but_files_of_others_do(tmp_path):
     assert names(tmp_path) == {"person_1.npz", "person_2.txt", "summary.json"}
 
 
-def test_a_summary_cannot_remove_files_elsewhere(tmp_path):
-    kept = tmp_path / "kept.txt"
-    kept.write_text("kept")
+def test_a_summary_cannot_remove_files_that_no_result_has(tmp_path):
     folder = tmp_path / "motion"
-    folder.mkdir()
-    (folder / "summary.json").write_text(json.dumps({"files": ["../kept.txt", str(kept), 7]}))
     files.write(folder, MOTION, ("npz",))
-    assert kept.read_text() == "kept"
+    kept = [tmp_path / "person_1.csv", folder / "thesis.txt", folder / "person_1.csv.txt"]
+    for path in kept:
+        path.write_text("kept")
+    summary = json.loads((folder / "summary.json").read_text())
+    listed = ["../person_1.csv", *map(str, kept), *(path.name for path in kept[1:]), "..", 7]
+    (folder / "summary.json").write_text(json.dumps(summary | {"files": listed}))
+    files.write(folder, MOTION, ("npz",))
+    assert all(path.exists() for path in kept)
+
+
+def test_the_summary_of_another_program_removes_nothing(tmp_path):
+    (tmp_path / "person_1.csv").write_text("kept")
+    (tmp_path / "summary.json").write_text(json.dumps({"files": ["person_1.csv"]}))
+    files.write(tmp_path, MOTION, ("npz",))
+    assert (tmp_path / "person_1.csv").read_text() == "kept"
 
 
 @pytest.mark.parametrize("kind", files.OF_PERSON)
@@ -207,3 +218,51 @@ def test_a_source_is_not_replaced_by_its_result(tmp_path):
         with pytest.raises(ValueError, match="would be overwritten by its result"):
             files.check_folder(tmp_path, source)
     files.check_folder(tmp_path, tmp_path / "clip.json")
+
+
+def test_a_link_to_a_disk_that_is_not_there_is_refused_before_any_work(tmp_path):
+    (tmp_path / "disk").symlink_to(tmp_path / "unmounted")
+    for folder in (tmp_path / "disk", tmp_path / "disk" / "below"):
+        with pytest.raises(ValueError, match="disk is a link to what does not exist"):
+            files.check_folder(folder)
+
+
+@pytest.mark.parametrize("name", store.NAMES)
+def test_joints_of_others_are_not_replaced(tmp_path, name):
+    path = tmp_path / name
+    np.savez(path, keypoints=np.zeros((2, 17, 2)))
+    with pytest.raises(ValueError, match=f"{name} is not of repose lift"):
+        files.check_folder(tmp_path)
+    np.savez(path, **{store.VERSION: 1})
+    files.check_folder(tmp_path)
+    path.unlink()
+    path.symlink_to("nothing")
+    with pytest.raises(ValueError, match=f"{name} is not of repose lift"):
+        files.check_folder(tmp_path)
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(ValueError, match=f"{name} is not of repose lift"):
+        files.check_folder(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "name", ["index.html", "summary.json", "person_1.npz", "person_12_angles.csv"]
+)
+def test_files_of_others_are_not_replaced(tmp_path, name):
+    folder = tmp_path / "site"
+    folder.mkdir()
+    (folder / name).write_text("{}")
+    kinds = ("npz", "html", "angles")
+    with pytest.raises(ValueError, match=f"{name} is not of repose lift .* name another --out"):
+        files.check_folder(folder, kinds=kinds)
+    if name != "summary.json":
+        files.check_folder(folder, kinds=("trc",))
+    files.check_folder(folder)  # only joints will be there
+    np.savez(folder / store.NAME, **{store.VERSION: 1})  # those of a result that was interrupted
+    files.check_folder(folder, kinds=kinds)
+
+
+def test_an_earlier_result_is_replaced(tmp_path):
+    files.write(tmp_path, MOTION, QUICK)
+    (tmp_path / "clip.html").write_text("")
+    files.check_folder(tmp_path, kinds=QUICK)
