@@ -245,32 +245,34 @@ def _lift(
             )
         except detect.Incomplete as error:
             found, broken = [error.found], error
+        whole = broken is None and not stop.received
         # Nothing is written if the model cannot be loaded.
         model = None if stop.received else loading.result()
     folders = [out if len(found) == 1 else _unused(out / _stem(one.name)) for one in found]
+    kept: list[str] = []
     if filmed:  # what took time is kept first
-        _store(found[0], out)
+        kept = _keep(found[0], out, whole=whole)
     else:
         for detections, folder in zip(found, folders, strict=True):
             files.check_folder(folder, source, kinds)
             if not replacing:
                 _check_same(folder, detections.name)
     if stop.received:
-        said = "".join(f"{warning} " for warning in found[0].warnings[:1])
-        raise Interrupted(stop.received[0], _kept(said, out))
+        said = () if whole else found[0].warnings[:1]
+        raise Interrupted(stop.received[0], " ".join((*said, *kept)))
     if broken is not None:
-        raise ValueError(_kept(f"{broken} ", out)) from broken
+        raise ValueError(" ".join((str(broken), *kept))) from broken
     failed = 0
     for detections, folder in zip(found, folders, strict=True):
         try:
             _lift_one(detections, folder, model, options, kinds, rig, path if filmed else None)
         except Interrupted as stopped:
             if filmed:
-                raise Interrupted(stopped.signum, _kept(f"{stopped} ", folder)) from stopped
+                raise Interrupted(stopped.signum, " ".join((str(stopped), *kept))) from stopped
             raise
         except (ValueError, OSError) as error:
             if filmed and not isinstance(error, files.NotWritten):
-                raise ValueError(_kept(f"{names.message(error)} ", folder)) from error
+                raise ValueError(" ".join((names.message(error), *kept))) from error
             if len(found) == 1:
                 raise
             _print_error(error)
@@ -296,7 +298,7 @@ def _lift_one(
         frames = None if film is None else functools.partial(sources.frames_of, film, options)
         motion = lift.motion_of(detections, model, options, frames=frames, progress=bars)
         if film is None:  # not before: those of an earlier result stay with it if this one fails
-            _store(detections, folder)
+            _store(detections, folder / store.NAME)
         problem = None
         try:
             written = files.write(folder, motion, kinds, rig=rig, progress=bars)
@@ -322,18 +324,27 @@ def _check_same(folder: pathlib.Path, name: str) -> None:
         )
 
 
-def _store(detections: Detections, folder: pathlib.Path) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    store.write(folder / store.NAME, detections)
+def _store(detections: Detections, path: pathlib.Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    store.write(path, detections)
 
 
-def _kept(before: str, folder: pathlib.Path) -> str:
-    """Returns a message on the joints that were detected so far."""
-    quoted = shlex.quote(os.fspath(folder))
-    return (
-        f"{before}The 2D joints are in {folder / store.NAME}; lift them with: "
-        f"repose lift {quoted} --out {quoted}"
-    )
+def _keep(detections: Detections, folder: pathlib.Path, *, whole: bool) -> list[str]:
+    """Stores what was detected in a video; returns a sentence on where it is and how to lift it.
+
+    Joints of a part of the video do not replace those of an earlier result. Of nobody nothing is
+    stored, or said.
+    """
+    if not len(detections.frame):
+        return []
+    beside = not whole and store.find(folder) is not None
+    path = folder / (store.PARTIAL if beside else store.NAME)
+    _store(detections, path)
+    if whole:
+        (folder / store.PARTIAL).unlink(missing_ok=True)
+    source, out = (path, folder / "partial") if beside else (folder, folder)
+    command = shlex.join(["repose", "lift", os.fspath(source), "--out", os.fspath(out)])
+    return [f"The 2D joints are in {path}; lift them with: {command}"]
 
 
 def _print_error(error: Exception) -> None:

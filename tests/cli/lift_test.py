@@ -8,6 +8,7 @@ import time
 import cv2
 import numpy as np
 import pytest
+import small_keypoints
 import small_videos
 import small_weights
 from small_motion import small_motion
@@ -295,6 +296,96 @@ def test_keypoints_that_cannot_be_lifted_leave_an_earlier_result_whole(
     before = {file.name: file.read_bytes() for file in other.iterdir()}
     assert lift(weights, out, "--out", other, QUICK, "--fps=60", "--person=9") == 2
     assert {file.name: file.read_bytes() for file in other.iterdir()} == before
+
+
+def content(folder) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+
+
+@pytest.mark.parametrize("cause", ["signal", "image"])
+def test_a_part_of_a_video_does_not_replace_the_joints_of_all_of_it(
+    cause, weights, tmp_path, capsys, monkeypatch
+):
+    folder = write_images(tmp_path / "frames", [f"{number}.png" for number in range(6)])
+    monkeypatch.setattr(create, "create", lambda *_, **__: Walker())
+    out = tmp_path / "out"
+    assert lift(weights, folder, "--out", out, QUICK) == 0
+    before = content(out)
+    whole = (folder / "4.png").read_bytes()
+    if cause == "image":
+        (folder / "4.png").write_bytes(b"broken")
+    else:
+        monkeypatch.setattr(create, "create", lambda *_, **__: Interrupting(4))
+    assert lift(weights, folder, "--out", out, QUICK) != 0
+    partial = out / "keypoints_partial.npz"
+    command_ = f"repose lift {partial} --out {out / 'partial'}"
+    assert (
+        capsys.readouterr()
+        .err.rstrip()
+        .endswith(f"joints are in {partial}; lift them with: {command_}")
+    )
+    assert content(out) == before | {partial.name: partial.read_bytes()}
+    assert lift(weights, *command_.split()[2:], QUICK) == 0
+    assert ": 1 person in 4 frames" in capsys.readouterr().out
+    assert content(out) == before | {partial.name: partial.read_bytes()}
+    (folder / "4.png").write_bytes(whole)
+    monkeypatch.setattr(create, "create", lambda *_, **__: Walker())
+    assert lift(weights, folder, "--out", out, QUICK) == 0
+    assert not partial.exists()
+
+
+class Nobody(Interrupting):
+    """Finds nobody."""
+
+    def detect(self, frame, time_s=None):
+        super().detect(frame, time_s)
+        return Found(np.zeros((0, 17, 2)), np.zeros((0, 17)), np.zeros(0))
+
+
+@pytest.mark.parametrize("number", [0, 4])
+def test_joints_of_nobody_are_not_stored_nor_recommended(
+    number, weights, tmp_path, capsys, monkeypatch
+):
+    path = small_videos.write(tmp_path / "a.mp4", small_videos.frames(12))
+    monkeypatch.setattr(create, "create", lambda *_, **__: Nobody(number))
+    out = tmp_path / "out"
+    assert lift(weights, path, "--out", out, QUICK) != 0
+    said = capsys.readouterr().err
+    assert ("stopped after 4 frames" if number else "nobody was found in 12 frames") in said
+    assert "lift them with" not in said
+    assert not out.exists()
+
+
+@pytest.mark.parametrize("name", ["keypoints.npz", "index.html"])
+def test_files_of_others_in_the_folder_are_left_and_nobody_is_looked_for(
+    name, weights, tmp_path, capsys, monkeypatch
+):
+    path = small_videos.write(tmp_path / "a.mp4", small_videos.frames(12))
+    monkeypatch.setattr(create, "create", None)
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / name).write_text("mine")
+    assert lift(weights, path, "--out", tmp_path / "out", QUICK) == 2
+    assert f"{name} is not of repose lift and would be overwritten" in capsys.readouterr().err
+    assert content(tmp_path / "out") == {name: b"mine"}
+
+
+def test_a_keypoint_file_is_not_replaced_by_the_joints_that_were_read_from_it(
+    weights, tmp_path, capsys
+):
+    source = write_npz(tmp_path / "keypoints.npz")
+    before = source.read_bytes()
+    assert lift(weights, source, f"--out={tmp_path}", QUICK) == 2
+    assert "keypoints.npz would be overwritten by its result" in capsys.readouterr().err
+    assert source.read_bytes() == before
+
+
+def test_of_several_videos_in_a_file_each_folder_is_checked(weights, tmp_path, capsys):
+    source = small_keypoints.videopose3d(tmp_path / "two.npz")
+    (tmp_path / "out" / "b").mkdir(parents=True)
+    (tmp_path / "out" / "b" / "keypoints.npz").write_text("mine")
+    assert lift(weights, source, f"--out={tmp_path / 'out'}", QUICK) == 2
+    assert "keypoints.npz is not of repose lift" in capsys.readouterr().err
+    assert names(tmp_path / "out") == {"b"}
 
 
 def test_without_out_the_result_of_another_video_is_not_replaced(
