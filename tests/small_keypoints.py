@@ -190,11 +190,13 @@ def deeplabcut(joints: list[str], frames: int = 6, individuals: int = 0) -> str:
     return table(rows)
 
 
-def videopose3d(path: pathlib.Path, frames: int = 6, scale: float = 1.0) -> pathlib.Path:
+def videopose3d(
+    path: pathlib.Path, frames: int = 6, scale: float = 1.0, first: str = "a.mp4"
+) -> pathlib.Path:
     """VideoPose3D's archive of its own 2D joints, two videos."""
     positions = {
         name: {"custom": [points("coco17", frames, offset) * scale]}
-        for name, offset in (("a.mp4", 0.0), ("b.mp4", 100.0))
+        for name, offset in ((first, 0.0), ("b.mp4", 100.0))
     }
     sizes = {name: {"w": SIZE[0], "h": SIZE[1]} for name in positions}
     metadata = {"layout_name": "coco", "num_joints": 17, "video_metadata": sizes}

@@ -20,6 +20,7 @@ import functools
 import gc
 import os
 import pathlib
+import re
 import shlex
 import sys
 import time
@@ -153,7 +154,7 @@ def run(args: argparse.Namespace) -> None:
     with concurrent.futures.ThreadPoolExecutor(1, "loading") as pool:
         model = pool.submit(_load, options, video=any(map(video.is_video, inputs)))
         for path in inputs:
-            folder = out if len(inputs) == 1 else _unused(out / path.stem)
+            folder = out if len(inputs) == 1 else _unused(out / _stem(_name(path)))
             try:
                 problems += _lift(path, folder, model, options, kinds, args.rig, replacing)
             except (ValueError, OSError, ImportError) as error:
@@ -351,9 +352,18 @@ def _print_error(error: Exception) -> None:
     print(f"repose lift: error: {names.message(error)}", file=sys.stderr)
 
 
+def _name(path: pathlib.Path) -> str:
+    """Returns the name of an input; of "." and ".." that of the folder that they mean."""
+    return path.resolve().name if path.name in ("", "..") else path.name
+
+
 def _stem(name: str) -> str:
-    """Returns the name of a video as that of a folder."""
-    return pathlib.PurePath(name.replace("\\", "/")).stem.strip() or "video"
+    """Returns the name of a video as that of a folder: of one level, and one that disks allow."""
+    stem = re.sub(r"[\x00-\x1f]", "_", pathlib.PurePath(name.replace("\\", "/")).stem)[:_LONGEST]
+    while len(stem.encode("utf-8", "surrogatepass")) > _LONGEST:
+        stem = stem[:-1]
+    stem = stem.strip()
+    return "video" if stem in ("", ".", "..") else stem
 
 
 def _report(motion: Any, folder: pathlib.Path, written: Any, seconds: float) -> str:
@@ -436,6 +446,7 @@ def _names(text: str) -> tuple[str, ...]:
 _OUT = pathlib.Path("motion")
 _UNITS = {"detecting": "frame", "lifting": "person", "writing": "file", "drawing": "frame"}
 _LISTED = 12
+_LONGEST = 200  # bytes; 255 are allowed, and a number may follow
 _NOT_LIVE = (
     *("inputs", "files", "rig", "flip", "hypotheses", "format", "joints", "fps", "image_size"),
     *("slow_motion", "every_frame", "person", "largest", "min_length", "max_gap", "smooth"),

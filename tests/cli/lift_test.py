@@ -388,6 +388,39 @@ def test_of_several_videos_in_a_file_each_folder_is_checked(weights, tmp_path, c
     assert names(tmp_path / "out") == {"b"}
 
 
+@pytest.mark.parametrize(
+    ("name", "folder"),
+    [
+        ("..", "video"),
+        (".", "video"),
+        ("a/../..", "video"),
+        ("a\\..", "video"),
+        (" .. ", "video"),
+        ("cut\0off.mp4", "cut_off"),
+        ("long" * 100, "long" * 50),
+        ("日" * 100 + ".mp4", "日" * 66),
+    ],
+    ids=lambda name: ascii(name)[:12],
+)
+def test_of_videos_of_any_name_the_results_are_in_a_folder_of_out(name, folder, weights, tmp_path):
+    source = small_keypoints.videopose3d(tmp_path / "two.npz", first=name)
+    out = tmp_path / "below" / "out"
+    assert lift(weights, source, f"--out={out}", QUICK) == 0
+    assert names(out) == {folder, "b"}
+    assert names(out.parent) == {"out"}
+
+
+def test_the_folder_above_and_this_one_are_inputs_with_names(weights, tmp_path, monkeypatch):
+    (tmp_path / "above" / "here").mkdir(parents=True)
+    write_npz(tmp_path / "above" / "walk.npz", people=1)
+    write_npz(tmp_path / "above" / "here" / "run.npz", people=1)
+    monkeypatch.chdir(tmp_path / "above" / "here")
+    out = tmp_path / "out"
+    lift(weights, "..", ".", f"--out={out}", "--files=npz")
+    assert names(tmp_path) == {"above", "out"}
+    assert names(out) == {"above", "here"}
+
+
 def test_without_out_the_result_of_another_video_is_not_replaced(
     weights, tmp_path, capsys, monkeypatch
 ):
