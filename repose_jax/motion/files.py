@@ -16,7 +16,7 @@ from repose_jax.keypoints import store
 from repose_jax.motion import bvh, glb, page, preview, rerun, tables, trc
 from repose_jax.motion.motion import STATUS, Motion, Person
 from repose_jax.motion.rig import RIGS, Rig, fit
-from repose_jax.runtime import extras, names
+from repose_jax.runtime import extras, folders, names
 from repose_jax.runtime.whole_file import whole
 
 
@@ -258,14 +258,14 @@ def save(
 
     Of a motion of several people, kinds of one person give a file for each, `NAME_1.bvh`, but for
     .glb, which holds all. Angles are those of a name that ends with "_angles.csv". A path without
-    suffix is a folder for all kinds that can be written.
+    suffix, or of a folder that exists, is a folder for all kinds that can be written.
 
     Raises:
         ValueError: an unknown suffix or rig.
         ImportError: a kind whose extra is not installed.
     """
-    path = pathlib.Path(path)
-    if not path.suffix:
+    path = folders.expand(path)
+    if not path.suffix or path.is_dir():
         return write(path, motion, available(), rig=rig)
     kind, end = _kind(path)
     check([kind])

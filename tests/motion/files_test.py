@@ -122,6 +122,23 @@ def test_a_path_without_suffix_is_a_folder(tmp_path, monkeypatch):
     assert names(tmp_path / "walk") == {"person_1.npz", "person_2.npz", "summary.json"}
 
 
+def test_a_folder_that_exists_is_a_folder_whatever_its_name(tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "available", lambda: ("npz",))
+    (tmp_path / "walk.d").mkdir()
+    MOTION.save(tmp_path / "walk.d")
+    assert names(tmp_path / "walk.d") == {"person_1.npz", "person_2.npz", "summary.json"}
+
+
+def test_a_tilde_is_the_home_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(files, "available", lambda: ("npz",))
+    MOTION.save("~/walk.glb")
+    MOTION.save("~/all")
+    assert names(tmp_path) == {"home"}
+    assert names(tmp_path / "home") == {"walk.glb", "all"}
+
+
 def test_the_preview_is_drawn_on_the_frames_of_the_video_each_time(tmp_path, monkeypatch):
     drawn = []
 
