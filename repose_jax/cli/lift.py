@@ -30,7 +30,7 @@ from repose_jax.cli import environment, live
 from repose_jax.cli.arguments import Parser
 from repose_jax.keypoints import store
 from repose_jax.keypoints.detections import Detections
-from repose_jax.runtime import names
+from repose_jax.runtime import folders, names
 from repose_jax.runtime.signals import Interrupted, stop_signals
 
 
@@ -135,7 +135,7 @@ def run(args: argparse.Namespace) -> None:
         raise ValueError("the following arguments are required: INPUT, or --camera=0 for a camera.")
     if args.port is not None or args.no_browser:
         raise ValueError("--port and --no-browser are of the live view: give --camera=0, too.")
-    out, replacing = args.out or _OUT, args.out is not None
+    out, replacing = folders.expand(args.out or _OUT), args.out is not None
     kinds = (
         files.available()
         if args.files is None

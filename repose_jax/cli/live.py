@@ -23,7 +23,7 @@ import numpy as np
 
 from repose_jax.cli import environment
 from repose_jax.cli.arguments import Parser
-from repose_jax.runtime import names
+from repose_jax.runtime import folders, names
 from repose_jax.runtime.signals import Interrupted
 
 SILENCE_S = 5.0
@@ -87,8 +87,9 @@ def is_source(text: str | None) -> bool:
 
 def run(args: argparse.Namespace) -> None:
     """Runs the command."""
-    if args.out is not None:
-        _check_out(args.out)
+    out = None if args.out is None else folders.expand(args.out)
+    if out is not None:
+        _check_out(out)
     from repose_jax.detectors import create, video
     from repose_jax.detectors.newest import Newest
     from repose_jax.motion.live_server import LiveServer
@@ -105,7 +106,7 @@ def run(args: argparse.Namespace) -> None:
         with Newest(source, paced=not camera) as frames:
             detector = create.create(options.detector, args.detector_weights, people=options.people)
             model = predictor.load(options.weights, options.checkpoint)
-            keep = args.out is not None
+            keep = out is not None
             session = Session(model, detector, source.size, options, name=source.name, keep=keep)
             server.page = _page(session, options)
             print(f"{session.name}: {server.address} shows the pose; Ctrl-C ends it.", flush=True)
@@ -122,8 +123,8 @@ def run(args: argparse.Namespace) -> None:
                 raise
             finally:
                 print(_summary(session, frames.read))
-                if args.out is not None:
-                    _write(args.out, session)
+                if out is not None:
+                    _write(out, session)
 
 
 def _check_out(folder: pathlib.Path) -> None:

@@ -410,6 +410,14 @@ def test_of_videos_of_any_name_the_results_are_in_a_folder_of_out(name, folder, 
     assert names(out.parent) == {"out"}
 
 
+def test_a_tilde_in_out_is_the_home_folder(weights, tmp_path, monkeypatch):
+    source = write_npz(tmp_path / "walk.npz", people=1)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    assert lift(weights, source, "--out=~/out", "--files=npz") == 0
+    assert names(tmp_path) == {"walk.npz", "home"}
+
+
 def test_the_folder_above_and_this_one_are_inputs_with_names(weights, tmp_path, monkeypatch):
     (tmp_path / "above" / "here").mkdir(parents=True)
     write_npz(tmp_path / "above" / "walk.npz", people=1)

@@ -79,6 +79,9 @@ def test_a_folder_that_cannot_be_written_is_refused_before_the_session(
     np.savez(earlier, **{store.VERSION: 1})
     assert cli.main([*plain, f"--out={earlier.parent}"]) == 2
     assert f"{earlier} has the joints of an earlier session" in capsys.readouterr().err
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert cli.main([*plain, "--out=~/session"]) == 2
+    assert f"{earlier} has the joints of an earlier session" in capsys.readouterr().err
 
 
 def test_ctrl_c_is_the_usual_end_and_loses_nothing(clip, weights, tmp_path, monkeypatch):
