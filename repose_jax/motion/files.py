@@ -258,7 +258,8 @@ def save(
 
     Of a motion of several people, kinds of one person give a file for each, `NAME_1.bvh`, but for
     .glb, which holds all. Angles are those of a name that ends with "_angles.csv". A path without
-    suffix, or of a folder that exists, is a folder for all kinds that can be written.
+    suffix, or of a folder that exists, is a folder for all kinds that can be written; 2D joints
+    that `repose lift` left there are removed if they are of another video.
 
     Raises:
         ValueError: an unknown suffix or rig.
@@ -266,7 +267,9 @@ def save(
     """
     path = folders.expand(path)
     if not path.suffix or path.is_dir():
-        return write(path, motion, available(), rig=rig)
+        written = write(path, motion, available(), rig=rig)
+        _remove_joints_of_another(path, motion)
+        return written
     kind, end = _kind(path)
     check([kind])
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -288,6 +291,20 @@ def save(
             written.append(one)
         return written
     return [path]
+
+
+def _remove_joints_of_another(folder: pathlib.Path, motion: Motion) -> None:
+    """Removes the 2D joints in a folder, of which lifting it anew would make another motion."""
+    path = store.find(folder)
+    if path is None:
+        return
+    with contextlib.suppress(ValueError):  # damaged
+        found = store.read(path)
+        if found.name == motion.name and len(found.time_s) == len(motion.time_s):
+            return
+    for name in store.NAMES:
+        if store.find(folder / name) is not None:
+            (folder / name).unlink()
 
 
 def _kind(path: pathlib.Path) -> tuple[str, str]:

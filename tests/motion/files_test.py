@@ -6,6 +6,7 @@ import pytest
 from small_motion import small_motion
 
 from repose_jax.keypoints import store
+from repose_jax.keypoints.detections import Detections
 from repose_jax.motion import files
 from repose_jax.runtime import extras
 from repose_jax.runtime.signals import Interrupted
@@ -127,6 +128,28 @@ def test_a_folder_that_exists_is_a_folder_whatever_its_name(tmp_path, monkeypatc
     (tmp_path / "walk.d").mkdir()
     MOTION.save(tmp_path / "walk.d")
     assert names(tmp_path / "walk.d") == {"person_1.npz", "person_2.npz", "summary.json"}
+
+
+@pytest.mark.parametrize("change", [{}, {"name": "other.mp4"}, {"time_s": np.arange(9) / 30}])
+def test_joints_of_another_video_do_not_stay_with_a_motion(tmp_path, monkeypatch, change):
+    monkeypatch.setattr(files, "available", lambda: ("npz",))
+    found = Detections(
+        keypoints=np.zeros((1, 17, 2)),
+        confidence=np.ones((1, 17)),
+        frame=np.zeros(1, int),
+        score=np.ones(1),
+        identity=np.zeros(1, int),
+        time_s=MOTION.time_s,
+        image_size=None,
+        name=MOTION.name,
+        format=MOTION.format,
+    )
+    store.write(tmp_path / store.NAME, dataclasses.replace(found, **change))
+    MOTION.save(tmp_path)
+    assert (store.NAME in names(tmp_path)) == (not change)
+    (tmp_path / store.NAME).write_text("notes")  # of somebody
+    MOTION.save(tmp_path)
+    assert (tmp_path / store.NAME).read_text() == "notes"
 
 
 def test_a_tilde_is_the_home_folder(tmp_path, monkeypatch):
