@@ -266,7 +266,7 @@ def _lift(
     failed = 0
     for detections, folder in zip(found, folders, strict=True):
         try:
-            _lift_one(detections, folder, model, options, kinds, rig, path if filmed else None)
+            _lift_one(detections, folder, model, options, kinds, rig, path)
         except Interrupted as stopped:
             if filmed:
                 raise Interrupted(stopped.signum, " ".join((str(stopped), *kept))) from stopped
@@ -288,18 +288,20 @@ def _lift_one(
     options: Any,
     kinds: Any,
     rig: str,
-    film: pathlib.Path | None,
+    path: pathlib.Path,
 ) -> None:
-    """Lifts the people of one video and writes their files."""
+    """Lifts the people of one video, which came from a path, and writes their files."""
+    from repose_jax.detectors import video
     from repose_jax.lifting import lift, sources
     from repose_jax.motion import files
 
     start = time.monotonic()
     with _Bars() as bars:
-        frames = None if film is None else functools.partial(sources.frames_of, film, options)
+        filmed = video.is_video(path)
+        frames = functools.partial(sources.frames_of, path, options) if filmed else None
         motion = lift.motion_of(detections, model, options, frames=frames, progress=bars)
-        if film is None:  # not before: those of an earlier result stay with it if this one fails
-            _store(detections, folder / store.NAME)
+        if not filmed:  # not before: those of an earlier result stay with it if this one fails
+            _store_again(detections, path, folder / store.NAME)
         problem = None
         try:
             written = files.write(folder, motion, kinds, rig=rig, progress=bars)
@@ -326,8 +328,22 @@ def _check_same(folder: pathlib.Path, name: str) -> None:
 
 
 def _store(detections: Detections, path: pathlib.Path) -> None:
+    from repose_jax.lifting import sources
+
     path.parent.mkdir(parents=True, exist_ok=True)
-    store.write(path, detections)
+    store.write(path, sources.to_store(detections))
+
+
+def _store_again(detections: Detections, source: pathlib.Path, path: pathlib.Path) -> None:
+    """Stores joints that were read; those of an earlier result as they are there.
+
+    So the options of this command, such as other times, do not replace what was detected.
+    """
+    earlier = store.find(source)
+    if earlier is None:
+        _store(detections, path)
+    elif not path.exists() or not path.samefile(earlier):
+        _store(store.read(earlier), path)
 
 
 def _keep(detections: Detections, folder: pathlib.Path, *, whole: bool) -> list[str]:

@@ -27,6 +27,8 @@ from repose_jax.runtime.names import counted
 
 __all__ = ["estimate_image_size", "from_arrays", "read"]
 
+_ASSUMED_RATE = re.compile(r"frames(/s| per second) were assumed")
+"""Occurs in assumptions, of files and of folders of images, that a frame rate takes back."""
 _SUFFIXES = (".json", ".npz", ".npy", ".csv", ".tsv", ".txt", ".trc")
 
 
@@ -217,7 +219,10 @@ def _stored(path: pathlib.Path, options: _Options) -> Detections:
     found = store.read(path)
     if options.fps is not None:
         times = np.arange(len(found.time_s)) / options.fps
-        found = dataclasses.replace(found, time_s=times)
+        said = tuple(
+            sentence for sentence in found.assumptions if not _ASSUMED_RATE.search(sentence)
+        )
+        found = dataclasses.replace(found, time_s=times, assumptions=said)
     size = options.image_size
     return found if size is None else dataclasses.replace(found, image_size=size)
 

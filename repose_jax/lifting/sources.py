@@ -17,6 +17,7 @@ from repose_jax.lifting.options import Options
 APART_S = 0.0215
 """Least time between two frames in which people are looked for, s of the motion: in all of a video
 of up to 45 frames/s, in every second one at 48 to 60. Stamps in whole ms do not change that."""
+_IGNORED = "Without influence on "
 
 Stage = Callable[[str, int, int], None]
 """Called with the name of a stage, the units of it that are done, and their number (0: unknown)."""
@@ -102,8 +103,14 @@ def _with_ignored(
     given = [name for name in ignored if getattr(options, name) != getattr(Options, name)]
     if not given:
         return detections
-    said = f"Without influence on {source}: {', '.join(given)}."
+    said = f"{_IGNORED}{source}: {', '.join(given)}."
     return dataclasses.replace(detections, warnings=(*detections.warnings, said))
+
+
+def to_store(detections: Detections) -> Detections:
+    """Returns detections as they are kept: without warnings of the options of this command."""
+    kept = tuple(said for said in detections.warnings if not said.startswith(_IGNORED))
+    return dataclasses.replace(detections, warnings=kept)
 
 
 def frames_of(

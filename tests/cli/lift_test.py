@@ -429,6 +429,32 @@ def test_the_folder_above_and_this_one_are_inputs_with_names(weights, tmp_path, 
     assert names(out) == {"above", "here"}
 
 
+def test_lifting_a_result_again_keeps_its_joints_and_says_nothing_of_former_options(
+    weights, tmp_path, capsys
+):
+    source = write_npz(tmp_path / "walk.npz", people=1)
+    with np.load(source) as arrays:
+        np.savez(source, **{name: arrays[name] for name in arrays if name != "fps"})
+    first, again = tmp_path / "first", tmp_path / "again"
+    quick = ("--image-size=1280x720", "--files=npz")
+    assert lift(weights, source, f"--out={first}", "--every-frame", *quick) == 0
+    said = capsys.readouterr().out
+    assert "30 frames/s were assumed" in said
+    assert "Without influence on 2D joints: every_frame" in said
+    joints = (first / "keypoints.npz").read_bytes()
+    for out in (again, first):
+        assert lift(weights, first, f"--out={out}", "--fps=25", "--people=one", *quick) == 0
+        said = capsys.readouterr().out
+        assert "at 25 frames/s" in said
+        assert "were assumed" not in said
+        assert "every_frame" not in said
+    assert (first / "keypoints.npz").read_bytes() == joints
+    assert lift(weights, again, f"--out={again}", *quick) == 0
+    said = capsys.readouterr().out
+    assert "30 frames/s were assumed" in said
+    assert "Without influence" not in said
+
+
 def test_without_out_the_result_of_another_video_is_not_replaced(
     weights, tmp_path, capsys, monkeypatch
 ):

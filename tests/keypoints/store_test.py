@@ -93,10 +93,20 @@ def test_bytes_that_changed_on_the_disk_are_an_error_of_the_file(tmp_path):
             read(path)
 
 
-def test_the_rate_of_the_command_line_replaces_the_times(tmp_path):
-    store.write(tmp_path / "keypoints.npz", FOUND)
+@pytest.mark.parametrize(
+    "said",
+    [
+        "The file has no frame rate; 30 frames/s were assumed (--fps).",
+        "photos: images have no times; 30 frames per second were assumed.",
+    ],
+)
+def test_the_rate_of_the_command_line_replaces_the_times_and_what_was_assumed(tmp_path, said):
+    assumptions = (*FOUND.assumptions, said)
+    store.write(tmp_path / "keypoints.npz", dataclasses.replace(FOUND, assumptions=assumptions))
     (found,) = read(tmp_path, fps=10)
     np.testing.assert_allclose(found.time_s, [0, 0.1, 0.2])
+    assert found.assumptions == FOUND.assumptions
+    assert read(tmp_path)[0].assumptions == assumptions
 
 
 def test_a_forced_format_is_refused_as_the_order_of_the_joints_is_known(tmp_path):
