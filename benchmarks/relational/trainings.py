@@ -120,7 +120,7 @@ def seeds_of(args: argparse.Namespace) -> range:
     return range(args.first_seed, args.first_seed + args.seeds)
 
 
-def chosen(args: argparse.Namespace) -> dict[str, Settings]:
+def chosen(args: argparse.Namespace) -> Mapping[str, Settings]:
     """Returns the settings of `NONE` and of each form of which any are wanted.
 
     Raises:
