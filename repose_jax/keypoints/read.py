@@ -125,7 +125,8 @@ def from_arrays(
     keypoints: Float[np.ndarray, "t j 2"] | Float[np.ndarray, "t p j 2"],
     confidence: Float[np.ndarray, "t j"] | Float[np.ndarray, "t p j"] | None = None,
     *,
-    format: str | Sequence[str],
+    format: str | None = None,
+    joints: str | Sequence[str] | None = None,
     fps: int | float | None = None,
     image_size: tuple[int, int] | None = None,
     name: str = "keypoints",
@@ -136,17 +137,22 @@ def from_arrays(
     Args:
         keypoints: joints of one person or several, px or parts of the image's size; NaN if missing.
         confidence: of the joints; None for 1. Several people keep their places as ids.
-        format: the joint order: a name of `repose_jax.keypoints.formats.FORMATS` or the names of
-            the joints in order.
+        format: the joint order, a name of `repose_jax.keypoints.formats.FORMATS`.
+        joints: the joint order: a name as for `format`, or the names of the joints in order.
         fps: frames per second; None for `time_s`, else 30.
         image_size: width and height, px.
         name: of the video.
         time_s: time of each frame, s.
 
     Raises:
-        ValueError: the shapes do not fit, there are no people, or the format is not known.
+        ValueError: the shapes do not fit, there are no people, or the joint order is not known.
     """
-    options = _options(None, fps, image_size, format)
+    options = _options(format, fps, image_size, joints)
+    if options.order is None or options.family not in (None, "array"):
+        raise ValueError(
+            f"{name}: of arrays the joint order is needed, not the format {format!r} of files; "
+            f"there are {', '.join(FORMATS)}."
+        )
     points = keypoints[:, None] if keypoints.ndim == 3 else keypoints
     if confidence is None:
         scores = np.ones(points.shape[:3])

@@ -19,7 +19,7 @@ from repose_jax.lifting.camera import camera as make_camera
 from repose_jax.lifting.options import Options, options_of
 from repose_jax.lifting.person import of_track, with_locked_feet
 from repose_jax.lifting.predictor import Predictor
-from repose_jax.lifting.sources import Stage, detections_of, frames_of
+from repose_jax.lifting.sources import Stage, detections_of, frames_of, of_joints
 from repose_jax.motion.motion import Camera, Motion, Person
 from repose_jax.runtime import folders, names
 from repose_jax.tracking import tracks
@@ -110,8 +110,7 @@ def _array(name: str, values: Any) -> np.ndarray:
 
 
 def _of_arrays(values: np.ndarray, confidence: ArrayLike | None, options: Options) -> Detections:
-    order = options.joints or options.format
-    if order is None:
+    if options.joints is None and options.format is None:
         raise ValueError('The order of the joints is unknown; give format="coco17", for example.')
     if values.ndim not in (3, 4) or values.shape[-1] not in (2, 3):
         raise ValueError(
@@ -123,13 +122,15 @@ def _of_arrays(values: np.ndarray, confidence: ArrayLike | None, options: Option
         if sure is not None:
             raise ValueError("The joints have a third value, and confidence is given as well.")
         sure = values[..., 2]
-    return keypoint_files.from_arrays(
+    found = keypoint_files.from_arrays(
         values[..., :2],
         sure,
-        format=order,
+        format=options.format,
+        joints=options.joints,
         fps=options.fps,
         image_size=options.image_size,
     )
+    return of_joints(found, options)
 
 
 def motion_of(

@@ -18,6 +18,7 @@ APART_S = 0.0215
 """Least time between two frames in which people are looked for, s of the motion: in all of a video
 of up to 45 frames/s, in every second one at 48 to 60. Stamps in whole ms do not change that."""
 _IGNORED = "Without influence on "
+_OF_DETECTING = "detector", "detector_weights", "every_frame", "people"  # options of videos alone
 
 Stage = Callable[[str, int, int], None]
 """Called with the name of a stage, the units of it that are done, and their number (0: unknown)."""
@@ -88,12 +89,16 @@ def _read(path: pathlib.Path, options: Options) -> list[Detections]:
         image_size=options.image_size,
         joints=options.joints,
     )
-    ignored, source = ("detector", "detector_weights", "every_frame", "people"), "2D joints"
-    if store.find(path) is not None:
-        ignored, source = (*ignored, "slow_motion"), "joints of an earlier result"
-    else:
-        found = [dataclasses.replace(one, time_s=one.time_s / options.slow_motion) for one in found]
+    if store.find(path) is None:
+        return [of_joints(one, options) for one in found]
+    ignored, source = (*_OF_DETECTING, "slow_motion"), "joints of an earlier result"
     return [_with_ignored(one, options, ignored, source) for one in found]
+
+
+def of_joints(detections: Detections, options: Options) -> Detections:
+    """Returns 2D joints at the times of the motion, with a warning of options of detectors."""
+    timed = dataclasses.replace(detections, time_s=detections.time_s / options.slow_motion)
+    return _with_ignored(timed, options, _OF_DETECTING, "2D joints")
 
 
 def _with_ignored(

@@ -16,6 +16,7 @@ from repose_jax.lifting.lift import motion_of
 from repose_jax.lifting.options import Options, options_of
 from repose_jax.lifting.predictor import Predictor
 from repose_jax.motion.motion import MISSING, SEEN
+from repose_jax.skeleton import HUMAN36M
 
 TRUTH = small_motion(people=2, frames=90)
 CAMERA = {"focal": TRUTH.camera.focal_px}
@@ -235,12 +236,18 @@ def array_of(person) -> np.ndarray:
     return exact_keypoints(person)
 
 
-def test_arrays_are_lifted(monkeypatch):
+def lifted_array(monkeypatch, points, confidence=None, **options):
+    """Returns the motion of an array of joints."""
     monkeypatch.setattr("repose_jax.lifting.predictor.load", lambda *_: oracle())
+    known = {"format": "human36m", "image_size": (1280, 720), "fps": 30, **CAMERA}
+    return rp.lift(points, confidence, **known, **options)
+
+
+def test_arrays_are_lifted(monkeypatch):
     points = array_of(TRUTH.people[0])
-    motion = rp.lift(points, format="human36m", image_size=(1280, 720), fps=30, **CAMERA)
+    motion = lifted_array(monkeypatch, points)
     third = np.concatenate([points, np.full((*points.shape[:2], 1), 0.9)], axis=-1)
-    same = rp.lift(third, format="human36m", image_size=(1280, 720), fps=30, **CAMERA)
+    same = lifted_array(monkeypatch, third)
     np.testing.assert_allclose(motion.people[0].joints_mm, same.people[0].joints_mm, atol=30)
 
 
@@ -277,11 +284,29 @@ def test_a_model_is_refused_before_people_are_looked_for(
         ({"source": [[[1, 2], [3]]], "format": "coco17"}, ValueError, "is a list that is no array"),
         ({"source": np.zeros((5, 17, 2)), "confidence": ["high"], "format": "coco17"},
          ValueError, "confidence is a list that is no array of numbers"),
+        ({"source": np.zeros((5, 17, 2)), "format": "coco17", "joints": HUMAN36M.joints},
+         ValueError, "'coco17' and the joints are different orders; give one"),
+        ({"source": np.zeros((5, 17, 2)), "format": "openpose"},
+         ValueError, "the joint order is needed, not the format 'openpose' of files"),
         ({"source": "clip.mp4", "confidence": np.ones((5, 17))}, ValueError, "leave it out"),
         ({"source": np.zeros((5, 17, 2)), "hight": 1.8}, TypeError, "Did you mean 'height'"),
     ],
-    ids=["file", "empty", "order", "shape", "twice", "ragged", "texts", "confidence", "option"],
+    ids=["file", "empty", "order", "shape", "twice", "ragged", "texts", "orders", "format",
+         "confidence", "option"],
 )  # fmt: skip
 def test_wrong_calls_are_refused(arguments, error, message):
     with pytest.raises(error, match=message):
         rp.lift(**arguments)
+
+
+def test_arrays_of_slow_motion_have_the_times_of_the_motion(monkeypatch):
+    points = array_of(TRUTH.people[0])
+    motion = lifted_array(monkeypatch, points, slow_motion=2)
+    np.testing.assert_allclose(motion.time_s, np.arange(len(points)) / 60)
+
+
+def test_what_has_no_influence_on_arrays_is_said(monkeypatch):
+    points = array_of(TRUTH.people[0])
+    motion = lifted_array(monkeypatch, points, detector="rtmo", people="one", every_frame=True)
+    said = "Without influence on 2D joints: detector, every_frame, people."
+    assert said in motion.warnings
