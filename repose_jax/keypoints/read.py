@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from repose_jax.keypoints import store
+from repose_jax.keypoints import masked, store
 from repose_jax.keypoints.detections import Detections
 from repose_jax.keypoints.finish import finish
 from repose_jax.keypoints.formats import FORMATS, Joints, find_format, joints_of
@@ -135,7 +135,8 @@ def from_arrays(
     """Returns the people in arrays of joints.
 
     Args:
-        keypoints: joints of one person or several, px or parts of the image's size; NaN if missing.
+        keypoints: joints of one person or several, px or parts of the image's size; NaN or masked
+            if missing.
         confidence: of the joints; None for 1. Several people keep their places as ids.
         format: the joint order, a name of `repose_jax.keypoints.formats.FORMATS`.
         joints: the joint order: a name as for `format`, or the names of the joints in order.
@@ -147,6 +148,8 @@ def from_arrays(
     Raises:
         ValueError: the shapes do not fit, there are no people, or the joint order is not known.
     """
+    keypoints = masked.filled(keypoints, np.nan)
+    confidence = None if confidence is None else masked.filled(confidence, 0)
     options = _options(format, fps, image_size, joints)
     if options.order is None or options.family not in (None, "array"):
         raise ValueError(

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 
 import repose_jax
 from repose_jax.detectors import video
+from repose_jax.keypoints import masked
 from repose_jax.keypoints import read as keypoint_files
 from repose_jax.keypoints.detections import Detections
 from repose_jax.lifting import hypotheses, predictor, world
@@ -40,7 +41,7 @@ def lift(
     Args:
         source: path of a video, of a keypoint file or of a folder of them; or `[t, j, 2 or 3]` or
             `[t, p, j, 2 or 3]` joints of one or p people, px, the third value a confidence, in
-            the order of `format` (or of the option `joints`); NaN where missing.
+            the order of `format` (or of the option `joints`); NaN or masked where missing.
         confidence: `[t, j]` or `[t, p, j]` in [0, 1], of an array without it.
         **options: fields of `Options`.
 
@@ -69,7 +70,7 @@ def lift(
         if video.is_video(path):
             frames = functools.partial(frames_of, path, asked)
     else:
-        detections = _of_arrays(_array("source", source), confidence, asked)
+        detections = _of_arrays(_array("source", source, np.nan), confidence, asked)
         model = load_model(asked)
     return motion_of(detections, model, asked, frames=frames)
 
@@ -97,10 +98,10 @@ def _check_model(model: Predictor, options: Options) -> None:
         hypotheses.check(model)
 
 
-def _array(name: str, values: Any) -> np.ndarray:
-    """Returns numbers as an array."""
+def _array(name: str, values: Any, hidden: int | float) -> np.ndarray:
+    """Returns numbers as an array, with `hidden` in place of masked ones."""
     try:
-        return np.asarray(values, np.float64)
+        return masked.filled(values, hidden)
     except (TypeError, ValueError) as error:
         path = "the path of a file, or " if name == "source" else ""
         raise ValueError(
@@ -117,7 +118,7 @@ def _of_arrays(values: np.ndarray, confidence: ArrayLike | None, options: Option
             f"The joints have the shape {values.shape}; expected [t, j, 2 or 3], or "
             "[t, p, j, 2 or 3] for several people."
         )
-    sure = None if confidence is None else _array("confidence", confidence)
+    sure = None if confidence is None else _array("confidence", confidence, 0)
     if values.shape[-1] == 3:
         if sure is not None:
             raise ValueError("The joints have a third value, and confidence is given as well.")

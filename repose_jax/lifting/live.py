@@ -16,6 +16,7 @@ from repose_jax.data.clips import UNITS
 from repose_jax.data.normalise import to_person_frame
 from repose_jax.evaluation import predict
 from repose_jax.evaluation.evaluator import abstract_model, centre_window, clip_context
+from repose_jax.keypoints import masked
 from repose_jax.lifting import bones, resample, video
 from repose_jax.lifting.one_euro import OneEuro
 from repose_jax.lifting.predictor import Predictor
@@ -261,10 +262,10 @@ def _check(predictor: Predictor) -> None:
 def _checked(
     keypoints: ArrayLike, confidence: ArrayLike | None, time_s: int | float
 ) -> tuple[Float[np.ndarray, "17 2"], Float[np.ndarray, "17"]]:
-    """Returns joints and their confidence as arrays, 0 for missing ones."""
-    points = np.asarray(keypoints, np.float64)
-    finite = np.isfinite(points).all(-1)
-    seen = finite.astype(float) if confidence is None else np.asarray(confidence, np.float64)
+    """Returns joints and their confidence as arrays, 0 for missing ones and those too far away."""
+    points = masked.filled(keypoints, np.nan)
+    near = (np.abs(points) <= video.FARTHEST).all(-1)
+    seen = near.astype(float) if confidence is None else masked.filled(confidence, 0)
     shapes = points.shape, seen.shape
     if shapes != ((HUMAN36M.size, 2), (HUMAN36M.size,)):
         raise ValueError(
@@ -273,5 +274,5 @@ def _checked(
         )
     if not math.isfinite(time_s):
         raise ValueError(f"time_s is {time_s}; expected the time of the frame, s.")
-    seen = np.where(finite, np.clip(np.nan_to_num(seen), 0, 1), 0)
+    seen = np.where(near, np.clip(np.nan_to_num(seen), 0, 1), 0)
     return np.where((seen > 0)[:, None], points, 0), seen

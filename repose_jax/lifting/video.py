@@ -8,6 +8,7 @@ from jaxtyping import Bool, Float, Int
 from numpy.typing import ArrayLike
 
 from repose_jax.data.sequences import Sequences
+from repose_jax.keypoints import masked
 from repose_jax.skeleton import HUMAN36M
 
 Number = int | float
@@ -103,7 +104,8 @@ def check(
         ValueError: names the argument, its value and what is expected.
     """
     joints = HUMAN36M.size
-    keypoints = np.array(keypoints_2d, np.float32)  # a copy, in which missing joints are filled
+    # A copy, in which missing joints are filled.
+    keypoints = np.array(masked.filled(keypoints_2d, np.nan), np.float32)
     if keypoints.ndim != 3 or keypoints.shape[1:] != (joints, 2) or not len(keypoints):
         raise ValueError(
             f"keypoints_2d has shape {keypoints.shape}; expected (frames, {joints}, 2)."
@@ -149,7 +151,7 @@ def _confidence(
     finite = np.isfinite(keypoints).all(-1)
     if confidence is None:
         return np.where(finite, 1, np.nan).astype(np.float32)
-    seen = np.array(confidence, np.float32)
+    seen = np.array(masked.filled(confidence, 0), np.float32)
     if seen.shape != finite.shape:
         raise ValueError(f"confidence has shape {seen.shape}; expected {finite.shape}.")
     if (seen < -0.25).any() or (seen > 1.25).any():  # heat maps overshoot

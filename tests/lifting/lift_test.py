@@ -251,6 +251,16 @@ def test_arrays_are_lifted(monkeypatch):
     np.testing.assert_allclose(motion.people[0].joints_mm, same.people[0].joints_mm, atol=30)
 
 
+def test_masked_values_of_arrays_are_missing(monkeypatch):
+    points = array_of(TRUTH.people[0])
+    mask = np.zeros(points.shape, bool)
+    mask[40:70, 3] = True  # too long to be filled
+    seen = np.ma.array(np.ones(points.shape[:2]), mask=mask[..., 0])
+    for hidden, sure in ((np.ma.array(points, mask=mask), None), (points, seen)):
+        (person,) = lifted_array(monkeypatch, hidden, sure).people
+        np.testing.assert_array_equal(person.confidence == 0, mask[..., 0])
+
+
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [

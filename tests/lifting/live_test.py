@@ -85,6 +85,25 @@ def test_missing_joints_have_no_influence_wherever_they_are():
         np.testing.assert_array_equal(other[-1].joints_mm, found[-1].joints_mm)
 
 
+def test_masked_joints_and_those_far_away_are_missing():
+    keypoints, confidence = walk(12)
+    times = np.arange(12) / FPS
+    missing = np.zeros((12, 17), bool)
+    missing[8:, 3] = True
+    found = push_all(stream(), keypoints, np.where(missing, 0, confidence), times)
+    hidden = np.ma.array(keypoints, mask=np.stack([missing, missing], axis=-1))
+    unsure = np.ma.array(confidence, mask=missing)
+    for far in (1e7, 3.5e38, 1e300):
+        hidden.data[missing] = far
+        for joints, seen in (
+            (hidden, confidence),
+            (hidden.data, unsure),
+            (hidden.data, confidence),
+        ):
+            other = push_all(stream(), joints, seen, times)
+            np.testing.assert_array_equal(other[-1].joints_mm, found[-1].joints_mm)
+
+
 def test_a_frame_without_the_person_has_a_pose_until_the_gap_is_too_long():
     keypoints, confidence = walk(30)
     confidence[10:25] = 0

@@ -185,6 +185,18 @@ def test_without_confidences_a_joint_that_is_nan_is_missing(predictor):
     np.testing.assert_array_equal(predict(predictor, confidence=seen), expected)
 
 
+def test_masked_joints_are_missing(predictor):
+    mask = np.zeros(VIDEO.shape, bool)
+    mask[7, 2] = True
+    hidden = np.ma.array(VIDEO, mask=mask)
+    expected = predict(predictor, np.where(mask, np.nan, VIDEO))
+    np.testing.assert_array_equal(predict(predictor, hidden), expected)
+    seen = np.ma.array(np.ones((25, 17)), mask=mask[..., 0])
+    np.testing.assert_array_equal(
+        predict(predictor, confidence=seen), predict(predictor, confidence=seen.filled(0))
+    )
+
+
 def test_camera_and_frame_rate_have_no_influence_in_the_frame_of_the_image(predictor):
     known = predict(predictor, fps=240, focal_length=700, up=(0, -1, 0))
     np.testing.assert_array_equal(known, predict(predictor))
