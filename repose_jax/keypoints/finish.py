@@ -46,7 +46,7 @@ def finish(
     frames = len(np.unique(np.concatenate([poses.frames, poses.frame])))
     if not len(poses.frame):
         raise ValueError(f"there are no people in {_all(frames)}.")
-    said: list[str] = []
+    said: list[str] = [*poses.assumptions]
     wrong: list[str] = [*poses.warnings]
     confidence = _confidence(poses, said, wrong)
     points, confidence = _near(poses.keypoints, confidence, wrong)  # before squares overflow

@@ -503,6 +503,40 @@ def test_joints_that_no_format_has_are_read_by_the_names_that_are_given(tmp_path
     np.testing.assert_allclose(found.confidence.sum(1), 6 * 0.9)  # and the pelvis
 
 
+def numbers_only(path, frames, values):
+    """Writes a CSV without a header, a line a frame, after the number of each where it is given."""
+    columns = [values.reshape(len(values), -1)]
+    if frames is not None:
+        columns.insert(0, np.array(frames)[:, None])
+    np.savetxt(path, np.concatenate(columns, 1), delimiter=",", fmt="%.6g")
+    return path
+
+
+@pytest.mark.parametrize("order", ["coco17", "openpose_body25", "blazepose33"])
+@pytest.mark.parametrize("numbers", [2, 3])
+@pytest.mark.parametrize("named", [True, False], ids=["order given", "order found"])
+def test_a_csv_of_numbers_may_begin_with_those_of_the_frames(tmp_path, order, numbers, named):
+    joints = small.points(order, 6)
+    joints = np.concatenate([joints, np.full((*joints.shape[:2], 1), 0.5)], -1)[..., :numbers]
+    path = numbers_only(tmp_path / "clip.csv", [7, 8, 9, 12, 13, 14], joints)
+    found = only(path, **({"format": order} if named else {}))
+    np.testing.assert_array_equal(found.frame, [0, 1, 2, 5, 6, 7])
+    np.testing.assert_allclose(found.keypoints, small.wanted(order), atol=0.01)
+    assert any("were taken as these" in said for said in found.assumptions)
+    one = only(numbers_only(tmp_path / "one.csv", [7], joints[:1]), format=order)
+    np.testing.assert_allclose(one.keypoints, small.wanted(order, 1), atol=0.01)
+
+
+def test_a_csv_of_whole_numbers_may_have_none_of_frames(tmp_path):
+    joints = np.round(small.points("halpe26"))
+    found = only(numbers_only(tmp_path / "clip.csv", None, joints))
+    assert (found.format, len(found.time_s)) == ("halpe26", 6)
+    joints[:, 0, 0] = [100, 104, 109, 113, 118, 122]  # somebody who walks
+    assert only(numbers_only(tmp_path / "clip.csv", None, joints)).format == "halpe26"
+    two = only(numbers_only(tmp_path / "two.csv", None, joints[:2]))
+    assert (two.format, len(two.time_s)) == ("halpe26", 2)
+
+
 @pytest.mark.parametrize("shape", [(1, 3, 17, 2), (4, 1, 17, 2), (4, 3, 17, 2)])
 def test_people_in_an_array_keep_their_places_as_ids(tmp_path, shape):
     frames, people = shape[:2]

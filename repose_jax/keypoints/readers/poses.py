@@ -39,6 +39,7 @@ class Poses:
         visibility: whether `confidence` is COCO's visibility, 0 to 2.
         normalised: whether coordinates are parts of the image's size; None if not known.
         warnings: sentences on what was skipped.
+        assumptions: sentences on what the file does not say.
     """
 
     keypoints: Float[np.ndarray, "n k 2"]
@@ -58,6 +59,7 @@ class Poses:
     visibility: bool = False
     normalised: bool | None = None
     warnings: tuple[str, ...] = ()
+    assumptions: tuple[str, ...] = ()
 
 
 def rows(values: Sequence[Any], field: str, labels: Sequence[str]) -> Float[np.ndarray, "n w"]:

@@ -1,6 +1,7 @@
 """CSV files: columns of joints, a line for each joint, or numbers without a header."""
 
 import csv
+import dataclasses
 import io
 import re
 from collections.abc import Sequence
@@ -55,7 +56,8 @@ def read(cells: list[list[str]], joints: Joints | None = None) -> Poses:
     """Reads a table of one of three layouts.
 
     Columns such as `left_hip_x, left_hip_y, left_hip_visibility` or `x0, y0, z0, v0`; a line for
-    each joint with columns `frame, landmark, x, y`; or numbers alone, two or three for each joint.
+    each joint with columns `frame, landmark, x, y`; or numbers alone, two or three for each joint,
+    perhaps after that of the frame.
 
     Args:
         cells: of the table.
@@ -85,6 +87,10 @@ def _equal(cells: list[list[str]], first_line: int) -> list[list[str]]:
 
 
 def _bare(values: np.ndarray, joints: int | None) -> Poses:
+    if numbered := _begins_with_frames(values, joints):
+        frames, values = values[:, 0], values[:, 1:]
+    else:
+        frames = np.arange(len(values))
     count = joints or _joints_in(values.shape[1])
     if values.shape[1] not in (2 * count, 3 * count, 4 * count):
         raise ValueError(
@@ -94,16 +100,35 @@ def _bare(values: np.ndarray, joints: int | None) -> Poses:
     confidence = points[..., -1].copy() if points.shape[2] > 2 else np.ones(points.shape[:2])
     if np.nanmin(confidence, initial=0) < 0:  # a depth
         confidence = np.ones_like(confidence)
-    frames = np.arange(len(values))
-    return _poses(points[..., :2], confidence, frames, None, None, unnamed(count))
+    poses = _poses(points[..., :2], confidence, frames, None, None, unnamed(count))
+    said = "The first numbers of the lines rise as those of frames do, and were taken as these."
+    return dataclasses.replace(poses, assumptions=(said,)) if numbered else poses
+
+
+def _begins_with_frames(values: np.ndarray, joints: int | None) -> bool:
+    """Returns whether the first column holds the numbers of frames: whole, and in equal steps.
+
+    Frames without people may be left out of them. A coordinate of a joint may be so in a line or
+    two, so there lines that are joints alone remain that.
+    """
+    first = values[:, 0]
+    if not _sizes(values.shape[1] - 1, joints) or not (first == np.round(first)).all():
+        return False
+    steps = np.diff(first)
+    if len(steps) < 2:
+        return not _sizes(values.shape[1], joints) and bool((steps > 0).all())
+    step = steps.min()
+    return bool(step > 0 and np.median(steps) == step and (steps % step == 0).all())
+
+
+def _sizes(width: int, joints: int | None = None) -> list[int]:
+    """Returns how many joints so many numbers may be: the known ones, or those of an order."""
+    counts = [width // numbers for numbers in (2, 3, 4) if width % numbers == 0]
+    return [count for count in counts if (count == joints if joints else with_size(count))]
 
 
 def _joints_in(width: int) -> int:
-    found = [
-        width // numbers
-        for numbers in (2, 3, 4)
-        if width % numbers == 0 and with_size(width // numbers)
-    ]
+    found = _sizes(width)
     if len(found) != 1:
         sizes = " or ".join(map(str, found))
         problem = f"is {sizes} joints" if found else "fits no known joint order"
