@@ -93,6 +93,22 @@ def test_alphapose_by_image(tmp_path, people, joints):
     check(only(write_json(tmp_path / "results.json", content)), "openpose_coco18", 12)
 
 
+def test_entries_of_several_images_under_one_name_are_those_of_a_video(tmp_path):
+    entries = small.alphapose(frames=12)
+    detections = only(write_json(tmp_path / "walk.json", {"results": entries, "others": []}))
+    check(detections, "halpe26", 12)
+    assert detections.name == "walk"
+    found = read(write_json(tmp_path / "both.json", {"left": entries, "right": small.alphapose()}))
+    assert [(one.name, len(one.time_s)) for one in found] == [("left", 12), ("right", 6)]
+
+
+def test_entries_under_the_names_of_their_images_are_of_these(tmp_path):
+    content = {
+        f"{t}.jpg": [{**entry, "image_id": 100 + t}] for t, entry in enumerate(small.alphapose())
+    }
+    check(only(write_json(tmp_path / "walk.json", content)), "halpe26")
+
+
 @pytest.mark.parametrize(
     "order",
     ["openpose_body25", "openpose_body25b", "openpose_coco18", "openpose_mpi15"],

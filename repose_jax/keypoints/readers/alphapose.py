@@ -84,8 +84,10 @@ def _frames(images: Sequence[str | int], frame: np.ndarray) -> np.ndarray:
     return np.unique(np.concatenate([np.array(first, int), frame]))
 
 
-def read_by_image(content: Mapping[str, Any]) -> Poses:
+def read_by_image(content: Mapping[str, Any]) -> Poses | list[Poses]:
     """Reads people by image, in AlphaPose's forms "open" and "cmu" or as lists of entries.
+
+    Lists of entries that are of several images are those of videos, under the names of these.
 
     Raises:
         ValueError: a field is missing or malformed.
@@ -99,6 +101,15 @@ def read_by_image(content: Mapping[str, Any]) -> Poses:
         poses = openpose.read(sorted(frames, key=lambda frame: frame[0]))
         images = dict(zip(frame.tolist(), content, strict=True))
         return dataclasses.replace(poses, listed=False, images=images)
+    if any(map(_has_several_images, content.values())):
+        videos = {name: entries for name, entries in content.items() if entries}
+        if len(videos) == 1:
+            return read(*videos.values())
+        return [dataclasses.replace(read(videos[name]), name=name) for name in videos]
     return read(
         [{**person, "image_id": image} for image, people in content.items() for person in people]
     )
+
+
+def _has_several_images(entries: Sequence[Mapping[str, Any]]) -> bool:
+    return len({str(entry["image_id"]) for entry in entries if "image_id" in entry}) > 1
