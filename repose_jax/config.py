@@ -32,7 +32,9 @@ class Frozen(Mapping[str, Any]):
 
 
 def _frozen(value: Any) -> Any:
-    """Returns lists as tuples and dicts as `Frozen`, which JSON does not have."""
+    """Returns lists as tuples, dicts as `Frozen`, and what is of NumPy as of Python."""
+    if hasattr(value, "tolist"):
+        value = value.tolist()
     if isinstance(value, list | tuple):
         return tuple(map(_frozen, value))
     return Frozen(value) if isinstance(value, Mapping) else value
@@ -92,9 +94,9 @@ class Rule:
         if optional and value is None:
             return None
         found = _frozen(value)
-        if self.kind is float and type(value) is int:
+        if self.kind is float and type(found) is int:
             with contextlib.suppress(OverflowError):  # remains an integer, which is refused
-                found = float(value)
+                found = float(found)
         # A bool is an int in Python, and no number here.
         is_bool_for_number = isinstance(found, bool) and self.kind in (int, float)
         if is_bool_for_number or not (isinstance(found, self.kind) and self.holds(found)):

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 from ml_collections import ConfigDict
 
@@ -270,6 +271,20 @@ def test_the_ends_of_the_ranges_are_allowed():
 def test_numbers_are_floats():
     experiment = config.from_mapping({"model": MODEL, "optim": {"lr": 1}})
     assert isinstance(experiment.optim.lr, float)
+
+
+def test_what_is_of_numpy_is_as_of_python():
+    values = {
+        "model": {**MODEL, "width": np.int64(64), "dropout": np.float32(0.5)},
+        "data": {"frames": np.int32(9), "stride": np.uint8(3), "flip_share": np.int64(1)},
+        "simulation": {"rates": np.array([20.0, 30.0])},
+        "objective": {"weights": {"mpjpe": np.float32(2)}, "tau_by_joint": np.bool_(True)},
+        "optim": {"lr": np.float32(0.25), "name": np.str_("adamw")},
+    }
+    experiment = config.from_mapping(values)
+    assert experiment.data.flip_share == 1.0
+    assert experiment.simulation.rates == (20.0, 30.0)
+    assert config.from_mapping(json.loads(json.dumps(experiment.to_dict()))) == experiment
 
 
 def test_a_stride_leaves_no_frames_out():

@@ -48,7 +48,7 @@ def create(name: str, *, seed: int = 0, **config: Any) -> Lifter:
         name: a key of `MODELS`.
         seed: of the initialisation.
         **config: fields of the model's config class; others have the values of the authors' model.
-            Lists, as in a JSON file, become tuples.
+            Lists, as in a JSON file, become tuples, and what is of NumPy as of Python.
 
     Returns:
         The model, with freshly initialised float32 parameters.
@@ -65,9 +65,10 @@ def create(name: str, *, seed: int = 0, **config: Any) -> Lifter:
             close = closest(key, fields)
             hint = f" Did you mean {close!r}?" if close else ""
             raise ValueError(f"Model {name!r} has no {key!r}.{hint} It has {', '.join(fields)}.")
-    sizes: dict[str, Any] = {
-        key: tuple(value) if isinstance(value, list) else value for key, value in config.items()
-    }
+    sizes: dict[str, Any] = {}
+    for key, value in config.items():
+        plain = value.tolist() if hasattr(value, "tolist") else value
+        sizes[key] = tuple(plain) if isinstance(plain, list) else plain
     return model(config_class(**sizes), rngs=KeySequence(seed))
 
 

@@ -212,6 +212,14 @@ def test_sizes_from_a_json_file_are_those_of_the_model():
         assert hash(configs[0]) == hash(configs[1])
 
 
+def test_sizes_of_numpy_are_those_of_python():
+    chosen = {"joints": np.uint8(17), "width": np.int64(4), "dropout": np.float32(0.5)}
+    config = models.create("videopose3d", **chosen, filter_widths=np.array([3, 3])).config
+    plain = {"joints": 17, "width": 4, "dropout": 0.5, "filter_widths": (3, 3)}
+    assert config == models.create("videopose3d", **plain).config
+    assert {type(value) for value in (config.joints, config.width)} == {int}
+
+
 @every_model
 def test_clips_of_other_joints_or_channels_are_refused(name):
     x = clip(name)
