@@ -23,26 +23,31 @@ def find(source: str | os.PathLike[str] | None) -> pathlib.Path:
     Args:
         source: None for the shipped weights that are the default; the name of shipped weights; a
             `.safetensors` file; or the workdir of a run. A folder with the name of shipped weights
-            is read as `./NAME`.
+            is read as `./NAME`, or as a `pathlib.Path`.
 
     Raises:
         ValueError: no weights ship, or a file that ships is damaged.
         FileNotFoundError: there is nothing of that name, or the folder holds no run.
     """
-    if source is None or source in shipped.SHIPPED:
-        return shipped.find(None if source is None else str(source))
-    path = folders.expand(source)
+    if source is None:
+        return shipped.find(None)
+    name = os.fspath(source)
+    # A pathlib.Path is without the "./" that would make it a folder.
+    is_folder = isinstance(source, os.PathLike) and os.path.isdir(name)
+    if name in shipped.SHIPPED and not is_folder:
+        return shipped.find(name)
+    path = folders.expand(name)
     if path.is_dir():
         from repose_jax.training.workdir import read_config
 
         read_config(path)  # raises if it holds no run
     elif path.suffix != file.SUFFIX or not path.exists():
         names = ", ".join(shipped.SHIPPED)
-        close = closest(str(source), shipped.SHIPPED)
+        close = closest(name, shipped.SHIPPED)
         hint = f" Did you mean {close!r}?" if close else ""
         listed = f"the name of shipped ones ({names}), " if names else ""
         raise FileNotFoundError(
-            f"There are no weights {str(source)!r}.{hint} Give {listed}a {file.SUFFIX} file, or "
+            f"There are no weights {name!r}.{hint} Give {listed}a {file.SUFFIX} file, or "
             "the workdir of a run, trained or converted."
         )
     return path

@@ -2,6 +2,7 @@ import dataclasses
 import hashlib
 import json
 import os
+import pathlib
 
 import numpy as np
 import pytest
@@ -290,6 +291,7 @@ def test_shipped_weights_are_loaded_by_default_and_by_name(ships, exported):
     expected = predict(rp.load(exported))
     np.testing.assert_array_equal(predict(rp.load()), expected)
     np.testing.assert_array_equal(predict(rp.load("small")), expected)
+    np.testing.assert_array_equal(predict(rp.load(pathlib.Path("small"))), expected)
 
 
 def test_a_folder_with_the_name_of_shipped_weights_is_loaded_by_its_path(
@@ -299,6 +301,7 @@ def test_a_folder_with_the_name_of_shipped_weights_is_loaded_by_its_path(
     monkeypatch.chdir(tmp_path)
     assert rp.load("small").notes
     assert not rp.load(os.path.join(".", "small")).notes
+    assert not rp.load(pathlib.Path("small")).notes
 
 
 def test_a_name_of_nothing_is_refused_with_all_that_can_be_loaded(ships):
