@@ -159,7 +159,7 @@ def _read(path: pathlib.Path) -> list[_Calibration]:
     if not path.is_file():
         raise FileNotFoundError(f"There is no camera file {path}.")
     try:
-        tables = tomllib.loads(path.read_text("utf-8"))
+        tables = tomllib.loads(path.read_text("utf-8-sig"))
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{path} is no TOML file: {error}.") from error
     cameras = [
@@ -180,8 +180,11 @@ def _calibration(place: str, name: str, table: dict[str, Any]) -> _Calibration:
             value = np.array(table[key], float)
         except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise ValueError(f"{place}: {key} is missing, or no list of numbers.") from error
-        if value.shape not in shapes or not np.isfinite(value).all():
+        if value.shape not in shapes:
             raise ValueError(f"{place}: {key} has the shape {value.shape}; expected {shapes[0]}.")
+        if not np.isfinite(value).all():
+            wrong = value[~np.isfinite(value)][0]
+            raise ValueError(f"{place}: {key} has {wrong:g}; give numbers that are finite.")
         return value
 
     matrix, size = numbers("matrix", (3, 3)), numbers("size", (2,))

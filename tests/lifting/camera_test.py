@@ -57,6 +57,11 @@ def test_a_file_gives_the_lens_and_the_vertical(write):
     assert found.source == "from calibration.toml, cam_01"
 
 
+def test_a_file_may_begin_with_a_byte_order_mark(write):
+    path = write("\ufeff" + table())
+    assert camera(SIZE, file=path).focal_px == 1500
+
+
 def test_a_calibration_of_the_lens_alone_has_no_vertical(write):
     assert camera(SIZE, file=write(table(pose=False))).up is None
     zeros = "rotation = [0.0, 0.0, 0.0]\ntranslation = [0.0, 0.0, 0.0]"
@@ -133,6 +138,8 @@ def test_contradicting_and_impossible_values_are_refused(given, problem):
         ("a = " + "[" * 100_000, "no TOML file"),
         ("a = " + "9" * 5000, "no TOML file"),
         (table().replace("950.0", "9" * 400), "matrix is missing, or no list of numbers"),
+        (table().replace("950.0", "nan"), r"\[cam_01\]: matrix has nan; give numbers that are fin"),
+        (table().replace("0.02", "inf"), r"\[cam_01\]: distortions has inf; give numbers"),
         (table().replace("950.0", "1e300"), "the centre is far outside of the image"),
         (table().replace("0.02", "1e200"), "no lens's"),
     ],
