@@ -70,7 +70,7 @@ def camera(
                 f"A field of view of {fov:g} degrees is impossible; give the angle that the longer "
                 f"side of the image spans, {least:g} to {most:g}."
             )
-        focal = longest / 2 / math.tan(math.radians(fov) / 2)
+        focal = _focal_of(fov, longest)
         source = f"given: a field of view of {fov:g} degrees"
     elif stated is not None:
         focal, source = stated, "as the file of the video states for its lens"
@@ -216,9 +216,22 @@ def _calibration(place: str, name: str, table: dict[str, Any]) -> _Calibration:
     return _Calibration(name, (size[0], size[1]), focal, matrix[:2, 2], distortion, up)
 
 
+def focal_range(longest: int | float) -> tuple[float, float]:
+    """Returns the shortest and the longest focal length that is no mistake, px.
+
+    Args:
+        longest: side of the image, px.
+    """
+    narrowest, widest = (_focal_of(angle, longest) for angle in FIELDS_OF_VIEW)
+    return widest, narrowest
+
+
+def _focal_of(fov: int | float, longest: int | float) -> float:
+    return longest / 2 / math.tan(math.radians(fov) / 2)
+
+
 def _check_focal(focal: int | float, size: Sequence[int | float], what: str) -> None:
-    narrowest, widest = (math.radians(angle) / 2 for angle in FIELDS_OF_VIEW)
-    shortest, longest = (max(size) / 2 / math.tan(angle) for angle in (widest, narrowest))
+    shortest, longest = focal_range(max(size))
     if not shortest <= focal <= longest:
         raise ValueError(
             f"{what} is impossible for an image of {size[0]:g}x{size[1]:g} px (F mm for 35 mm film "

@@ -9,9 +9,11 @@ from numpy.typing import ArrayLike
 
 from repose_jax.data.sequences import Sequences
 from repose_jax.keypoints import masked
+from repose_jax.lifting.camera import focal_range
 from repose_jax.skeleton import HUMAN36M
 
 Number = int | float
+_TINY, _HUGE = (float(bound) for bound in (np.finfo(np.float32).tiny, np.finfo(np.float32).max))
 FARTHEST = 1_000_000
 """Coordinates beyond are mistakes, px; a joint that is missing may be anything."""
 
@@ -115,7 +117,8 @@ def check(
     keypoints[np.isnan(seen)] = np.nan
     seen = np.nan_to_num(seen)
     size = np.asarray(() if image_size is None else image_size)
-    if size.shape != (2,) or size.dtype.kind not in "iuf" or not (size >= 1).all():
+    in_px = size.shape == (2,) and size.dtype.kind in "iuf"
+    if not in_px or not ((size >= 1) & (size <= FARTHEST)).all():
         raise ValueError(f"image_size is {image_size}; expected (width, height) of the image, px.")
     if mm_per_px is not None:
         positive = np.isfinite(mm_per_px).all() and (mm_per_px > 0).all()
@@ -125,7 +128,7 @@ def check(
             )
         mm_per_px = np.broadcast_to(mm_per_px, frames)
     focal = _positive("focal_length", focal_length, "the focal length, px")
-    if focal < size.max() / 20:
+    if focal < focal_range(float(size.max()))[0]:
         raise ValueError(
             f"focal_length is {focal_length} for an image of {size.max()} px; expected px, neither "
             "mm nor a share of the width."
@@ -171,7 +174,8 @@ def _positive(name: str, value: Number | None, meaning: str) -> float:
     if value is None:
         return np.nan
     array = np.asarray(value)
-    if array.shape or array.dtype.kind not in "iuf" or not 0 < array < np.inf:
+    # What single precision takes for 0 or for infinite is neither a rate nor a length.
+    if array.shape or array.dtype.kind not in "iuf" or not _TINY <= array <= _HUGE:
         raise ValueError(f"{name} is {value!r}; expected {meaning}, above 0, or None if unknown.")
     return float(array)
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from repose_jax.data import cameras
-from repose_jax.lifting.camera import camera, undistorted
+from repose_jax.lifting import video
+from repose_jax.lifting.camera import FIELDS_OF_VIEW, camera, undistorted
 
 SIZE = (1920, 1080)
 
@@ -46,6 +47,23 @@ def test_the_field_of_view_is_that_of_the_longer_side():
     for size in (SIZE, (1080, 1920)):
         assert camera(size, fov=90).focal_px == pytest.approx(960)
     assert camera(SIZE, focal=1234.5).focal_px == 1234.5
+
+
+@pytest.mark.parametrize("fov", FIELDS_OF_VIEW)
+def test_every_field_of_view_that_is_allowed_can_be_lifted(fov):
+    points = np.random.default_rng(0).uniform(100, 900, (2, 17, 2))
+    focal = camera(SIZE, fov=fov).focal_px
+    video.check(
+        points,
+        None,
+        SIZE,
+        fps=30,
+        focal_length=focal,
+        up=None,
+        mm_per_px=None,
+        missing_without_influence=True,
+    )
+    assert camera(SIZE, focal=focal).focal_px == focal
 
 
 def test_a_file_gives_the_lens_and_the_vertical(write):

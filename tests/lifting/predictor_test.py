@@ -226,9 +226,12 @@ def with_nan():
         ({"image_size": None}, "image_size is None; expected"),
         ({"image_size": (640,)}, "image_size is .*; expected"),
         ({"image_size": (640, 0)}, "image_size is .*; expected"),
+        ({"image_size": (640, 10**7)}, "image_size is .*; expected"),
         ({"mm_per_px": 4.0}, "this model predicts mm; leave it out"),
         ({"fps": 0}, "fps is 0; expected frames per second, above 0, or None if unknown"),
         ({"fps": np.inf}, "fps is inf; expected"),
+        ({"fps": 1e-300}, "fps is 1e-300; expected"),
+        ({"focal_length": 1e300}, "focal_length is 1e\\+300; expected"),
         ({"focal_length": -700}, "focal_length is -700; expected the focal length, px, above 0"),
         ({"focal_length": np.nan}, "focal_length is nan; expected"),
         (
