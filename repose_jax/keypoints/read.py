@@ -23,6 +23,7 @@ from repose_jax.keypoints.geometry import estimate_image_size
 from repose_jax.keypoints.images import apart
 from repose_jax.keypoints.kinds import FAMILIES, TRC, Kind, parse
 from repose_jax.keypoints.readers.poses import LARGEST, Poses, natural, split_number
+from repose_jax.runtime import folders
 from repose_jax.runtime.names import counted
 
 __all__ = ["estimate_image_size", "from_arrays", "read"]
@@ -107,7 +108,7 @@ def read(
             file that can be read. One line that names the file and the field.
     """
     options = _options(format, fps, image_size, joints)
-    path = pathlib.Path(path)
+    path = folders.expand(path)
     if (stored := store.find(path)) is not None:
         return [_stored(stored, options)]
     if path.is_dir():

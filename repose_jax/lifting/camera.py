@@ -14,6 +14,7 @@ from jaxtyping import Float
 from scipy.spatial.transform import Rotation
 
 from repose_jax.motion.motion import Camera
+from repose_jax.runtime import folders
 
 FIELDS_OF_VIEW = (1.0, 170.0)
 """Least and greatest field of view of the longer side, degrees; others are taken for mistakes."""
@@ -150,9 +151,9 @@ def _of_file(file: str, image_size: tuple[int, int], video: str | None) -> Camer
 def _split(file: str) -> tuple[pathlib.Path, str | None]:
     """Returns path and name of `FILE:NAME`; a file whose own name has a colon is found first."""
     path, colon, name = file.rpartition(":")
-    if colon and not pathlib.Path(file).is_file() and path.lower().endswith(".toml"):
-        return pathlib.Path(path), name
-    return pathlib.Path(file), None
+    if colon and not folders.expand(file).is_file() and path.lower().endswith(".toml"):
+        return folders.expand(path), name
+    return folders.expand(file), None
 
 
 def _read(path: pathlib.Path) -> list[_Calibration]:

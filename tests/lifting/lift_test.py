@@ -309,6 +309,17 @@ def test_wrong_calls_are_refused(arguments, error, message):
         rp.lift(**arguments)
 
 
+def test_paths_may_begin_with_the_home_of_the_user(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    monkeypatch.setattr("repose_jax.lifting.predictor.load", lambda *_: oracle())
+    np.save(tmp_path / "joints.npy", array_of(TRUTH.people[0]))
+    with pytest.raises(FileNotFoundError, match=f"no camera file {tmp_path / 'lens.toml'}"):
+        rp.lift("~/joints.npy", format="human36m", camera="~/lens.toml:cam")
+    with pytest.raises(FileNotFoundError, match=f"no file or folder {tmp_path / 'other.npy'}"):
+        rp.lift("~/other.npy")
+
+
 def test_arrays_of_slow_motion_have_the_times_of_the_motion(monkeypatch):
     points = array_of(TRUTH.people[0])
     motion = lifted_array(monkeypatch, points, slow_motion=2)
