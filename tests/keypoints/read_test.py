@@ -562,6 +562,31 @@ def test_people_in_an_array_keep_their_places_as_ids(tmp_path, shape):
     np.testing.assert_array_equal(found.frame, np.repeat(np.arange(frames), people))
 
 
+@pytest.mark.parametrize("numbers", [2, 3])
+@pytest.mark.parametrize("order", ["coco17", "halpe26"])
+def test_an_array_of_one_image_is_a_row_for_each_joint(tmp_path, order, numbers):
+    (joints,) = small.points(order, 1)
+    joints = np.concatenate([joints, np.full((len(joints), 1), 0.5)], -1)[:, :numbers]
+    np.save(tmp_path / "image.npy", joints)
+    for options in ({}, {"format": order}):
+        found = only(tmp_path / "image.npy", **options)
+        check(found, order, 1, 0.5 if numbers == 3 else 1)
+
+
+@pytest.mark.parametrize(
+    ("shape", "message"),
+    [
+        ((10, 3), r"shape \(10, 3\); .* or \[joints, 2 or 3\] of a known order in one image"),
+        ((10, 52), r"shape \(10, 52\)"),
+        ((26, 3), "there are 26 joints, but 'coco17' has 17"),
+    ],
+)
+def test_an_array_of_another_shape_is_refused_with_those_that_are_read(tmp_path, shape, message):
+    np.save(tmp_path / "clip.npy", np.ones(shape))
+    with pytest.raises(ValueError, match=message):
+        read(tmp_path / "clip.npy", format="coco17")
+
+
 @pytest.mark.parametrize("kind", ["i2", "u2", ">i4", ">f4", ">f8", "f2"])
 def test_numbers_of_any_width_and_byte_order_are_read(tmp_path, kind):
     np.savez(tmp_path / "clip.npz", keypoints=np.round(small.points("coco17")).astype(kind))

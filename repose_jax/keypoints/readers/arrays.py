@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from repose_jax.keypoints.formats import Joints, match_names, unnamed
+from repose_jax.keypoints.formats import Joints, match_names, unnamed, with_size
 from repose_jax.keypoints.readers.poses import Poses, size_of
 
 _KEYPOINTS = (
@@ -116,10 +116,8 @@ def _array(value: Any, field: str) -> np.ndarray:
 def _split(points: np.ndarray, field: str, joints: int):
     """Returns `[t, p, j, 2]` points, and `[t, p, j]` third numbers or None."""
     shape = points.shape
-    if points.ndim == 2 and shape[1] == 34:  # the points of a frame in one row
-        points = points.reshape(len(points), 17, 2)
-    elif points.ndim == 2 and (joints or shape[1] % 3 == 0):
-        points = points.reshape(len(points), joints or shape[1] // 3, -1)
+    if points.ndim == 2:
+        points = _of_rows(points, joints)
     if points.ndim == 3:
         points = points[:, None]
     elif points.ndim == 4 and field == "reconstruction":  # demonstrations write people first
@@ -127,7 +125,7 @@ def _split(points: np.ndarray, field: str, joints: int):
     if points.ndim != 4 or points.shape[-1] not in (2, 3, 4, 5) or not points.size:
         raise ValueError(
             f"{field} has the shape {shape}; [frames, joints, 2 or 3] or [frames, people, joints, "
-            "2 or 3] was expected."
+            "2 or 3] was expected, or [joints, 2 or 3] of a known order in one image."
         )
     third = None if points.shape[-1] == 2 else points[..., 2 if points.shape[-1] == 3 else 3]
     if third is not None and points.shape[-1] == 3 and np.nanmin(third, initial=0) < 0:
@@ -138,6 +136,20 @@ def _split(points: np.ndarray, field: str, joints: int):
             )
         third = None  # the depth of MediaPipe's landmarks
     return points[..., :2], third
+
+
+def _of_rows(points: np.ndarray, joints: int) -> np.ndarray:
+    """Returns the points of a table as `[t, j, 2 or more]`: a row is a joint, or a frame.
+
+    A table that is neither remains one.
+    """
+    rows, width = points.shape
+    if width in (2, 3, 4) and (rows == joints or with_size(rows)):
+        return points[None]
+    count = joints or (17 if width == 34 else width // 3)
+    if count > 1 and width in [numbers * count for numbers in (2, 3, 4, 5)]:
+        return points.reshape(rows, count, -1)
+    return points
 
 
 def _confidence(content, field: str, points: np.ndarray, third: np.ndarray | None) -> np.ndarray:
