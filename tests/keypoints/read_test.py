@@ -35,7 +35,8 @@ def test_alphapose_in_the_natural_order_of_its_images(tmp_path, order):
 
 
 @pytest.mark.parametrize(
-    ("idx", "identity"), [(3, 3), ([0.0], 0), ([[2.0], [2.0]], 2), ([], -1), (None, -1)]
+    ("idx", "identity"),
+    [(3, 3), ("3", 3), ("three", -1), ([0.0], 0), ([[2.0], [2.0]], 2), ([], -1), (None, -1)],
 )
 def test_ids_of_alphapose_are_numbers_or_lists(tmp_path, idx, identity):
     path = write_json(tmp_path / "results.json", small.alphapose(idx=idx))
@@ -305,6 +306,27 @@ def test_mediapipe_in_the_spellings_that_people_use(tmp_path):
             detections.keypoints, small.wanted("blazepose33"), atol=1e-6, err_msg=path.name
         )
         np.testing.assert_allclose(detections.confidence, 0.5, err_msg=path.name)
+
+
+def test_numbers_may_be_texts(tmp_path):
+    poses = [small.mediapipe_pose(t) for t in range(4)]
+    frames = [{"frame": str(4 + t), "pose_landmarks": pose} for t, pose in enumerate(poses)]
+    del frames[1]
+    known = {"fps": "25", "width": str(SIZE[0]), "height": str(SIZE[1])}
+    found = only(write_json(tmp_path / "clip.json", {"frames": frames, **known}))
+    np.testing.assert_array_equal(found.frame, [0, 2, 3])
+    np.testing.assert_allclose(found.time_s, np.arange(4) / 25)
+    timed = [{"time_s": f"{t / 50}", "pose": pose} for t, pose in enumerate(poses)]
+    found = only(write_json(tmp_path / "timed.json", timed), image_size=SIZE)
+    np.testing.assert_allclose(found.time_s, np.arange(4) / 50)
+    array = {
+        "keypoints": small.points("halpe26").tolist(),
+        "fps": "50",
+        "image_size": ["640", "480"],
+    }
+    found = only(write_json(tmp_path / "array.json", array))
+    assert found.image_size == (640, 480)
+    np.testing.assert_allclose(found.time_s, np.arange(6) / 50)
 
 
 def test_normalised_coordinates_need_the_size_of_the_image(tmp_path):

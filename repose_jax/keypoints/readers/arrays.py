@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from repose_jax.keypoints.formats import Joints, match_names, unnamed, with_size
-from repose_jax.keypoints.readers.poses import Poses, size_of
+from repose_jax.keypoints.readers.poses import Poses, single, size_of
 
 _KEYPOINTS = (
     "keypoints_px",
@@ -186,15 +186,16 @@ def _scalar(content: Mapping[str, Any], fields: tuple[str, ...]) -> float | None
     for field in fields:
         if field in content:
             value = np.asarray(content[field])
-            if value.size == 1 and value.dtype.kind in "fiu":
-                return float(value.ravel()[0])
+            number = single(value.ravel()[0]) if value.size == 1 else np.nan
+            if np.isfinite(number):
+                return number
     return None
 
 
 def _size(content: Mapping[str, Any]) -> tuple[int, int] | None:
     for field in ("image_size", "resolution", "image_wh"):
         value = np.asarray(content.get(field, ()))
-        if value.size == 2 and value.dtype.kind in "fiu":
+        if value.size == 2:
             return size_of(*value.ravel())
     return size_of(*(_scalar(content, (f, f"image_{f}", f[0])) for f in ("width", "height")))
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from repose_jax.keypoints.formats import detected, match_names
-from repose_jax.keypoints.readers.poses import Poses, rows, size_of
+from repose_jax.keypoints.readers.poses import Poses, read_number, rows, size_of
 
 _POINTS = ("landmarks", "pose_landmarks", "poseLandmarks", "keypoints", "pose", "points")
 _PEOPLE = ("people", "persons", "poses", "pose", "landmarks", "pose_landmarks", "poseLandmarks")
@@ -159,7 +159,7 @@ def _time(frame: Any) -> float | None:
 def _first(content: Mapping[str, Any], fields: Sequence[str]) -> float | None:
     """Returns the first of some fields that is a number."""
     for field in fields:
-        value = content.get(field)
+        value = read_number(content.get(field))
         if isinstance(value, int | float) and not isinstance(value, bool):
             return float(value)
     return None

@@ -163,10 +163,20 @@ def single(value: Any) -> float:
     """Returns a number that may be in a list (of lists); NaN if it is none, or beyond `LARGEST`."""
     while isinstance(value, list):
         value = value[0] if value else None
+    value = read_number(value)
     if not isinstance(value, numbers.Real) or isinstance(value, bool):
         return np.nan
     small = -LARGEST < value < LARGEST  # pyright: ignore[reportOperatorIssue]
     return float(value) if small else np.nan
+
+
+def read_number(value: Any) -> Any:
+    """Returns the finite number that a text is, and anything else as it is."""
+    try:
+        number = float(value) if isinstance(value, str) else np.nan
+    except ValueError:
+        return value
+    return number if np.isfinite(number) else value
 
 
 def size_of(width: Any, height: Any) -> tuple[int, int] | None:
