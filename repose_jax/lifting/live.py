@@ -12,6 +12,7 @@ from flax import nnx
 from jaxtyping import Array, Float
 from numpy.typing import ArrayLike
 
+from repose_jax.config import COUNT, POSITIVE, Rule
 from repose_jax.data.clips import UNITS
 from repose_jax.data.normalise import to_person_frame
 from repose_jax.evaluation import predict
@@ -30,6 +31,7 @@ LEARNED_FROM = 300
 """Newest poses whose median gives the lengths of the bones."""
 MAX_GAP_S = 1.0
 """Longest time without the person after which a stream starts anew."""
+_GAP = Rule(float, "a number of seconds above 0", lambda x: x > 0)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -101,13 +103,13 @@ class Live:
         """
         _check(predictor)
         config = predictor.config
-        self._frames = min(FRAMES, config.test_frames) if frames is None else frames
-        if self._frames < 1:
-            raise ValueError(f"frames is {frames}; expected a whole number of at least 1.")
-        if not max_gap_s > 0:
-            raise ValueError(f"max_gap_s is {max_gap_s}; expected a time above 0.")
-        if not 0 <= delay < self._frames:
-            raise ValueError(f"delay is {delay}; expected 0 to {self._frames - 1} frames.")
+        self._frames = COUNT.check(
+            "frames", min(FRAMES, config.test_frames) if frames is None else frames
+        )
+        self._max_gap_s = _GAP.check("max_gap_s", max_gap_s)
+        newest = self._frames - 1
+        before_it = Rule(int, f"an integer from 0 to {newest}", lambda x: 0 <= x <= newest)
+        delay, fps = before_it.check("delay", delay), POSITIVE.check("fps", fps)
         # Of a frame like any other: the camera is what is checked.
         self._camera = video.check(
             np.full((1, HUMAN36M.size, 2), 100),
@@ -122,7 +124,6 @@ class Live:
         _, most = config.simulation.rates
         self._period = math.ceil(fps / most) / fps
         self._delay_s = delay * self._period
-        self._max_gap_s = max_gap_s
         self._filter = OneEuro() if smooth else None
         self._constant_bones = constant_bones
         self._mm = np.float32(1 / UNITS[config.data.unit])

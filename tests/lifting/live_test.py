@@ -186,11 +186,14 @@ def test_streams_of_one_length_are_compiled_once():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"delay": FRAMES}, "delay is 9; expected 0 to 8"),
+        ({"delay": FRAMES}, "delay is 9; it must be an integer from 0 to 8"),
+        ({"delay": True}, "delay is True; it must be an integer"),
         ({"delay": -1}, "delay is -1"),
         ({"frames": FRAMES + 1}, "frames"),
-        ({"frames": 0}, "frames is 0; expected a whole number of at least 1"),
+        ({"frames": 0}, "frames is 0; it must be an integer of at least 1"),
+        ({"frames": True}, "frames is True; it must be an integer"),
         ({"fps": 0}, "fps is 0"),
+        ({"fps": True}, "fps is True; it must be a number above 0"),
         ({"up": (0, 0, 0)}, "up is the zero vector"),
         ({"max_gap_s": 0.0}, "max_gap_s is 0"),
     ],
