@@ -24,7 +24,7 @@ DEFAULT = ("mpjpe", "pa_mpjpe", "ra_mpjpe", "mpjve", "spatial_depth_order", "tem
 
 # Settings that no result depends on, in the form of `settings`.
 _WITHOUT_EFFECT = ("train.seed", "train.log_every", "data.data_dir", "eval.batch_size")
-_WITHOUT_EFFECT += ("eval.pictures",)
+_WITHOUT_EFFECT += ("eval.pictures", "eval.hypotheses", "eval.sampling_steps", "eval.as_published")
 _LARGEST = 1e100  # of the values in a file, whose squares are finite
 
 
@@ -119,10 +119,11 @@ def read(workdir: pathlib.Path) -> Run:
             raise FileNotFoundError(
                 f"{workdir} has no {name}: finish its training, or evaluate it with `repose eval`."
             )
-    with _content(workdir / "evaluation.json") as evaluation:
-        _check(evaluation)
     with _content(workdir / "config.json") as written:
         experiment = config.from_run(written["config"]).to_dict()
+    with _content(workdir / "evaluation.json") as evaluation:
+        _check(evaluation)
+        experiment = _as_evaluated(experiment, evaluation)
     scores = evaluation.get("summary") or evaluation["results"]["all"]["all"]
     if scores.get("mpjpe") is None:
         raise ValueError(
@@ -148,6 +149,21 @@ def _content(path: pathlib.Path) -> Iterator[Any]:
         raise ValueError(f"{path} is not readable as a run's: {error!r}") from error
 
 
+def _as_evaluated(experiment: dict[str, Any], evaluation: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the values of a run with those of its evaluation, which `repose eval` may change.
+
+    Evaluations of earlier versions have the test set and the protocol alone.
+    """
+    data, own = experiment["data"], experiment["eval"]
+    values = {
+        "data": data | {"test": evaluation.get("test", data["test"])},
+        "eval": own
+        | {"protocol": evaluation.get("protocol", own["protocol"])}
+        | evaluation.get("eval", {}),
+    }
+    return config.from_run(experiment | values).to_dict()
+
+
 def _check(evaluation: Mapping[str, Any]) -> None:
     """Raises an error unless the values that are compared are finite numbers or null."""
     results = evaluation["results"]
@@ -169,9 +185,9 @@ def group(runs: Sequence[Run]) -> dict[str, list[Run]]:
         other = next((r for r in runs if r.settings[key] != runs[0].settings[key]), None)
         if other:
             raise ValueError(
-                f"config.{key} is {runs[0].settings[key]!r} in {runs[0].workdir / 'config.json'} "
-                f"and {other.settings[key]!r} in {other.workdir / 'config.json'}; only runs with "
-                "the same are compared."
+                f"config.{key} is {runs[0].settings[key]!r} in the evaluation of "
+                f"{runs[0].workdir} and {other.settings[key]!r} in that of {other.workdir}; only "
+                "runs with the same are compared."
             )
     groups: dict[str, list[Run]] = collections.defaultdict(list)
     for run in runs:

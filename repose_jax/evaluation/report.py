@@ -151,6 +151,7 @@ def conclude(
         "checkpoint": checkpoint,
         "test": list(config.data.test),
         "protocol": config.eval.protocol,
+        "eval": config.to_dict()["eval"],
         "baselines": baselines,
     }
     parts = (

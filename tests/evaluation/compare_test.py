@@ -13,8 +13,13 @@ from repose_jax.evaluation import compare, tables
 PROTOCOL = {"mpjpe": 0.0, "pa_mpjpe": 30.0, "mine": 1.0, "auc": None}
 
 
-def write(folder, mpjpe, *, occluded=None, data_dir=None, checkpoint="latest", **changes):
-    """A run with these results; `changes` as for `small_data.experiment`."""
+def write(
+    folder, mpjpe, *, occluded=None, data_dir=None, checkpoint="latest", evaluated=None, **changes
+):
+    """A run with these results; `changes` as for `small_data.experiment`.
+
+    `evaluated` are values that its evaluation states, as one with other settings does.
+    """
     experiment = small_data.experiment(data_dir or folder, **changes)
     folder.mkdir(parents=True)
     (folder / "config.json").write_text(json.dumps({"config": experiment.to_dict()}))
@@ -22,6 +27,7 @@ def write(folder, mpjpe, *, occluded=None, data_dir=None, checkpoint="latest", *
     visibility = {} if occluded is None else {"occluded": row | {"mpjpe": occluded}}
     results = {"all": {"all": row | {"mpjpe": -1.0}}, "visibility": visibility}
     evaluation = {"checkpoint": checkpoint, "summary": row, "results": results}
+    evaluation |= evaluated or {}
     (folder / "evaluation.json").write_text(json.dumps(evaluation))
     return folder
 
@@ -133,6 +139,19 @@ def test_checkpoints_and_optimisers_do(tmp_path):
     ]
 
 
+def test_settings_of_the_evaluation_are_those_that_it_was_made_with(tmp_path, capsys):
+    write(tmp_path / "a", 1.0, evaluated={"eval": {"flip": True, "hypotheses": 5}})
+    write(tmp_path / "b", 1.0, evaluated={"eval": {"flip": False}}, train={"seed": 1})
+    assert list(groups_of(tmp_path)) == ["eval.flip=True", "eval.flip=False"]
+    for name, key, value in (
+        ("c", "eval.protocol", {"eval": {"protocol": "human36m_camera"}}),
+        ("d", "eval.protocol", {"protocol": "human36m_camera"}),  # as earlier versions wrote it
+        ("e", "data.test", {"test": ["else/30fps:test"]}),
+    ):
+        other = write(tmp_path / name, 1.0, evaluated=value)
+        assert f"config.{key} is " in refusal(capsys, tmp_path / "a", other)
+
+
 def test_models_are_named_without_their_sizes(tmp_path):
     write(tmp_path / "a", 1.0)
     write(tmp_path / "b", 1.0, model={"name": "motionbert", "width": 16})
@@ -202,7 +221,7 @@ def test_incomparable_runs_are_refused_in_one_line(runs, tmp_path, capsys):
     other = write(tmp_path / "x", 1.0, data={"test": ("else/30fps:test",)})
     assert "data.test" in refusal(capsys, base, other)
     other = write(tmp_path / "y", 1.0, eval={"protocol": "human36m_camera"})
-    assert f"'human36m_camera' in {other / 'config.json'}" in refusal(capsys, base, other)
+    assert f"'human36m_camera' in that of {other};" in refusal(capsys, base, other)
     twin = write(tmp_path / "z", 1.0, objective=weights())
     assert "same configuration and train.seed, 0" in refusal(capsys, base, twin)
     assert "Did you mean 'mpjpe'" in refusal(capsys, base, "--metrics", "mpjpee")

@@ -11,8 +11,8 @@ from PIL import Image
 from small_run import records
 
 from repose_jax import models
+from repose_jax.evaluation import compare, report
 from repose_jax.evaluation import predict as predict_module
-from repose_jax.evaluation import report
 from repose_jax.runtime import checkpoint
 from repose_jax.training import loop
 from repose_jax.training.evaluate_checkpoint import evaluate_checkpoint
@@ -217,6 +217,14 @@ def test_results_that_cannot_be_written_are_printed(trained, copy, capsys, monke
     with pytest.raises(OSError, match=r"copy is not written: no space left on device \("):
         evaluate_checkpoint(trained.config, copy, "latest")
     assert rows(capsys.readouterr().out) == rows(trained.printed)
+
+
+def test_an_evaluation_with_other_settings_is_compared_by_these(trained, copy):
+    kept = dataclasses.replace(trained.config.eval, flip=False)
+    evaluate_checkpoint(dataclasses.replace(trained.config, eval=kept), copy, "latest")
+    first, second = map(compare.read, (trained.workdir, copy))
+    assert compare.differing([first.settings, second.settings]) == ["eval.flip"]
+    assert not second.settings["eval.flip"]
 
 
 def test_predictions_that_are_not_finite_are_refused_with_the_checkpoint_and_the_split(
