@@ -99,7 +99,8 @@ def run(args: argparse.Namespace) -> None:
     content = _content(args, contents)
     file.replace(args.out, content)
     count = sum(leaf.size for leaf in jax.tree.leaves(contents.variables[0]))
-    step = f" of step {contents.notes['step']:,}" if "step" in contents.notes else ""
+    step = contents.notes.get("step")
+    step = f" of step {step:,}" if isinstance(step, int) else ""  # it may be a text of --note
     print(f"Exported {count:,} parameters{step}: {args.out}")
     print(f"{len(content) / 1e6:.2f} MB, SHA-256 {hashlib.sha256(content).hexdigest()}")
 
@@ -150,7 +151,7 @@ def _content(args: argparse.Namespace, contents: "Contents") -> bytes:
         if "dtype" in model:
             model = {**model, "dtype": "float32"}
         config = dataclasses.replace(contents.config, model=model)
-        return file.content(config, contents.variables, args.dtype or "float16", **contents.notes)
+        return file.content(config, contents.variables, args.dtype or "float16", contents.notes)
     dtype = args.dtype or "float32"
     if args.to == "torch":
         return torch.content(contents, dtype)

@@ -52,7 +52,7 @@ def write(
     config: Experiment,
     variables: tuple[nnx.State, ...],
     dtype: str = "float16",
-    **notes: Any,
+    notes: Mapping[str, Any] | None = None,
 ) -> None:
     """Writes a model to a file; one that exists is replaced when the new one is complete.
 
@@ -63,7 +63,7 @@ def write(
         config: the experiment that trained the model.
         variables: its parameters and statistics.
         dtype: of the parameters.
-        **notes: JSON values about the model.
+        notes: JSON values about the model.
 
     Raises:
         ValueError: another suffix, or as in `content`.
@@ -71,7 +71,7 @@ def write(
     path = pathlib.Path(path)
     if path.suffix != SUFFIX:
         raise ValueError(f"{path}: the name of a file of weights ends in {SUFFIX}.")
-    replace(path, content(config, variables, dtype, **notes))
+    replace(path, content(config, variables, dtype, notes))
 
 
 def replace(path: pathlib.Path, content: bytes) -> None:
@@ -85,7 +85,7 @@ def content(
     config: Experiment,
     variables: tuple[nnx.State, ...],
     dtype: str = "float16",
-    **notes: Any,
+    notes: Mapping[str, Any] | None = None,
 ) -> bytes:
     """Returns the bytes of a file.
 
@@ -96,14 +96,15 @@ def content(
         variables: its parameters and statistics.
         dtype: "float16" or "float32", of the parameters in the file; statistics of batch norms
             are float32.
-        **notes: JSON values about the model, such as its data and their licence.
+        notes: JSON values about the model, such as its data and their licence.
 
     Raises:
         ValueError: another dtype, or values that are not finite in that dtype.
     """
     data = dataclasses.replace(config.data, data_dir=None)
     values = dataclasses.replace(config, data=data, init_from=None).to_dict()
-    about = {"format": FORMAT, "version": repose_jax.__version__, "config": values, "notes": notes}
+    about = {"format": FORMAT, "version": repose_jax.__version__, "config": values}
+    about["notes"] = dict(notes or {})
     return save(arrays(variables, dtype), {KEY: json.dumps(about, sort_keys=True)})
 
 

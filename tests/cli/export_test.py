@@ -28,6 +28,15 @@ def test_a_run_is_exported_with_its_notes_and_reproducibly(trained, tmp_path, ca
     assert path.read_bytes() == content
 
 
+def test_a_note_may_have_any_name(trained, tmp_path):
+    path = tmp_path / "model.safetensors"
+    notes = dict.fromkeys(("path", "config", "variables", "dtype", "notes", "step"), "mine")
+    line = ["export", str(trained.workdir), f"--out={path}"]
+    assert cli.main([*line, *(f"--note={name}={text}" for name, text in notes.items())]) == 0
+    assert file.read(path).notes == {"checkpoint": "best", **notes}
+    assert cli.main(["export", str(path), f"--out={tmp_path / 'again.safetensors'}"]) == 0
+
+
 def test_the_last_checkpoint_in_float32(trained, tmp_path):
     path = tmp_path / "model.safetensors"
     options = ("--checkpoint=latest", "--dtype=float32")

@@ -272,7 +272,7 @@ def test_a_workdir_without_a_run_and_an_unknown_checkpoint_are_refused(trained, 
 @pytest.fixture(scope="module")
 def exported(predictor, tmp_path_factory):
     path = tmp_path_factory.mktemp("exported") / "small.safetensors"
-    file.write(path, predictor.config, predictor.variables, licence="CC0-1.0")
+    file.write(path, predictor.config, predictor.variables, notes={"licence": "CC0-1.0"})
     return path
 
 

@@ -32,7 +32,9 @@ def variables_of(model, seed=0):
 @pytest.fixture(params=[REPOSE, WITH_STATISTICS], ids=["repose", "statistics"])
 def written(request, tmp_path):
     path = tmp_path / "model.safetensors"
-    file.write(path, experiment(request.param), variables_of(request.param), licence="CC0-1.0")
+    file.write(
+        path, experiment(request.param), variables_of(request.param), notes={"licence": "CC0-1.0"}
+    )
     return path
 
 
@@ -89,13 +91,13 @@ def test_the_same_model_gives_the_same_bytes(repose, tmp_path):
     notes = {"b": 1, "a": [2, 3], "c": "d"}
     files = [tmp_path / f"{number}.safetensors" for number in range(3)]
     for path, order in zip(files, (notes, dict(reversed(notes.items())), notes), strict=True):
-        file.write(path, experiment(REPOSE), variables_of(REPOSE), **order)
+        file.write(path, experiment(REPOSE), variables_of(REPOSE), notes=order)
     assert len({path.read_bytes() for path in files}) == 1
     other = tmp_path / "other.safetensors"
-    file.write(other, experiment(REPOSE), variables_of(REPOSE, seed=1), **notes)
+    file.write(other, experiment(REPOSE), variables_of(REPOSE, seed=1), notes=notes)
     assert other.read_bytes() != files[0].read_bytes()
     contents = file.read(files[0])
-    file.write(other, contents.config, contents.variables, **contents.notes)
+    file.write(other, contents.config, contents.variables, notes=contents.notes)
     assert other.read_bytes() == files[0].read_bytes()
 
 
