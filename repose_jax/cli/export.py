@@ -91,9 +91,11 @@ def run(args: argparse.Namespace) -> None:
 
     import jax
 
+    from repose_jax.training.workdir import check_writable
     from repose_jax.weights import file
     from repose_jax.weights.average import average
 
+    check_writable(args.out.parent, "the folder of --out")
     contents = average({source: _load(source, args.checkpoint) for source in args.sources})
     contents = contents._replace(notes={**contents.notes, **notes})
     content = _content(args, contents)
@@ -114,6 +116,8 @@ def _check(args: argparse.Namespace) -> dict[str, str]:
         raise ValueError(
             f"{args.out}: the name of a file of {kind} ends in {' or '.join(endings)}.{hint}"
         )
+    if args.out.is_dir():
+        raise IsADirectoryError(f"--out is {args.out}, a folder; give the name of a file.")
     for option in ("form", "frames", "flip"):
         if args.to not in ("stablehlo", "onnx") and getattr(args, option) is not None:
             raise ValueError(f"--{option} is of a function; --to={args.to} writes parameters.")

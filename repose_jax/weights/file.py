@@ -23,6 +23,7 @@ from repose_jax import models
 from repose_jax.config import Experiment
 from repose_jax.models.lifter import Lifter
 from repose_jax.runtime import devices, folders
+from repose_jax.runtime.whole_file import whole
 
 SUFFIX = ".safetensors"
 FORMAT = 1
@@ -75,10 +76,10 @@ def write(
 
 
 def replace(path: pathlib.Path, content: bytes) -> None:
-    """Writes a file; one that exists stays as it is until the new one is complete."""
-    written = path.with_name(f"{path.name}.new")
-    written.write_bytes(content)
-    os.replace(written, path)
+    """Writes a file, and makes its folder; one that exists stays until the new one is complete."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with whole(path) as part:
+        part.write_bytes(content)
 
 
 def content(

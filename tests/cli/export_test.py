@@ -73,7 +73,7 @@ def test_a_model_trained_in_bfloat16_computes_in_float32_in_its_file(tmp_path):
     ("options", "message"),
     [
         (["--out=model.bin"], "model.bin: the name of a file of weights ends in .safetensors"),
-        (["--out=missing/model.safetensors"], "missing"),
+        (["--out=."], ".: the name of a file of weights ends in .safetensors"),
         (["--out=x.safetensors", "--note=licence"], "--note is 'licence'; give KEY=TEXT"),
         (["--out=x.safetensors", "--dtype=float8"], "There is no choice 'float8'"),
         (["--out=x.onnx"], "ends in .safetensors. For this name give --to=onnx."),
@@ -96,6 +96,30 @@ def test_a_wrong_command_line_ends_in_one_line(
     assert message in error
     assert error.count("\n") == 1
     assert not [*tmp_path.iterdir()]
+
+
+@pytest.mark.parametrize(
+    ("out", "message"),
+    [
+        ("folder.onnx", "--out is folder.onnx, a folder; give the name of a file."),
+        ("taken/lift.onnx", "the folder of --out is taken, but taken is a file."),
+    ],
+)
+def test_a_place_that_cannot_be_written_is_refused_before_the_model_is_loaded(
+    tmp_path, out, message, capsys, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder.onnx").mkdir()
+    (tmp_path / "taken").touch()
+    assert cli.main(["export", "absent", "--to=onnx", f"--out={out}"]) == 2
+    assert message in capsys.readouterr().err
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["folder.onnx", "taken"]
+
+
+def test_the_folder_of_the_file_is_made(trained, tmp_path):
+    path = tmp_path / "a" / "b" / "model.safetensors"
+    assert cli.main(["export", str(trained.workdir), f"--out={path}"]) == 0
+    assert [*path.parent.iterdir()] == [path]
 
 
 def test_a_folder_without_a_run_is_refused(tmp_path, capsys):
