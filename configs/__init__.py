@@ -66,16 +66,20 @@ def load(name: str) -> ConfigDict:
     name, _, words = name.partition(":")
     module = _load_file(pathlib.Path(name)) if name.endswith(".py") else _import(_known(name))
     make = getattr(module, "get_config", None)
-    if make is None:
+    if not callable(make):
         raise ValueError(f"{name} has no function get_config, so it is not a configuration.")
     if words and not inspect.signature(make).parameters:
         raise ValueError(f"{name} has no variants; found {words!r} after the colon.")
     try:
         config = make(words) if words else make()
-    except (AttributeError, LookupError, NameError, TypeError) as error:
+    except Exception as error:
+        if isinstance(error, ValueError) and module.__name__.startswith("configs."):
+            raise  # of the variants
         frames = traceback.extract_tb(error.__traceback__)
-        lines = [frame.lineno for frame in frames if frame.filename == inspect.getfile(make)]
-        raise ValueError(f"{name}, line {lines[-1]}: {type(error).__name__}: {error}") from error
+        lines = [frame.lineno for frame in frames if frame.filename == module.__file__]
+        where = f"{name}, line {lines[-1]}" if lines else name
+        said = " ".join(str(error).split())
+        raise ValueError(f"{where}: {type(error).__name__}: {said}") from error
     if not isinstance(config, ConfigDict):
         raise ValueError(
             f"{name}: get_config returns {type(config).__name__}; it must return a ConfigDict."

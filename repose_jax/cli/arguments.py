@@ -1,6 +1,7 @@
 """One parser for all commands: plain flags, and `--config=NAME:VARIANT,...` with its overrides."""
 
 import argparse
+import functools
 import importlib
 import importlib.util
 import os
@@ -13,7 +14,7 @@ from typing import Any, NoReturn
 
 from absl import flags
 from ml_collections import ConfigDict, config_flags
-from ml_collections.config_dict import placeholder
+from ml_collections.config_dict import FieldReference, RequiredValueError, placeholder
 
 import repose_jax
 from repose_jax import config as config_lib
@@ -146,8 +147,10 @@ def parse(parser: Parser, argv: Sequence[str]) -> argparse.Namespace:
     try:
         config = configs().load(found.config)
         config.unlock()
+        required = _without_required(config)
         _complete(config)
         unused = _override(config, rest)
+        _check_required(config, required)
         experiment = config_lib.from_mapping(config.to_dict())
     except (flags.Error, ValueError, LookupError, AttributeError, TypeError, OSError) as error:
         parser.error(str(error.args[0] if isinstance(error, KeyError) else error))
@@ -183,10 +186,36 @@ def _complete(config: Any) -> None:
     for name in defaults:
         if name not in config:
             config[name] = defaults.get_ref(name)
-        elif name in config_lib.SECTIONS:
+        elif name in config_lib.SECTIONS and isinstance(config[name], ConfigDict):
             for key in defaults[name]:
                 if key not in config[name]:
                     config[name][key] = defaults[name].get_ref(key)
+
+
+def _without_required(config: ConfigDict, where: str = "") -> list[str]:
+    """Makes placeholders of those that require a value, and returns their keys.
+
+    They would be refused wherever they are read, also to set them.
+    """
+    found = []
+    for name, value in list(config.items(preserve_field_references=True)):
+        if isinstance(value, ConfigDict):
+            found += _without_required(value, f"{where}{name}.")
+        elif isinstance(value, FieldReference):
+            try:
+                value.get()
+            except RequiredValueError:
+                del config[name]
+                config[name] = placeholder(value.get_type())
+                found.append(f"{where}{name}")
+    return found
+
+
+def _check_required(config: ConfigDict, keys: Sequence[str]) -> None:
+    """Refuses keys that require a value and have none."""
+    for key in keys:
+        if functools.reduce(lambda section, name: section[name], key.split("."), config) is None:
+            raise ValueError(f"config.{key} has no value; give --config.{key}=VALUE.")
 
 
 def _override(config: ConfigDict, argv: Sequence[str]) -> list[str]:

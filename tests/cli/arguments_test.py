@@ -223,12 +223,38 @@ def test_files_that_are_no_configurations_are_named(tmp_path, capsys):
         "x = 1": "no function get_config",
         "def get_config(): return {}": "must return a ConfigDict",
         "from configs import common\n\ndef get_config():\n    return common.bse()": "line 4: ",
+        "def get_config(): assert False": "own.py, line 1: AssertionError",
+        "def get_config(): return 1 / 0": "own.py, line 1: ZeroDivisionError: division by zero",
+        "def get_config(): return get_config()": "own.py, line 1: RecursionError",
+        "def get_config():\n    import absent": "own.py, line 2: ModuleNotFoundError",
+        "def get_config(): raise ValueError('a\\nb')": "own.py, line 1: ValueError: a b",
+        "def get_config(a, b): pass": "own.py: TypeError: get_config() missing",
+        "get_config = 1": "no function get_config",
+        "from ml_collections import ConfigDict\n"
+        "def get_config(): return ConfigDict({'model': {'name': 'repose'}, 'train': 5})": (
+            "config.train is 5; it must be"
+        ),
         f"{build} = {{'name': 'repose', 'dtype': 'float'}}\n    return c": "config.model.dtype",
         f"{build} = {{}}\n    return c": "config.model is {}; it must be",
     }.items():
         file.write_text(text)
         line = refusal(capsys, f"--config={file}")
         assert message in line
+
+
+def test_a_value_that_a_file_requires_is_given_on_the_command_line(tmp_path, capsys):
+    file = tmp_path / "own.py"
+    file.write_text(
+        "from configs import quickstart\n"
+        "from ml_collections import config_dict\n\n\n"
+        "def get_config():\n"
+        "    config = quickstart.get_config()\n"
+        "    del config.train.epochs\n"
+        "    config.train.epochs = config_dict.required_placeholder(int)\n"
+        "    return config\n"
+    )
+    assert "config.train.epochs has no value" in refusal(capsys, f"--config={file}")
+    assert parse(f"--config={file}", "--config.train.epochs=3").experiment.train.epochs == 3
 
 
 def test_the_configurations_are_those_of_this_package_whatever_else_is_called_configs(tmp_path):
