@@ -39,7 +39,7 @@ from repose_jax.training.setup import Run, setup
 from repose_jax.training.state import TrainState
 from repose_jax.training.step import batches, jit_steps
 from repose_jax.training.stored import find, start_from
-from repose_jax.training.workdir import check_workdir, owned, write_config
+from repose_jax.training.workdir import check_length, check_workdir, owned, write_config
 
 Arrays = Mapping[str, jax.Array]
 
@@ -105,6 +105,7 @@ def train_and_evaluate(
         run, train_state = setup(config)
         if start and saved_step(workdir) is None:
             train_state = start_from(start, train_state)
+        check_length(workdir, run.last_step, run.steps_per_epoch)
         write_config(config, workdir)  # not that of an experiment that cannot start
         # 3. Resume or start.
         checkpoints = stack.enter_context(contextlib.closing(Checkpoints(workdir, lock)))

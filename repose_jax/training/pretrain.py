@@ -41,7 +41,13 @@ from repose_jax.runtime.checkpoint import Checkpoints
 from repose_jax.torch_import import TENSOR_NAMES, convert
 from repose_jax.training import log, loop, state, step
 from repose_jax.training.setup import Run, setup
-from repose_jax.training.workdir import check_workdir, owned, write_config, write_run
+from repose_jax.training.workdir import (
+    check_length,
+    check_workdir,
+    owned,
+    write_config,
+    write_run,
+)
 
 
 def pretrain(
@@ -85,6 +91,7 @@ def pretrain(
         train_state = jax.device_put(train_state, devices.replicated(lifting.mesh))
         masked = objective.make_objective({"mpjpe": 1.0})
         run = dataclasses.replace(lifting, graphdef=graphdef, objective=masked)
+        check_length(workdir, run.last_step, run.steps_per_epoch)
         write_config(config, workdir)
         # 3. Resume or start.
         checkpoints = stack.enter_context(contextlib.closing(Checkpoints(workdir, lock)))

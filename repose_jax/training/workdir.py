@@ -20,7 +20,7 @@ from repose_jax.evaluation.evaluator import abstract_model
 from repose_jax.evaluation.predict import Variables
 from repose_jax.models.lifter import Lifter
 from repose_jax.runtime import devices, folders
-from repose_jax.runtime.checkpoint import Checkpoints, check_path
+from repose_jax.runtime.checkpoint import Checkpoints, check_path, saved_step
 from repose_jax.runtime.lock import Lock
 from repose_jax.runtime.whole_file import whole
 from repose_jax.training.setup import initial_state
@@ -121,6 +121,21 @@ def owned(workdir: pathlib.Path) -> Iterator[Lock | None]:
     lock = devices.on_first_process(lambda: Lock(workdir))
     with lock or contextlib.nullcontext():
         yield lock
+
+
+def check_length(workdir: pathlib.Path, last_step: int, steps_per_epoch: int) -> None:
+    """Refuses a run that would end before the step to which its workdir was trained.
+
+    Raises:
+        ValueError: names the epochs that were begun.
+    """
+    step = saved_step(workdir) or saved_step(workdir, "best") or 0
+    if step > last_step:
+        raise ValueError(
+            f"config.train.epochs is {last_step // steps_per_epoch}, {last_step} steps, but "
+            f"{workdir} was trained to step {step}; give at least "
+            f"{-(-step // steps_per_epoch)} epochs, or another --workdir."
+        )
 
 
 def write_config(config: Experiment, workdir: pathlib.Path) -> None:

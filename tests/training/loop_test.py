@@ -195,6 +195,15 @@ def test_a_finished_run_can_be_prolonged_and_compiles_its_step_once(
     assert json.loads((copy / "config.json").read_text())["config"]["train"]["epochs"] == 4
 
 
+def test_a_run_cannot_end_before_the_step_to_which_it_was_trained(copy, data_dir):
+    before = (copy / "config.json").read_text()
+    shorter = small_data.experiment(data_dir, train={"epochs": 2})
+    with pytest.raises(ValueError, match="config.train.epochs is 2, 4 steps, but") as error:
+        train.train_and_evaluate(shorter, copy)
+    assert f"{copy} was trained to step 6; give at least 3 epochs, or another" in str(error.value)
+    assert (copy / "config.json").read_text() == before
+
+
 def test_a_loss_that_is_not_finite_stops_the_run_and_names_its_step_and_clips(
     trained, copy, data_dir, monkeypatch
 ):
