@@ -22,6 +22,7 @@ from repose_jax.models.d3dp import D3dp
 from repose_jax.models.lifter import Lifter
 from repose_jax.runtime import devices
 from repose_jax.runtime.progress import track
+from repose_jax.skeleton import HUMAN36M
 
 
 @dataclasses.dataclass(frozen=True)
@@ -153,10 +154,16 @@ def clip_context(config: Experiment, model: Lifter, section: str) -> tuple[int, 
         The frames before and after a clip that the model needs.
 
     Raises:
-        ValueError: the model does not take clips of that length, or has not all joints that count.
+        ValueError: the model does not take clips of that length, predicts other poses than those
+            of the data, or has not all joints that count.
     """
     name, window = config.model["name"], centre_window(config)
     dropped = config.data.dropped_joints
+    for size, wanted in (("joints", HUMAN36M.size), ("out_channels", 3)):
+        if (found := getattr(model.config, size, wanted)) != wanted:
+            raise ValueError(
+                f"config.model.{size} is {found}; it must be {wanted}, as in the poses of the data."
+            )
     if missing := [joint for joint in model.dropped_joints if joint not in dropped]:
         raise ValueError(
             f"config.data.dropped_joints is {dropped}; add {', '.join(missing)}, which {name!r} "

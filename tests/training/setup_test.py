@@ -78,6 +78,8 @@ def test_on_a_cpu_a_call_has_up_to_8_short_steps(data_dir):
             "There is no loss 'mpjp'. Did you mean 'mpjpe'",
         ),
         ({"model": {"widht": 4}}, "Model 'repose' has no 'widht'. Did you mean 'width'?"),
+        ({"model": {"joints": 16}}, "config.model.joints is 16; it must be 17, as in the poses"),
+        ({"model": {"out_channels": 2}}, "config.model.out_channels is 2; it must be 3"),
         (
             {"data": {"train": ("small",)}},
             "config.data.train is ('small',); it must be a list",
