@@ -46,10 +46,14 @@ MAY_CHANGE = {
     "eval.sampling_steps",
     "eval.as_published",
 }
+# Folders that a training makes in its workdir.
+FOLDERS = "checkpoints", "checkpoints/latest", "checkpoints/best", "pictures", "tensorboard"
 
 
 def check_workdir(config: Experiment, workdir: pathlib.Path) -> pathlib.Path:
     """Checks that a run can use a workdir, before it loads anything; writes nothing.
+
+    A workdir of another configuration whose run failed before its first checkpoint is used.
 
     Returns:
         The workdir, with the home that a leading `~` stands for.
@@ -57,15 +61,26 @@ def check_workdir(config: Experiment, workdir: pathlib.Path) -> pathlib.Path:
     Raises:
         ValueError: the workdir belongs to another configuration, of which it names what differs; or
             there are no checkpoints in such a path.
-        NotADirectoryError: it is a file, or inside of one.
+        NotADirectoryError: it is a file, or inside of one, or has a file where a folder will be.
         PermissionError: it is not writable, or not to be made.
     """
     workdir = folders.expand(workdir)
     check_path(workdir)
     check_writable(workdir, "--workdir")
-    if (workdir / "config.json").exists():
+    for folder in FOLDERS:
+        if (path := workdir / folder).exists() and not path.is_dir():
+            raise NotADirectoryError(
+                f"{path} is a file, where a run has a folder; move it, or give another --workdir."
+            )
+    if (workdir / "config.json").exists() and _has_results(workdir):
         check_same(config, workdir)
     return workdir
+
+
+def _has_results(workdir: pathlib.Path) -> bool:
+    """Returns whether a run got as far as a checkpoint; others leave nothing to be lost."""
+    kept = any((workdir / "checkpoints").glob("*/*"))  # damaged ones too
+    return kept or (workdir / "evaluation.json").exists()
 
 
 def check_writable(folder: pathlib.Path, option: str) -> None:

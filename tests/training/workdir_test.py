@@ -30,6 +30,28 @@ def test_a_workdir_of_another_configuration_is_refused_with_the_differences(
     assert (copy / "config.json").read_text() == before
 
 
+@pytest.mark.parametrize(
+    "folder", ["checkpoints", "checkpoints/latest", "checkpoints/best", "pictures", "tensorboard"]
+)
+def test_a_file_where_a_run_has_a_folder_is_found_before_it_trains(folder, trained, tmp_path):
+    (tmp_path / folder).parent.mkdir(exist_ok=True)
+    (tmp_path / folder).touch()
+    with pytest.raises(NotADirectoryError, match=f"{tmp_path / folder} is a file, where a run has"):
+        check_workdir(trained.config, tmp_path)
+
+
+def test_a_run_that_failed_before_its_first_checkpoint_gives_its_workdir_to_another(
+    trained, copy, data_dir
+):
+    other = small_data.experiment(data_dir, optim={"lr": 0.5})
+    for name in ("checkpoints/best", "checkpoints/latest", "evaluation.json"):
+        with pytest.raises(ValueError, match="belongs to another configuration"):
+            check_workdir(other, copy)
+        path = copy / name
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    assert check_workdir(other, copy) == copy
+
+
 def test_settings_of_duration_intervals_data_folder_and_evaluation_may_change(copy, data_dir):
     other = small_data.experiment(
         data_dir,
