@@ -1,9 +1,11 @@
 """One parser for all commands: plain flags, and `--config=NAME:VARIANT,...` with its overrides."""
 
 import argparse
+import dataclasses
 import functools
 import importlib
 import importlib.util
+import itertools
 import os
 import pathlib
 import re
@@ -21,7 +23,7 @@ from repose_jax import config as config_lib
 from repose_jax.runtime import folders, names
 
 OVERRIDE = re.compile(r"--?(?:no)?config\.([^=]+)")
-_VECTOR = re.compile(r"-[\d.]+,")
+_VECTOR = re.compile(r"-[\d.]+(,|e[-+]?\d)", re.IGNORECASE)  # or a number with an exponent
 WEIGHTS = ["objective", "weights"]
 
 
@@ -97,8 +99,9 @@ class Parser(argparse.ArgumentParser):
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         if action.choices is not None and value not in action.choices:
-            kind = str(action.metavar or "choice").lower()
-            raise argparse.ArgumentError(None, names.unknown(kind, value, action.choices))
+            flag = action if action.option_strings else None  # named in the message
+            kind = "choice" if flag else str(action.metavar or action.dest).lower()
+            raise argparse.ArgumentError(flag, names.unknown(kind, value, action.choices))
 
 
 def positive(text: str) -> int:
@@ -152,6 +155,8 @@ def parse(parser: Parser, argv: Sequence[str]) -> argparse.Namespace:
         unused = _override(config, rest)
         _check_required(config, required)
         experiment = config_lib.from_mapping(config.to_dict())
+    except RequiredValueError:  # of a section
+        parser.error(f"{found.config} leaves out a section that it requires.")
     except (flags.Error, ValueError, LookupError, AttributeError, TypeError, OSError) as error:
         parser.error(str(error.args[0] if isinstance(error, KeyError) else error))
     args = parser.parse_args([f"--config={found.config}", *unused])
@@ -214,7 +219,7 @@ def _without_required(config: ConfigDict, where: str = "") -> list[str]:
 def _check_required(config: ConfigDict, keys: Sequence[str]) -> None:
     """Refuses keys that require a value and have none."""
     for key in keys:
-        if functools.reduce(lambda section, name: section[name], key.split("."), config) is None:
+        if _value(config, key.split(".")) is None:
             raise ValueError(f"config.{key} has no value; give --config.{key}=VALUE.")
 
 
@@ -227,12 +232,64 @@ def _override(config: ConfigDict, argv: Sequence[str]) -> list[str]:
     """
     for argument in argv:
         if match := OVERRIDE.match(argument):
-            _check_key(config, match[1].partition("[")[0].split("."))
+            key, bracket, index = match[1].partition("[")
+            _check_key(config, key.split("."))
+            if bracket:
+                _check_index(config, key, bracket + index)
+    argv = _set_none(config, argv)
     values = flags.FlagValues()
     values.set_gnu_getopt(True)  # flags may follow other arguments
     line = ["repose", *argv]
     config_flags.DEFINE_config_dict("config", config, flag_values=values, sys_argv=line)
     return values(line, known_only=True)[1:]
+
+
+def _check_index(config: ConfigDict, key: str, index: str) -> None:
+    """Refuses an item of a setting that cannot be set: of a tuple, or one that does not exist."""
+    value, number = _value(config, key.split(".")), re.match(r"\[(\d+)\]", index)
+    if not (isinstance(value, list) and number and int(number[1]) < len(value)):
+        raise ValueError(
+            f"config.{key}{index} cannot be set: config.{key} is {value!r}; give all of it, "
+            f"--config.{key}=VALUE."
+        )
+
+
+def _set_none(config: ConfigDict, argv: Sequence[str]) -> list[str]:
+    """Sets the settings that may be None and are given as None; returns the other arguments.
+
+    Their flags would be read as values of another type.
+    """
+    if not any(word.endswith("None") for word in argv):
+        return [*argv]  # without the models, see `_defaults`
+    words, given = iter(argv), []
+    for word in words:
+        flag, equals, value = word.partition("=")
+        match = OVERRIDE.fullmatch(flag)
+        key = match[1] if match and _may_be_none(config, match[1].split(".")) else ""
+        following = [] if equals or not key else [*itertools.islice(words, 1)]
+        given.append((key, [word, *following], value if equals else "".join(following)))
+    last = {key: value for key, _, value in given}
+    for key in (key for key, value in last.items() if key and value == "None"):
+        *sections, name = key.split(".")
+        _value(config, sections)[name] = None
+    kept = (words for key, words, value in given if not key or value == last[key] != "None")
+    return [word for words in kept for word in words]
+
+
+def _may_be_none(config: ConfigDict, path: list[str]) -> bool:
+    """Returns whether None is a value of a setting."""
+    *section, name = path
+    if section == ["model"] and "name" in config.model:
+        from repose_jax import models
+
+        return name in models.optional_sizes(config.model.name)
+    cls = config_lib.SECTIONS.get(section[0]) if section else config_lib.Experiment
+    fields = dataclasses.fields(cls) if cls and len(section) < 2 else ()
+    return any(field.name == name and field.default is None for field in fields)
+
+
+def _value(config: ConfigDict, path: Sequence[str]) -> Any:
+    return functools.reduce(lambda section, name: section[name], path, config)
 
 
 def _check_key(config: ConfigDict, path: list[str]) -> None:

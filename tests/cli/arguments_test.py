@@ -67,9 +67,10 @@ def test_a_vector_may_begin_with_a_minus():
     parser.add_argument("file")
     parser.add_argument("--up")
     parser.add_argument("--flip", action="store_true")
-    for line in (["--up", "-0.1,-1,0", "a"], ["a", "--up=-0.1,-1,0", "--flip"]):
-        found = parser.parse_args(line)
-        assert (found.up, found.file) == ("-0.1,-1,0", "a")
+    for up in ("-0.1,-1,0", "-1e-1,-1,0", "-1E+2,0,1", "-1e-1"):
+        for line in (["--up", up, "a"], ["a", f"--up={up}", "--flip"]):
+            found = parser.parse_args(line)
+            assert (found.up, found.file) == (up, "a")
 
 
 @pytest.mark.parametrize("text", ["0", "-1", "1.5", "", "many", "\u0663"])
@@ -95,6 +96,41 @@ def test_values_are_read_as_their_type():
     assert experiment.data.data_dir == "~/data"
     assert experiment.optim.lr == 1e-5
     assert experiment.train.epoch_steps == 5
+
+
+@pytest.mark.parametrize(
+    "none",
+    [
+        ["--config.train.epoch_steps=None"],
+        ["--config.train.epoch_steps", "None"],
+        ["--config.train.epoch_steps=5", "--config.train.epoch_steps=None"],
+    ],
+)
+def test_a_setting_that_may_be_none_is_set_to_it(none):
+    args = parse("--config=quickstart", "--workdir=x", *none, "a.bin", "--config.eval.frames=9")
+    train = args.experiment.train
+    assert (train.epoch_steps, args.experiment.eval.frames) == (None, 9)
+    assert (args.file, args.workdir) == ("a.bin", "x")
+    assert args.overrides == [*none, "--config.eval.frames=9"]
+    later = parse("--config=quickstart", *none, "--config.train.epoch_steps=7").experiment
+    assert later.train.epoch_steps == 7
+    for key in ("data.data_dir", "init_from"):
+        experiment = parse("--config=quickstart", f"--config.{key}=None").experiment
+        assert experiment.data.data_dir is None
+        assert experiment.init_from is None
+
+
+def test_a_wrong_choice_names_its_flag(capsys):
+    parser = arguments.Parser(prog="program")
+    parser.add_argument("test", choices=("first", "second"))
+    parser.add_argument("--rig", choices=("full", "simple"), metavar="RIG")
+    for line, message in (
+        (["first", "--rig=foo"], "argument --rig: There is no choice 'foo'. Choose from full"),
+        (["third"], "There is no test 'third'. Choose from first, second."),
+    ):
+        with pytest.raises(SystemExit, match="2"):
+            parser.parse_args(line)
+        assert message in capsys.readouterr().err
 
 
 def test_every_program_expands_the_home_in_its_options(monkeypatch):
@@ -195,6 +231,13 @@ def test_arguments_are_read_from_a_file(tmp_path):
         (["--config=h36m", "--config.data.train=(1"], "config.data.train"),
         (["--config=h36m", "--config.optim.lr"], "--config.optim.lr"),
         (["--config=h36m", "--config.optim=1"], "--config.optim"),
+        (["--config=h36m", "--config.train.epochs=None"], "--config.train.epochs=None"),
+        (
+            ["--config=h36m", "--config.data.train[5]=x"],
+            "config.data.train[5] cannot be set: config.data.train is ('human36m/",
+        ),
+        (["--config=h36m", "--config.data.train[0]=x"], "give all of it, --config.data.train="),
+        (["--config=h36m", "--config.optim.lr[0]=1"], "config.optim.lr[0] cannot be set"),
         (["--config=h36m", "--config.train.epochs=0"], "config.train.epochs is 0; it must be"),
         (
             ["--config=h36m", "--config.train.steps_at_once=2"],
