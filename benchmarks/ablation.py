@@ -18,6 +18,7 @@ LOSSES = {"none": "baseline", "spatial": "spatial", "temporal": "temporal", "bot
 TRAINING = {"CMU and Bandai Namco": "", "Bandai Namco": "bandai"}
 
 
+@runs.one_line
 def main() -> None:
     """Runs the ablation and prints a table for each training set."""
     parser = Parser(description=__doc__)

@@ -118,6 +118,7 @@ def print_costs(results: dict[str, Any], **columns: str) -> None:
     print(tables.text(tables.Table("", tuple(columns.values()), rows, formats)))
 
 
+@runs.one_line
 def main() -> None:
     """Runs one part and prints its table."""
     parser = Parser(description=__doc__)

@@ -10,7 +10,6 @@ end. Compilation, evaluation and the loading of data do not count. `--draw` draw
 result.
 """
 
-import json
 import pathlib
 import statistics
 import sys
@@ -119,6 +118,7 @@ def draw(path: pathlib.Path, results: Mapping[str, Any]) -> None:
     charts.lines(path, {"Test error, MPJPE in mm": lines}, x="training, s of one core")
 
 
+@runs.one_line
 def main() -> None:
     """Trains all models, or draws a result."""
     parser = Parser(description=__doc__)
@@ -130,7 +130,7 @@ def main() -> None:
     parser.add_argument("--draw", type=pathlib.Path, help="draw the result as this picture instead")
     args = parser.parse_args()
     if args.draw:
-        return draw(args.draw, json.loads(args.json.read_text("utf-8"))["results"])
+        return draw(args.draw, runs.read(args.json))
     start_jax()
     results = {}
     for name in args.models:

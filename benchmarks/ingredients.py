@@ -144,6 +144,7 @@ def _pooled(several: Sequence[Sequence[float]]) -> float:
     return quantile * math.sqrt(squares / degrees / max(map(len, several)))
 
 
+@runs.one_line
 def main() -> None:
     """Trains, tests and prints a table for each test."""
     parser = Parser(description=__doc__)

@@ -24,6 +24,7 @@ from repose_jax.training import setup as run
 from repose_jax.training import step
 
 
+@runs.one_line
 def main() -> None:
     """Measures and prints."""
     parser = arguments.Parser(description=__doc__)

@@ -15,6 +15,7 @@ from repose_jax.cli.arguments import Parser, positive
 from repose_jax.runtime import terminal
 
 
+@runs.one_line
 def main() -> None:
     """Runs the sweep."""
     parser = Parser(description=__doc__)

@@ -51,6 +51,7 @@ PLAYED = ("poses/s", "delay ms", "95 % within ms", "dropped %", "CPU ms a frame"
 COLUMNS = ("delay s", "CPU ms a pose", "MPJPE mm", "from offline mm", "jitter", "jitter, no filter")
 
 
+@runs.one_line
 def main() -> None:
     """Measures, prints a table and writes it."""
     parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)

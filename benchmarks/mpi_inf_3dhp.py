@@ -77,6 +77,7 @@ def row(system: System) -> dict[str, Any]:
     return dict(zip(COLUMNS, (*costs, *system.published), strict=True))
 
 
+@runs.one_line
 def main() -> None:
     """Prints the table."""
     parser = Parser(description=__doc__)

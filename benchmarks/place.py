@@ -28,7 +28,7 @@ from repose_jax.lifting.camera import camera, undistorted
 from repose_jax.lifting.predictor import Predictor
 from repose_jax.lifting.trajectory import root_trajectory
 from repose_jax.motion.motion import Camera
-from repose_jax.runtime import names, terminal
+from repose_jax.runtime import terminal
 from repose_jax.skeleton import HUMAN36M
 
 Rows = dict[str, dict[str, float]]
@@ -229,8 +229,9 @@ def _show(title: str, measured: Mapping[str, Rows]) -> None:
         print("\n" + tables.markdown(table).rstrip("\n"), flush=True)
 
 
+@runs.one_line
 def main(argv: Sequence[str] | None = None) -> None:
-    """Measures and prints; an error ends the program with one line and status 2."""
+    """Measures and prints."""
     parser = arguments.Parser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -246,16 +247,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     if not (args.folder or args.split):
         parser.error("Nothing to measure: give --folder, --split or both.")
     start_jax()
-    try:
-        model = repose_jax.load(args.weights)
-        measured = {}
-        for title, cases in _groups(args, model):
-            measured[title] = measure(cases)
-            _show(title, measured[title])
-        if args.json:
-            runs.save(args.json, results=measured)
-    except (ValueError, OSError) as error:
-        parser.error(names.message(error))
+    model = repose_jax.load(args.weights)
+    measured = {}
+    for title, cases in _groups(args, model):
+        measured[title] = measure(cases)
+        _show(title, measured[title])
+    if args.json:
+        runs.save(args.json, results=measured)
 
 
 if __name__ == "__main__":

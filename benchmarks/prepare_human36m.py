@@ -94,6 +94,7 @@ def generate(path: pathlib.Path) -> None:
         pickle.dump({name: split_of(name, rng) for name in SPLITS}, file, protocol=4)
 
 
+@runs.one_line
 def main() -> None:
     """Generates, measures and prints."""
     parser = Parser(description=__doc__)

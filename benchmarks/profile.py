@@ -201,6 +201,7 @@ def trace(case: cases.Case, module: str, repeats: int) -> list[Kernel]:
         return kernels(jax.profiler.ProfileData.from_file(str(file)), module)
 
 
+@runs.one_line
 def main() -> None:
     """Profiles and prints."""
     parser = Parser(

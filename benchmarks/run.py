@@ -132,6 +132,7 @@ def table(results: dict[str, dict[str, dict[str, Any]]]) -> tables.Table:
     return tables.Table("", COLUMNS, rows, (seconds, seconds, seconds, 2, "{:.0%}", 2, 1), "case")
 
 
+@runs.one_line
 def main() -> None:
     """Measures and prints."""
     parser = Parser(

@@ -1,5 +1,6 @@
 """Trains many settings with several seeds, one after the other, and puts the results in tables."""
 
+import functools
 import json
 import pathlib
 import platform
@@ -7,7 +8,7 @@ import re
 import shlex
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -15,8 +16,41 @@ import jax
 from repose_jax.cli import arguments
 from repose_jax.evaluation import compare
 from repose_jax.evaluation.tables import markdown
+from repose_jax.runtime import names
 
 Results = Mapping[str, Sequence[compare.Run]]
+Main = Callable[..., None]
+
+
+def one_line(main: Main) -> Main:
+    """Decorates the main function of a program: an error ends it with one line and status 2."""
+
+    @functools.wraps(main)
+    def checked(*args: Any, **options: Any) -> None:
+        try:
+            main(*args, **options)
+        except BrokenPipeError:
+            raise  # to `terminal.run`
+        except (ImportError, ValueError, OSError, FloatingPointError) as error:
+            file = pathlib.Path(main.__code__.co_filename)
+            name = file.parent.name if file.stem == "__main__" else file.stem
+            print(f"{name}: error: {names.message(error)}", file=sys.stderr)
+            raise SystemExit(2) from error
+
+    return checked
+
+
+def read(path: pathlib.Path) -> Any:
+    """Returns the results in a file that `save` wrote.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it holds no results.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))["results"]
+    except (ValueError, LookupError, TypeError, RecursionError) as error:
+        raise ValueError(f"{path} holds no results of this program: {error!r}") from error
 
 
 def sweep(

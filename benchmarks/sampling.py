@@ -71,6 +71,7 @@ def measure(
     }
 
 
+@runs.one_line
 def main() -> None:
     """Measures and prints one line."""
     parser = Parser(description=__doc__)

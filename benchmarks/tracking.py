@@ -15,7 +15,7 @@ import time
 
 import numpy as np
 
-from benchmarks import scenes
+from benchmarks import runs, scenes
 from repose_jax.cli.arguments import Parser, positive
 from repose_jax.runtime import terminal
 from repose_jax.tracking.track import Track
@@ -67,6 +67,7 @@ def speed(frames: int) -> dict[str, float]:
     return {"frames": frames, "seconds": round(seconds, 2), "tracks": len(tracks)}
 
 
+@runs.one_line
 def main():
     """Measures, prints and stores."""
     parser = Parser(description=(__doc__ or "").split("\n")[0])

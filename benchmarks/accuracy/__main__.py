@@ -33,8 +33,9 @@ OF_ALL = TESTS[:3]
 TABLES = {"detectors": detectors.table, "takes": takes.table}
 
 
+@runs.one_line
 def main(argv: Sequence[str] | None = None) -> None:
-    """Measures and prints; an error ends the program with one line and status 2."""
+    """Measures and prints."""
     argv = list(sys.argv[1:] if argv is None else argv)
     parser = _parser(next((word for word in argv if word in TESTS), None))
     args = arguments.parse(parser, argv)
@@ -42,16 +43,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     tests = OF_ALL if args.test == "all" else (args.test,)
     weights = [str(name or "default") for name in args.weights]
     found: dict[str, dict[str, Any]] = {test: {} for test in tests}
-    try:
-        for test in tests:
-            make = TABLES.get(test, report.table)
-            for title, rows in measure(test, args):
-                found[test][title] = rows
-                if args.json:  # after every table: a split can take an hour
-                    runs.save(args.json, weights=weights, known=list(args.known), results=found)
-                print("\n" + tables.markdown(make(title, rows)).rstrip("\n"), flush=True)
-    except (ValueError, OSError) as error:
-        parser.error(names.message(error))
+    for test in tests:
+        make = TABLES.get(test, report.table)
+        for title, rows in measure(test, args):
+            found[test][title] = rows
+            if args.json:  # after every table: a split can take an hour
+                runs.save(args.json, weights=weights, known=list(args.known), results=found)
+            print("\n" + tables.markdown(make(title, rows)).rstrip("\n"), flush=True)
 
 
 def measure(test: str, args: argparse.Namespace) -> Iterator[tuple[str, Any]]:

@@ -10,7 +10,6 @@
 """
 
 import argparse
-import json
 import os
 import pathlib
 import sys
@@ -63,9 +62,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = arguments.parse(parser, list(sys.argv[1:] if argv is None else argv))
     start_jax()
     found: dict[str, Rows] = {}
-    if args.json and args.json.exists():  # the rows of the other test stay
-        found = json.loads(args.json.read_text(encoding="utf-8"))["results"]
     try:
+        if args.json and args.json.exists():  # the rows of the other test stay
+            found = runs.read(args.json)
         for title, rows in measure(args, repose_jax.load(args.weights)):
             found[title] = rows
             if args.json:

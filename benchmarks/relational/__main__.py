@@ -43,14 +43,15 @@ from benchmarks.relational.forms import BACKBONES, FORMS, LABELS, WHICH
 from repose_jax.cli import arguments
 from repose_jax.cli.environment import start_jax
 from repose_jax.evaluation import tables
-from repose_jax.runtime import names, terminal
+from repose_jax.runtime import terminal
 
 PARTS = "gradients", "tune", "scratch", "rescaled", "temperature", "tables", "figure", "overview"
 DEPTHS, SIZES = (0.97, 0.985, 0.993, 1.01), (0.98, 0.995)
 
 
+@runs.one_line
 def main() -> None:
-    """Runs one of the parts; an error ends the program with one line and status 2."""
+    """Runs one of the parts."""
     parser = arguments.Parser(
         prog="python -m benchmarks.relational",
         description=__doc__,
@@ -85,10 +86,7 @@ def main() -> None:
         parser.error("tables needs a result; give its file with --json=FILE.")
     if args.part == "overview" and not args.results:
         parser.error("overview needs results; give their files with --results FILE FILE.")
-    try:
-        run_part(args, flags)
-    except (ValueError, OSError, FloatingPointError) as error:
-        parser.error(names.message(error))
+    run_part(args, flags)
 
 
 def run_part(args: argparse.Namespace, flags: Sequence[str]) -> None:
