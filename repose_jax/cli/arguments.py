@@ -2,7 +2,6 @@
 
 import argparse
 import dataclasses
-import functools
 import importlib
 import importlib.util
 import itertools
@@ -276,7 +275,7 @@ def _set_none(config: ConfigDict, argv: Sequence[str]) -> list[str]:
     return [word for words in kept for word in words]
 
 
-def _may_be_none(config: ConfigDict, path: list[str]) -> bool:
+def _may_be_none(config: Any, path: list[str]) -> bool:
     """Returns whether None is a value of a setting."""
     *section, name = path
     if section == ["model"] and "name" in config.model:
@@ -288,8 +287,10 @@ def _may_be_none(config: ConfigDict, path: list[str]) -> bool:
     return any(field.name == name and field.default is None for field in fields)
 
 
-def _value(config: ConfigDict, path: Sequence[str]) -> Any:
-    return functools.reduce(lambda section, name: section[name], path, config)
+def _value(config: Any, path: Sequence[str]) -> Any:
+    for name in path:
+        config = config[name]
+    return config
 
 
 def _check_key(config: ConfigDict, path: list[str]) -> None:
