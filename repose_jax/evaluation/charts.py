@@ -172,7 +172,7 @@ def intervals(
     rows = [row for row in rows if row in filled]
     labels = [*dict.fromkeys(label for panel in panels.values() for label in panel)]
     colors = dict(zip(labels, itertools.cycle(COLORS), strict=False))
-    beside = 2.4 / len(panels)  # inches, for the names of the rows
+    beside = 0.065 * max(map(len, rows)) / len(panels)  # inches, for the names of the rows
     figure, axes = _figure(1, len(panels), "", height=1.3 + 0.34 * len(rows), width=2.2 + beside)
     for ax in axes[1:]:
         ax.sharex(axes[0])  # before anything is drawn, or it has the limits of the first alone
