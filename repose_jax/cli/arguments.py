@@ -323,7 +323,7 @@ def _defaults(path: list[str], key: str, section: ConfigDict) -> dict[str, Any]:
         from repose_jax import models
 
         # What is None has no type by which its flag could be read.
-        empty = models.optional_sizes(section.name)
+        empty = models.optional_sizes(str(section.name))
         sizes = models.completed(dict(section)).items()
         return {k: placeholder(empty[k]) if v is None and k in empty else v for k, v in sizes}
     return dict(section)
