@@ -43,9 +43,9 @@ def hinge(config: ConfigDict) -> None:
 
 
 def occluded(config: ConfigDict) -> None:
-    """Sets the relational losses that help a small network from scratch most."""
+    """Sets the relational losses that help a small RePOSE from scratch most."""
     config.objective = {
-        "weights": {"mpjpe": 1.0, "spatial_difference": 0.14, "temporal_difference": 0.1},
+        "weights": {"mpjpe": 1.0, "spatial_difference": 0.42, "temporal_difference": 0.3},
         "pairs": "occluded",
         "reduction": "ordered",
     }
