@@ -270,7 +270,7 @@ def _open_file(cv2, path: Path) -> Video:
 
 
 def _open_camera(cv2, number: int) -> Video:
-    if number < 0:
+    if not 0 <= number < 1 << 31:  # as OpenCV counts
         raise ValueError(f"camera {number}: cameras are numbered from 0.")
     with _silence(cv2):
         capture = cv2.VideoCapture(number)

@@ -72,6 +72,9 @@ def read(path: pathlib.Path) -> Detections:
     values: dict[str, Any] = {name: np.asarray(file[name]) for name in _ARRAYS}
     if any(array.dtype.kind not in "fiu" for array in values.values()):
         raise ValueError(f"{path}: damaged: its arrays are not all of numbers.")
+    for name in ("frame", "identity"):
+        if values[name].dtype.kind not in "iu":
+            raise ValueError(f"{path}: damaged: {name} is {values[name].dtype}, not whole numbers.")
     rows, frames = values["frame"].size, values["time_s"].size
     shapes = dict.fromkeys(_ARRAYS, (rows,)) | {
         "keypoints": (rows, HUMAN36M.size, 2),

@@ -100,7 +100,7 @@ def test_a_missing_file_is_an_error(tmp_path):
         open_video(tmp_path / "nothing.mp4")
 
 
-@pytest.mark.parametrize("number", [-1, 97])
+@pytest.mark.parametrize("number", [-1, 97, 1 << 31])
 def test_a_missing_camera_is_an_error(number, capfd):
     with pytest.raises((OSError, ValueError), match=f"camera {number}: "):
         open_video(number)

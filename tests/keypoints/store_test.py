@@ -65,7 +65,7 @@ def test_the_video_of_a_result_is_named(tmp_path):
     assert store.name_in(tmp_path) is None
 
 
-@pytest.mark.parametrize("change", ["missing", "short", "frame"])
+@pytest.mark.parametrize("change", ["missing", "short", "frame", "fractions"])
 def test_a_damaged_file_is_refused(tmp_path, change):
     path = tmp_path / "keypoints.npz"
     store.write(path, FOUND)
@@ -74,6 +74,8 @@ def test_a_damaged_file_is_refused(tmp_path, change):
         del arrays["score"]
     elif change == "frame":
         arrays["frame"] = arrays["frame"] + 1
+    elif change == "fractions":
+        arrays["frame"] = arrays["frame"].astype(float)
     else:
         arrays["score"] = arrays["score"][:2]
     np.savez(path, **arrays)
