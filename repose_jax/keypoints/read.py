@@ -285,7 +285,7 @@ def _folder(folder: pathlib.Path, options: _Options) -> list[Detections]:
     results = {path.parent: path for path in files if path.name == store.NAME and store.find(path)}
     inputs = [path for path in files if not results.keys() & {*path.parents}]
     if not inputs:
-        return _named_apart([store.read(path) for path in results.values()])
+        return _named_apart([_stored(path, options) for path in results.values()])
     skipped: list[str] = []
     groups: dict[tuple, list[_File]] = {}
     others = 0

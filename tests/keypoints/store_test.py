@@ -111,6 +111,14 @@ def test_the_rate_of_the_command_line_replaces_the_times_and_what_was_assumed(tm
     assert read(tmp_path)[0].assumptions == assumptions
 
 
+def test_the_rate_is_that_of_all_results_in_a_folder(tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        store.write(tmp_path / name / store.NAME, FOUND)
+    for found in read(tmp_path, fps=10):
+        np.testing.assert_allclose(found.time_s, [0, 0.1, 0.2])
+
+
 def test_a_forced_format_is_refused_as_the_order_of_the_joints_is_known(tmp_path):
     store.write(tmp_path / "keypoints.npz", FOUND)
     for options in ({"format": "openpose"}, {"format": "coco17"}):
