@@ -347,7 +347,7 @@ def options_of(name: str, config: str) -> list[str]:
     if label:
         shipped = importlib.import_module("tfds_builders.bvh_motion.settings").SHIPPED
         source = [f"--{'settings' if label in shipped else 'label'}={label}"]
-    if "label" in options:
+    if DATASETS[name].files:
         source.append("--source=FILES")
     views = "_views0" if views == "_motion" else views
     settings = [f"--{key}={value}" for key, value in re.findall(r"_([a-z]+)(\d+)", views + seed)]

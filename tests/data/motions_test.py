@@ -58,7 +58,9 @@ def test_the_landmarks_are_those_of_the_records():
 def test_the_error_of_motions_that_are_not_prepared_has_the_command(tmp_path):
     with pytest.raises(FileNotFoundError) as error:
         motions.load(("cmu_mocap/60fps_motion:train",), str(tmp_path))
-    assert f"prepare cmu_mocap --fps=60 --views=0 --data_dir={tmp_path}" in str(error.value)
+    assert f"prepare cmu_mocap --source=FILES --fps=60 --views=0 --data_dir={tmp_path}" in str(
+        error.value
+    )
     with pytest.raises(FileNotFoundError, match="--fps=120 --views=0 --seed=2 "):
         motions.load(("synthetic_motion/120fps_motion_seed2:train",), str(tmp_path))
 

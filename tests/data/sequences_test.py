@@ -32,7 +32,7 @@ def test_the_error_of_a_dataset_that_is_not_prepared_has_the_command(tmp_path):
     with pytest.raises(FileNotFoundError) as error:
         dataset.load(("cmu_mocap/50fps:train",), str(tmp_path))
     assert f"cmu_mocap/50fps is not prepared in {tmp_path}" in str(error.value)
-    command = f"repose prepare cmu_mocap --fps=50 --data_dir={tmp_path}"
+    command = f"repose prepare cmu_mocap --source=FILES --fps=50 --data_dir={tmp_path}"
     assert command in str(error.value)
 
 
