@@ -6,7 +6,7 @@ from typing import Literal
 
 from repose_jax.detectors import weights
 from repose_jax.detectors.detector import Detector
-from repose_jax.runtime import names
+from repose_jax.runtime import folders, names
 
 BLAZEPOSE = ("blazepose", "blazepose-int8", "blazepose-full", "blazepose-lite")
 ONNX = {
@@ -37,6 +37,7 @@ def create(
         ImportError: a package that the detector needs is missing.
     """
     name = os.fspath(name_or_path)
+    weights_dir = None if weights_dir is None else folders.expand(weights_dir)
     if name in BLAZEPOSE:
         from repose_jax.detectors import blazepose
 
@@ -47,6 +48,8 @@ def create(
 
         if name in ONNX:
             paths = [weights.locate(file, weights_dir) for file in ONNX[name]]
+        else:
+            paths = [folders.expand(path) for path in paths]
         return onnx_files.from_files(
             paths, yolox=lambda: weights.locate(weights.YOLOX_TINY, weights_dir)
         )
