@@ -94,3 +94,10 @@ def test_every_real_file_has_a_known_content_and_two_addresses():
     for name in (weights.RTMPOSE_M, weights.RTMO_S, weights.YOLOX_M, weights.YOLOX_TINY):
         assert all(len(digest) == 64 for digest in weights.FILES[name])
         assert len([source for source in weights.SOURCES if name in source.members]) == 2
+
+
+def test_a_tilde_is_the_home(folder, monkeypatch):
+    monkeypatch.setenv("HOME", str(folder.parent))
+    with pytest.raises(OSError, match=str(folder.parent / "mine.onnx")):
+        create("~/mine.onnx")
+    create("rtmo", f"~/{folder.name}")

@@ -14,11 +14,3 @@ def test_damaged_weights_are_an_error(tmp_path, monkeypatch):
     (tmp_path / "pose_landmarker_heavy.task").write_bytes(b"damaged")
     with pytest.raises(ValueError, match="damaged, or another release"):
         create.create("blazepose", tmp_path)
-
-
-def test_a_tilde_is_the_home(tmp_path, monkeypatch):
-    monkeypatch.setenv("HOME", str(tmp_path))
-    (tmp_path / "none").mkdir()
-    for detector, folder in (("~/mine.onnx", None), ("rtmo", "~/none")):
-        with pytest.raises(OSError, match=str(tmp_path)):
-            create.create(detector, folder)
