@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import difflib
 import math
+import numbers
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
@@ -32,9 +33,11 @@ class Frozen(Mapping[str, Any]):
 
 
 def _frozen(value: Any) -> Any:
-    """Returns lists as tuples, dicts as `Frozen`, and what is of NumPy as of Python."""
+    """Returns lists as tuples, dicts as `Frozen`, and NumPy's values and fractions as Python's."""
     if hasattr(value, "tolist"):
         value = value.tolist()
+    if isinstance(value, numbers.Rational) and not isinstance(value, int):
+        return float(value)
     if isinstance(value, list | tuple):
         return tuple(map(_frozen, value))
     return Frozen(value) if isinstance(value, Mapping) else value

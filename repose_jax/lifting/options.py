@@ -2,7 +2,6 @@
 
 import dataclasses
 import math
-import numbers
 import os
 from collections.abc import Mapping
 from typing import Any, Literal
@@ -157,17 +156,8 @@ def _checked(given: Mapping[str, Any]) -> dict[str, Any]:
         if field.name in given:
             value = given[field.name]
             if value is not None or field.default is not None:
-                value = field.metadata["rule"].check(field.name, _plain(value))
+                value = field.metadata["rule"].check(field.name, value)
             checked[field.name] = value
     if checked.get("image_size") is not None:  # floats, where a library of videos gives them
         checked["image_size"] = tuple(map(int, checked["image_size"]))
     return checked
-
-
-def _plain(value: Any) -> Any:
-    """Returns numbers and arrays of NumPy, and fractions, as those of Python."""
-    if hasattr(value, "tolist"):
-        return value.tolist()
-    if isinstance(value, numbers.Rational) and not isinstance(value, int):
-        return float(value)
-    return [_plain(one) for one in value] if isinstance(value, list | tuple) else value
