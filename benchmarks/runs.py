@@ -8,7 +8,7 @@ import re
 import shlex
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -53,6 +53,26 @@ def read(path: pathlib.Path) -> Any:
         raise ValueError(f"{path} holds no results of this program: {error!r}") from error
 
 
+def refuse(flags: Sequence[str], keys: Collection[str]) -> None:
+    """Refuses `--config` and overrides of it that a program would silently replace.
+
+    Args:
+        flags: of the command line.
+        keys: of the configuration, which the program sets: "train.seed", "model", ...
+
+    Raises:
+        ValueError: one of the flags is of such a key, of a part of it, or of what it is in.
+    """
+    for flag in flags:
+        name = flag.split("=")[0]
+        found = arguments.OVERRIDE.match(flag)
+        given = f"{found[1]}." if found else "" if name == "--config" else None
+        if given is None:
+            continue
+        if any(f"{key}.".startswith(given) or given.startswith(f"{key}.") for key in keys):
+            raise ValueError(f"{name} is set by this program; leave it out.")
+
+
 def sweep(
     settings: Mapping[str, tuple[str, Sequence[str]]],
     *,
@@ -74,7 +94,12 @@ def sweep(
 
     Returns:
         For each setting the runs of its seeds.
+
+    Raises:
+        ValueError: `extra` sets what a setting does, or the seed.
     """
+    of_settings = [arguments.OVERRIDE.match(x) for _, own in settings.values() for x in own]
+    refuse(extra, {"train.seed", *(found[1] for found in of_settings if found)})
     jobs = {
         out / f"{name.replace(' ', '_')}_seed{seed}": [
             f"--config={config}",

@@ -515,6 +515,10 @@ def test_the_variables_of_each_seed_are_kept(together, made, tmp_path):
         (["tune", "--forms", "hinges"], "hinges"),
         (["tune", "--seeds=0"], "--seeds: '0' is no whole number of 1 or more"),
         (["tune", "--only", "hinge, S x 2"], "hinge, S x 2"),
+        (["tune", "--config.optim.lr=1e-4"], "--config.optim.lr is set by this program"),
+        (["tune", "--config.model.width=32"], "--config.model.width is set"),
+        (["tune", "--config.train.seed=1"], "--config.train.seed is set"),
+        (["gradients", "--config=h36m"], "--config is set"),
     ],
 )
 def test_a_wrong_command_line_is_refused_in_one_line(argv, message, monkeypatch, capsys):

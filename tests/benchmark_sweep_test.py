@@ -59,3 +59,18 @@ def test_a_wrong_setting_is_refused_before_any_training(tmp_path, monkeypatch, c
     with pytest.raises(SystemExit, match="2"):
         runs.sweep(settings, seeds=1, out=tmp_path, extra=[])
     assert "config.optim.lr" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("flag", "name"),
+    [
+        ("--config.objective.weights.spatial_depth=2", "--config.objective.weights.spatial_depth"),
+        ("--config.train.seed=1", "--config.train.seed"),
+        ("--config=h36m", "--config"),
+    ],
+)
+def test_what_a_sweep_sets_itself_is_refused(flag, name, tmp_path, monkeypatch):
+    monkeypatch.setattr(subprocess, "run", lambda *args, **options: pytest.fail("trained"))
+    settings = {"one": (CONFIG, ["--config.objective.weights.spatial_depth=0.5"])}
+    with pytest.raises(ValueError, match=f"^{name} is set by this program; leave it out.$"):
+        runs.sweep(settings, seeds=1, out=tmp_path, extra=[flag])

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from benchmarks import runs
 from repose_jax import config
 from repose_jax.cli import arguments
 from repose_jax.config import Experiment
@@ -202,12 +203,18 @@ def experiment(
         budget: its length.
         flags: of `repose train`, for all.
         labels: what is known of the depths, in `LABELS`.
+
+    Raises:
+        ValueError: a flag is of what is set here.
     """
+    optim = {"lr": backbone.rate * budget.rate, **budget.optim}
+    keys = [*(f"optim.{key}" for key in optim), *(["model"] if backbone.model else [])]
+    runs.refuse(flags, [*keys, "train.epochs", "train.epoch_steps", "train.eval_every", "objective"])
     parser = arguments.Parser(prog="python -m benchmarks.relational")
     parser.add_config()
     values = arguments.parse(parser, [f"--config={backbone.config}", *flags]).experiment.to_dict()
     values["model"] = dict(backbone.model) or values["model"]
-    values["optim"] |= {"lr": backbone.rate * budget.rate, **budget.optim}
+    values["optim"] |= optim
     values["train"] |= {"epochs": 1, "epoch_steps": budget.steps, "eval_every": 1}
     values["objective"] = FORMS.get(form, FORMS["hinge"]).objective(labels=labels)
     return config.from_mapping(values)

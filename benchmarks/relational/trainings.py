@@ -51,8 +51,10 @@ def compare(args: argparse.Namespace, flags: Sequence[str]) -> Results:
     """Trains and tests the forms of `tune` or `scratch`; returns the results of all settings.
 
     Raises:
-        ValueError: `args.out` has results of another command, or `args.only` names no setting.
+        ValueError: `args.out` has results of another command, `args.only` names no setting, or a
+            flag is of what is set here.
     """
+    runs.refuse(flags, ["train.seed", "init_from"])
     wanted, seeds = chosen(args), seeds_of(args)
     backbone = BACKBONES[args.backbone]
     budget = backbone.tune if args.part == "tune" else backbone.scratch
