@@ -208,13 +208,14 @@ def experiment(
         ValueError: a flag is of what is set here.
     """
     optim = {"lr": backbone.rate * budget.rate, **budget.optim}
-    keys = [*(f"optim.{key}" for key in optim), *(["model"] if backbone.model else [])]
-    runs.refuse(flags, [*keys, "train.epochs", "train.epoch_steps", "train.eval_every", "objective"])
+    train = {"epochs": 1, "epoch_steps": budget.steps, "eval_every": 1}
+    keys = [*(f"optim.{key}" for key in optim), *(f"train.{key}" for key in train), "objective"]
+    runs.refuse(flags, [*keys, *(["model"] if backbone.model else [])])
     parser = arguments.Parser(prog="python -m benchmarks.relational")
     parser.add_config()
     values = arguments.parse(parser, [f"--config={backbone.config}", *flags]).experiment.to_dict()
     values["model"] = dict(backbone.model) or values["model"]
     values["optim"] |= optim
-    values["train"] |= {"epochs": 1, "epoch_steps": budget.steps, "eval_every": 1}
+    values["train"] |= train
     values["objective"] = FORMS.get(form, FORMS["hinge"]).objective(labels=labels)
     return config.from_mapping(values)

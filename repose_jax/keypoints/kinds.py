@@ -1,5 +1,6 @@
 """Kinds of keypoint files, recognised by their content."""
 
+import codecs
 import dataclasses
 import json
 import pathlib
@@ -111,6 +112,9 @@ FAMILIES = tuple(
 """Names by which a user may force a kind of file."""
 
 
+_UTF_16 = codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE  # of `>` in PowerShell, and of Excel
+
+
 def parse(path: pathlib.Path) -> tuple[Kind, Any]:
     """Returns the kind of a file and its parsed content.
 
@@ -127,10 +131,10 @@ def parse(path: pathlib.Path) -> tuple[Kind, Any]:
     if start.startswith(b"\x93NUMPY"):
         return _first(NUMPY_KINDS, _npy(path))
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        text = path.read_bytes().decode("utf-16" if start[:2] in _UTF_16 else "utf-8-sig")
     except UnicodeDecodeError as error:
         raise ValueError(
-            f"it is neither an array of NumPy nor a text in UTF-8 (byte {error.start})."
+            f"it is neither an array of NumPy nor a text in UTF-8 or UTF-16 (byte {error.start})."
         ) from None
     if not text.strip():
         raise ValueError("the file is empty.")
@@ -138,8 +142,6 @@ def parse(path: pathlib.Path) -> tuple[Kind, Any]:
         return TRC, text
     if text.lstrip()[0] in "[{":
         return _json(text)
-    if "," not in text and ";" not in text and "\t" not in text:
-        raise ValueError("it is neither JSON, CSV, TRC nor an array of NumPy.")
     return _first(TABLE_KINDS, tables.rows_of(text))
 
 

@@ -1,3 +1,4 @@
+import io
 import json
 import zipfile
 
@@ -398,6 +399,30 @@ def test_arrays_of_any_joint_order(tmp_path, order):
         np.testing.assert_allclose(detections.confidence, 0.5)
 
 
+TABLES = {
+    "blanks, of np.savetxt": ({}, str),
+    "tabs": ({"delimiter": "\t"}, str),
+    "semicolons": ({"delimiter": ";"}, str),
+    "decimal commas": ({"delimiter": ";", "fmt": "%.4f"}, lambda text: text.replace(".", ",")),
+    "tabs and decimal commas": ({"delimiter": "\t"}, lambda text: text.replace(".", ",")),
+}
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("header", [False, True])
+@pytest.mark.parametrize("kind", TABLES)
+def test_tables_may_have_any_separator(tmp_path, kind, header, encoding):
+    options, change = TABLES[kind]
+    text, joints = io.StringIO(), small.FORMATS["coco17"]
+    names = options.get("delimiter", " ").join(f"{name}_{axis}" for name in joints for axis in "xy")
+    points = small.points("coco17").reshape(6, -1)
+    np.savetxt(text, points, header=names if header else "", **options)
+    path = tmp_path / "clip.txt"
+    path.write_text(change(text.getvalue()), encoding=encoding)
+    found = only(path, format=None if header else "coco17")
+    np.testing.assert_allclose(found.keypoints, small.wanted("coco17"), atol=1e-3)
+
+
 @pytest.mark.parametrize("kind", ["npz", "json"])
 def test_the_projects_own_files_are_read(tmp_path, kind):
     points = small.points("human36m")
@@ -467,6 +492,8 @@ BAD = {
     '{"shapes": [1]}': "not of a known format: it has the fields 'shapes'",
     "frame,a,b\n0,1,2\n": "no table of keypoints",
     "hello": "neither JSON, CSV, TRC nor",
+    "hello world": "neither JSON, CSV, TRC nor",
+    "12": "neither JSON, CSV, TRC nor",
     broken_entry(keypoints=[1.0, 2.0]): r"keypoints of entry 2 \(image '2.jpg'\) has 2 numbers",
     broken_entry(keypoints=["a"] * 78): "keypoints of entry 2 .* has a text",
     broken_entry(keypoints="all"): "keypoints of entry 2 .* is a text",

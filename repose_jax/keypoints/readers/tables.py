@@ -1,4 +1,4 @@
-"""CSV files: columns of joints, a line for each joint, or numbers without a header."""
+"""Tables, CSV and others: columns of joints, a line for each joint, or numbers without a header."""
 
 import csv
 import dataclasses
@@ -22,22 +22,36 @@ _JOINT = (
     *("joint", "jointname", "jointid", "keypoint", "keypointname", "keypointid", "bodypart"),
     *("name", "id", "index"),
 )
+_DECIMAL = re.compile(r"^([-+]?\d*),(\d+(?:[eE][-+]?\d+)?)$")
 
 
 def rows_of(text: str) -> list[list[str]]:
-    """Returns the cells of a table that is separated by commas, semicolons or tabs.
+    """Returns the cells of a table that is separated by commas, semicolons, tabs or blanks.
+
+    Numbers may have a decimal comma where that separates no cells, as many programs write them.
 
     Raises:
-        ValueError: it is damaged.
+        ValueError: it is damaged, or no table.
     """
-    first = text[: text.find("\n")] if "\n" in text else text
-    delimiter = max(",;\t", key=first.count)
-    table = csv.reader(io.StringIO(text, newline=None), delimiter=delimiter)
-    try:
-        rows = [[cell.strip() for cell in row] for row in table]
-    except csv.Error as error:
-        raise ValueError(f"line {table.line_num} of the table is damaged ({error}).") from None
-    return [row for row in rows if any(row)]
+    text = text.lstrip("# ")  # before the header of `np.savetxt`
+    first = text.partition("\n")[0]
+    # Of numbers with decimal commas a line has one comma more than separators.
+    found = {mark: first.count(mark) + (mark != ",") for mark in "\t;," if mark in first}
+    mark = max(found, key=found.__getitem__, default=None)
+    if mark is None:
+        rows = [line.split() for line in text.splitlines()]
+    else:
+        table = csv.reader(io.StringIO(text, newline=None), delimiter=mark)
+        try:
+            rows = [[cell.strip() for cell in row] for row in table]
+        except csv.Error as error:
+            raise ValueError(f"line {table.line_num} of the table is damaged ({error}).") from None
+    rows = [row for row in rows if any(row)]
+    if mark != ",":
+        rows = [[_DECIMAL.sub(r"\1.\2", cell) for cell in row] for row in rows]
+    if mark is None and (len(rows[0]) < 2 or not all(map(_is_number, rows[-1]))):
+        raise ValueError("it is neither JSON, CSV, TRC nor an array of NumPy.")
+    return rows
 
 
 def _letters(name: str) -> str:
