@@ -136,6 +136,32 @@ def mmpose_video(order: str, frames: int = 6, first: int = 0) -> list[dict]:
     return [{"frame_id": first + t, "instances": mmpose_people(order, t, 2)} for t in range(frames)]
 
 
+def yolo_label(
+    frame: int, people: int = 1, more: tuple[float, ...] = (), visible: bool = True
+) -> str:
+    """Text of a label of YOLO's pose models; `more` are numbers at the end of each line."""
+    lines = []
+    for person in range(people):
+        xy = points("coco17", frame + 1, 300 * person)[frame] / SIZE
+        low, high = xy.min(0), xy.max(0)
+        joints = np.concatenate([xy, np.full((17, 1), 0.5)], 1) if visible else xy
+        line = [0, *(low + high) / 2, *high - low, *joints.ravel(), *more]
+        if more and more[-1] >= 1:
+            line[-1] += person  # the number of the track
+        lines.append(" ".join(f"{value:g}" for value in line))
+    return "\n".join(lines) + "\n"
+
+
+def yolo_people(frame: int, people: int = 1, **fields) -> list[dict]:
+    """The people of a frame, of YOLO's pose models as JSON."""
+    found = []
+    for person in range(people):
+        x, y = points("coco17", frame + 1, 300 * person)[frame].T.tolist()
+        of = {"name": "person", "class": 0, "confidence": 0.75, "box": {"x1": 1.0, "y1": 2.0}}
+        found.append({**of, **fields, "keypoints": {"x": x, "y": y, "visible": [0.5] * 17}})
+    return found
+
+
 def mediapipe_pose(frame: int, named: bool = False) -> list[dict]:
     """Landmarks of a frame, as parts of the image's size."""
     xy = points("blazepose33", frame + 1)[frame] / SIZE

@@ -5,7 +5,7 @@
     repose lift openpose_json/ --person=1 --files=npz,bvh
     repose lift --camera 0
 
-An input is a video, an image, a keypoint file (AlphaPose, OpenPose, MMPose, COCO, MediaPipe,
+An input is a video, an image, a keypoint file (YOLO, AlphaPose, OpenPose, MMPose, COCO, MediaPipe,
 DeepLabCut, TRC, npz, ...), or a folder of such files. Each person has a set of files; index.html
 shows all of them. The 2D joints are kept in keypoints.npz, an input too: to lift anew with other
 options nothing is detected again.

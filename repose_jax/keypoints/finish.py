@@ -54,7 +54,8 @@ def finish(
     order = _order(poses, confidence, order, said)
     keypoints, confidence = to_human36m(poses.keypoints, confidence, order)
     size = image_size or poses.image_size
-    keypoints = _pixels(keypoints, size, poses.normalised, order == "blazepose33", said)
+    by_both = poses.normalised is True or order == "blazepose33"
+    keypoints = _pixels(keypoints, size, poses.normalised, by_both, said)
     keypoints, confidence = _near(keypoints, confidence, wrong)
     kept = (confidence > 0).any(1)
     if not kept.any():
@@ -137,7 +138,7 @@ def _pixels(
     keypoints: Float[np.ndarray, "n 17 2"],
     size: tuple[int, int] | None,
     normalised: bool | None,
-    mediapipe: bool,
+    by_both: bool,
     said: list[str],
 ) -> Float[np.ndarray, "n 17 2"]:
     """Returns the joints in px; nearly all coordinates of normalised ones are small."""
@@ -150,7 +151,7 @@ def _pixels(
         raise ValueError(
             "its coordinates are normalised (0 to 1); give the size of the image with --image-size."
         )
-    scaled, how = pixels(keypoints, size, mediapipe)
+    scaled, how = pixels(keypoints, size, by_both)
     said.append(how)
     return scaled
 

@@ -69,36 +69,36 @@ _SHOULDERS = (0.45, 0.95)
 
 
 def pixels(
-    keypoints: Float[np.ndarray, "n 17 2"], image_size: tuple[int, int], mediapipe: bool
+    keypoints: Float[np.ndarray, "n 17 2"], image_size: tuple[int, int], by_both: bool
 ) -> tuple[Float[np.ndarray, "n 17 2"], str]:
     """Returns normalised joints of Human3.6M's order in px, and a sentence that says how.
 
-    Three normalisations are met: x by the width and y by the height (MediaPipe); both by the width;
-    and VideoPose3D's, both by half the width with the origin in the middle of the image. Negative
-    coordinates show the last. The others are distinguished by the proportions of the body;
+    Three normalisations are met: x by the width and y by the height (MediaPipe, YOLO); both by the
+    width; and VideoPose3D's, both by half the width with the origin in the middle of the image.
+    Negative coordinates show the last. The others are distinguished by the proportions of the body;
     where these are unclear, it is the first.
 
     Args:
         keypoints: parts of the image's size; NaN if missing.
         image_size: width and height, px.
-        mediapipe: whether the joints are MediaPipe's, which may lie outside of the image.
+        by_both: whether they are known to be of the first kind; those may be outside of the image.
     """
     width, height = image_size
-    if not mediapipe and np.nanpercentile(keypoints, 2) < -0.1:
+    if not by_both and np.nanpercentile(keypoints, 2) < -0.1:
         middle = np.array([1, height / width])
         return (keypoints + middle) * width / 2, (
             "Some normalised coordinates are negative: they were taken as VideoPose3D's, -1 to 1 "
             f"over the width of {width} px."
         )
-    by_both = keypoints * np.array([width, height])
+    scaled = keypoints * np.array([width, height])
     by_width = keypoints * width
-    good = [_SHOULDERS[0] < _shoulders(scaled) < _SHOULDERS[1] for scaled in (by_both, by_width)]
-    if not mediapipe and good == [False, True]:
+    good = [_SHOULDERS[0] < _shoulders(x) < _SHOULDERS[1] for x in (scaled, by_width)]
+    if not by_both and good == [False, True]:
         return by_width, (
             f"Coordinates are normalised; they were multiplied by the width of {width} px in both "
             "directions, as the proportions of the body require."
         )
-    return by_both, (
+    return scaled, (
         f"Coordinates are normalised; x was multiplied by the width of {width} px, y by the height "
         f"of {height} px."
     )

@@ -21,6 +21,7 @@ from repose_jax.keypoints.readers import (
     tables,
     trc,
     videopose3d,
+    yolo,
 )
 from repose_jax.keypoints.readers.poses import Poses
 from repose_jax.runtime import safe_pickle
@@ -53,11 +54,16 @@ def _openpose_list(content: list[Any]) -> Poses:
     return openpose.read([(n, f"frame {n}", frame) for n, frame in enumerate(content)])
 
 
+def _yolo_video(content: list[Any]) -> Poses:
+    return yolo.read_people([(n, f"frame {n}", people) for n, people in enumerate(content)])
+
+
 def _by_itself(read: Callable[[Any], Poses | list[Poses]]):
     """Returns the function of `Kind.read` for files that say which joints they have."""
     return lambda content, joints: read(content)
 
 
+_YOLO = "yolo", "ultralytics"
 JSON_KINDS = (
     Kind(
         "OpenPose",
@@ -89,6 +95,14 @@ JSON_KINDS = (
         alphapose.is_by_image,
         _by_itself(alphapose.read_by_image),
     ),
+    Kind(
+        "YOLO",
+        _YOLO,
+        yolo.is_people,
+        lambda content, _: yolo.read_people([(0, "", content)]),
+        yolo.read_people,
+    ),
+    Kind("YOLO", _YOLO, yolo.is_video, _by_itself(_yolo_video)),
     Kind("arrays", ("array",), arrays.is_arrays, arrays.read),
     Kind("landmarks", ("mediapipe",), landmarks.is_landmarks, _by_itself(landmarks.read)),
 )
@@ -97,6 +111,13 @@ NUMPY_KINDS = (
     Kind("arrays", ("array", "mediapipe"), lambda _: True, arrays.read),
 )
 TABLE_KINDS = (
+    Kind(
+        "YOLO",
+        _YOLO,
+        yolo.is_labels,
+        lambda content, _: yolo.read_labels([(0, "", content)]),
+        yolo.read_labels,
+    ),
     Kind("DeepLabCut", ("deeplabcut",), deeplabcut.is_table, _by_itself(deeplabcut.read)),
     Kind("a table", ("array", "mediapipe"), lambda _: True, tables.read),
 )

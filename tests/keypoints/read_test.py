@@ -399,6 +399,105 @@ def test_arrays_of_any_joint_order(tmp_path, order):
         np.testing.assert_allclose(detections.confidence, 0.5)
 
 
+def yolo_folder(folder, **options):
+    """Labels as of a video, of which frame 3 has nobody, and so no file."""
+    folder.mkdir()
+    for t in (0, 1, 2, 4, 5):
+        (folder / f"clip_{t + 1}.txt").write_text(small.yolo_label(t, **options))
+    return folder
+
+
+@pytest.mark.parametrize("visible", [True, False])
+@pytest.mark.parametrize("more", [(), (0.75,), (7,), (0.75, 7)])
+def test_labels_of_yolo_are_one_video(tmp_path, more, visible):
+    folder = yolo_folder(tmp_path / "labels", people=2, more=more, visible=visible)
+    detections = only(folder, image_size=SIZE, fps=25.0)
+    assert detections.name == "clip"
+    assert detections.format == "coco17"
+    assert len(detections.time_s) == 6
+    assert not detections.warnings
+    np.testing.assert_array_equal(detections.frame, np.repeat([0, 1, 2, 4, 5], 2))
+    wanted = np.delete(small.wanted("coco17"), 3, 0)
+    np.testing.assert_allclose(detections.keypoints[::2], wanted, atol=1e-2)
+    np.testing.assert_allclose(detections.confidence, 0.5 if visible else 1)
+    joints = 0.5 if visible else 1
+    np.testing.assert_allclose(detections.score, 0.75 if 0.75 in more else joints)
+    identity = [7, 8] if 7 in more else [-1, -1]
+    np.testing.assert_array_equal(detections.identity, identity * 5)
+
+
+def test_labels_of_yolo_say_what_they_lack(tmp_path):
+    folder = yolo_folder(tmp_path / "labels")
+    with pytest.raises(ValueError, match=r"clip_1.txt.*: its coordinates are normalised .*--image"):
+        read(folder / "clip_1.txt")
+    one = only(folder / "clip_1.txt", image_size=SIZE, format="yolo")
+    np.testing.assert_allclose(one.keypoints, small.wanted("coco17")[:1], atol=1e-2)
+    (folder / "clip_7.txt").write_text(small.yolo_label(6, visible=False))
+    with pytest.raises(ValueError, match="clip_7.txt has 17 joints of 2 numbers, clip_1.txt 17 of"):
+        read(folder, image_size=SIZE)
+
+
+def test_frames_of_yolo_without_tracks_have_no_number(tmp_path):
+    folder = yolo_folder(tmp_path / "labels", more=(0.75, 7))
+    (folder / "clip_4.txt").write_text(small.yolo_label(3, more=(0.6,)))
+    detections = only(folder, image_size=SIZE)
+    np.testing.assert_array_equal(detections.identity, [7, 7, 7, -1, 7, 7])
+    np.testing.assert_allclose(detections.score[3], 0.6)
+
+
+def test_joints_that_yolo_did_not_find_are_missing(tmp_path):
+    cells = small.yolo_label(0).split()
+    cells[5:8] = "0", "0", "0.3"  # the nose
+    (tmp_path / "bus.txt").write_text(" ".join(cells))
+    detections = only(tmp_path / "bus.txt", image_size=SIZE)
+    assert (detections.confidence[0] == 0).sum() == 1
+    assert detections.name == "bus"
+
+
+def test_annotations_of_yolo_have_visibilities(tmp_path):
+    cells = small.yolo_label(0).split()
+    cells[7::3] = ["2"] * 16 + ["1"]
+    (tmp_path / "bus.txt").write_text(" ".join(cells))
+    assert sorted({*only(tmp_path / "bus.txt", image_size=SIZE).confidence.ravel()}) == [0.5, 1]
+
+
+def test_numbers_with_those_of_frames_before_them_are_no_labels(tmp_path):
+    points = small.points("openpose_mpi15").reshape(6, -1) / np.tile(SIZE, 15)
+    np.savetxt(tmp_path / "clip.txt", np.concatenate([np.arange(6)[:, None], points], 1))
+    detections = only(tmp_path / "clip.txt", image_size=SIZE)
+    assert detections.format == "openpose_mpi15"
+    np.testing.assert_array_equal(detections.frame, range(6))
+
+
+@pytest.mark.parametrize("kind", ["list of frames", "folder"])
+def test_json_of_yolo(tmp_path, kind):
+    frames = [small.yolo_people(t, 2, track_id=4) for t in range(6)]
+    frames[3] = []
+    if kind == "folder":
+        for t, people in enumerate(frames):
+            write_json(tmp_path / "clip" / f"clip_{t}.json", people)
+        detections = only(tmp_path / "clip")
+    else:
+        detections = only(write_json(tmp_path / "clip.json", frames))
+    assert (detections.name, detections.format) == ("clip", "coco17")
+    assert len(detections.time_s) == 6
+    wanted = np.delete(small.wanted("coco17"), 3, 0)
+    np.testing.assert_allclose(detections.keypoints[::2], wanted)
+    np.testing.assert_allclose(detections.score, 0.75)
+    np.testing.assert_allclose(detections.confidence, 0.5)
+
+
+def test_json_of_yolo_that_is_damaged_is_refused(tmp_path):
+    frames = [small.yolo_people(t) for t in range(2)]
+    frames[1][0]["keypoints"]["y"] = [1.0]
+    path = write_json(tmp_path / "clip.json", frames)
+    with pytest.raises(ValueError, match=r"clip.json: y of person 0 of frame 1 has 1 numbers, oth"):
+        read(path)
+    frames[1][0]["keypoints"] = None
+    with pytest.raises(ValueError, match=r"person 0 of frame 1 has no field 'keypoints'"):
+        read(write_json(path, frames))
+
+
 TABLES = {
     "blanks, of np.savetxt": ({}, str),
     "tabs": ({"delimiter": "\t"}, str),
@@ -494,6 +593,7 @@ BAD = {
     "hello": "neither JSON, CSV, TRC nor",
     "hello world": "neither JSON, CSV, TRC nor",
     "12": "neither JSON, CSV, TRC nor",
+    "0 0.5 0.5 0.2 0.3 0.9": "6 numbers, which may be a box alone: of YOLO, one of",
     broken_entry(keypoints=[1.0, 2.0]): r"keypoints of entry 2 \(image '2.jpg'\) has 2 numbers",
     broken_entry(keypoints=["a"] * 78): "keypoints of entry 2 .* has a text",
     broken_entry(keypoints="all"): "keypoints of entry 2 .* is a text",

@@ -37,7 +37,7 @@ class Poses:
         sizes: width and height of these images, px, where they are known.
         name: of the video.
         visibility: whether `confidence` is COCO's visibility, 0 to 2.
-        normalised: whether coordinates are parts of the image's size; None if not known.
+        normalised: whether x is a part of the image's width and y of its height; None: not known.
         warnings: sentences on what was skipped.
         assumptions: sentences on what the file does not say.
     """

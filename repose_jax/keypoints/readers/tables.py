@@ -146,6 +146,8 @@ def _joints_in(width: int) -> int:
     if len(found) != 1:
         sizes = " or ".join(map(str, found))
         problem = f"is {sizes} joints" if found else "fits no known joint order"
+        if 5 <= width <= 7:
+            problem = "may be a box alone: of YOLO, one of the models for poses is needed"
         raise ValueError(
             f"a line has {width} numbers, which {problem}; name the joint order with --format."
         )
