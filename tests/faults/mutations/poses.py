@@ -25,6 +25,9 @@ def write_keypoints(folder: pathlib.Path) -> None:
     (folder / "clip_px_person00.trc").write_text(small.trc(markers))
     small.videopose3d(folder / "videopose3d.npz", 4)
     np.save(folder / "array.npy", small.points("coco17", 4))
+    np.savetxt(folder / "array.txt", small.points("halpe26", 4).reshape(4, -1))
+    (folder / "yolo.txt").write_text(small.yolo_label(0, 2, (0.75, 7)))
+    small.write_json(folder / "yolo.json", [small.yolo_people(t) for t in range(4)])
     for path in read_test.mediapipe_files(folder):
         assert path.exists()
 
