@@ -85,7 +85,7 @@ def add_arguments(parser: Parser) -> None:
     source.add_argument(
         "--detector",
         help="blazepose (default), blazepose-int8 (faster), rtmpose, rtmo, or the path of an ONNX "
-        "file",
+        "file, such as one of YOLO for poses",
     )
     source.add_argument("--detector-weights", metavar="DIR", help="folder of the detector's files")
     source.add_argument(

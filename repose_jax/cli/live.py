@@ -51,7 +51,7 @@ def add_arguments(parser: Parser) -> None:
     model.add_argument(
         "--detector",
         help="blazepose (default), blazepose-int8 (faster), rtmpose, rtmo, or the path of an ONNX "
-        "file",
+        "file, such as one of YOLO for poses",
     )
     model.add_argument("--detector-weights", metavar="DIR", help="folder of the detector's files")
     model.add_argument(

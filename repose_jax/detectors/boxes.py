@@ -19,34 +19,47 @@ MARGIN = 1.25
 
 @dataclasses.dataclass(frozen=True)
 class Letterbox:
-    """A frame at the upper left of an image for a network, at its own aspect ratio.
+    """A frame within an image for a network, at its own aspect ratio.
 
     Attributes:
         image: `[h, w, 3]`, RGB.
         scale: px of the image for a px of the frame, in x and y. The two differ by rounding.
+        corner: x and y of the frame's upper left px in the image.
     """
 
     image: UInt8[np.ndarray, "h w 3"]
     scale: Float[np.ndarray, "2"]
+    corner: Int[np.ndarray, "2"]
 
     def points_in_frame(self, points: Float[np.ndarray, "*b 2"]) -> Float[np.ndarray, "*b 2"]:
         """Returns points of the image as points of the frame."""
-        return (points + 0.5) / self.scale - 0.5
+        return (points - self.corner + 0.5) / self.scale - 0.5
 
     def boxes_in_frame(self, boxes: Float[np.ndarray, "n 4"]) -> Float[np.ndarray, "n 4"]:
         """Returns boxes in the image as boxes in the frame."""
         return self.points_in_frame(boxes.reshape(-1, 2)).reshape(-1, 4)
 
 
-def letterbox(frame: UInt8[np.ndarray, "h w 3"], size: tuple[int, int]) -> Letterbox:
-    """Scales a frame into an image of this height and width; the rest of it is grey."""
+def letterbox(
+    frame: UInt8[np.ndarray, "h w 3"], size: tuple[int, int], *, centred: bool = False
+) -> Letterbox:
+    """Scales a frame into an image of this height and width; the rest of it is grey.
+
+    Args:
+        frame: an image.
+        size: height and width of the image for the network, px.
+        centred: grey on both sides, else on the right or below.
+    """
     cv2 = extras.require("cv2", "video", "Detecting people")
     height, width = frame.shape[:2]
     ratio = min(size[0] / height, size[1] / width)
-    inner = max(round(width * ratio), 1), max(round(height * ratio), 1)
+    inner = np.maximum(np.round([width * ratio, height * ratio]), 1).astype(int)
+    left, top = (np.array([size[1], size[0]]) - inner) // 2 * centred
     image = np.full((*size, 3), PADDING, np.uint8)
-    image[: inner[1], : inner[0]] = cv2.resize(frame, inner, interpolation=cv2.INTER_LINEAR)
-    return Letterbox(image, np.array([inner[0] / width, inner[1] / height]))
+    image[top : top + inner[1], left : left + inner[0]] = cv2.resize(
+        frame, inner.tolist(), interpolation=cv2.INTER_LINEAR
+    )
+    return Letterbox(image, inner / [width, height], np.array([left, top]))
 
 
 def iou(

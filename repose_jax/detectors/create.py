@@ -26,8 +26,9 @@ def create(
     """Makes a detector for one video; its weights are found, or fetched on the first use.
 
     Args:
-        name_or_path: one of `DETECTORS`; or an ONNX file, or a zip that holds one: an RTMO, or a
-            SimCC model of poses, with a comma and a YOLOX or with that of the weights.
+        name_or_path: one of `DETECTORS`; or an ONNX file, or a zip that holds one: an RTMO, a YOLO
+            for poses, or a SimCC model of poses, with a comma and a YOLOX or with that of the
+            weights.
         weights_dir: folder with the files of the weights.
         people: "one" if the video shows one person, who is looked for in whole frames alone.
 
@@ -52,5 +53,10 @@ def create(
             paths = [folders.expand(path) for path in paths]
         return onnx_files.from_files(
             paths, yolox=lambda: weights.locate(weights.YOLOX_TINY, weights_dir)
+        )
+    if Path(name).suffix in (".pt", ".pth"):
+        raise ValueError(
+            f"{name} is of PyTorch; give an ONNX file. Of YOLO, this makes one: yolo export "
+            f"model={name} format=onnx"
         )
     raise ValueError(names.unknown("detector", name, DETECTORS))

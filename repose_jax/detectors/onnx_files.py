@@ -7,9 +7,11 @@ from pathlib import Path
 from repose_jax.detectors.onnx_session import Session, load
 from repose_jax.detectors.rtmo import Rtmo, is_rtmo
 from repose_jax.detectors.rtmpose import Rtmpose, is_simcc
+from repose_jax.detectors.yolo_pose import YoloPose, is_yolo_pose
 from repose_jax.detectors.yolox import Yolox, is_yolox
 
-LAYOUTS = {"RTMO": is_rtmo, "YOLOX": is_yolox, "SimCC": is_simcc}
+LAYOUTS = {"RTMO": is_rtmo, "YOLOX": is_yolox, "SimCC": is_simcc, "YOLO pose": is_yolo_pose}
+ONE_STAGE = {"RTMO": Rtmo, "YOLO pose": YoloPose}
 
 
 def layout(session: Session) -> str:
@@ -25,8 +27,9 @@ def layout(session: Session) -> str:
     raise ValueError(
         f"{session.path} is of no known layout: for an image of {width} x {height} px its outputs "
         f"have the shapes {', '.join(map(str, session.outputs))}; expected RTMO (1, n, 5) and "
-        f"(1, n, joints, 3), YOLOX (1, n, 5) or (1, cells, 5 + classes), or SimCC (1, joints, "
-        f"{2 * width}) and (1, joints, {2 * height})."
+        f"(1, n, joints, 3), YOLO pose (1, 5 + 3 joints, n) or (1, n, 6 + 3 joints), YOLOX "
+        f"(1, n, 5) or (1, cells, 5 + classes), or SimCC (1, joints, {2 * width}) and (1, joints, "
+        f"{2 * height})."
     )
 
 
@@ -36,11 +39,12 @@ def from_files(
     yolox: Callable[[], Path] | None = None,
     every: int = 1,
     threads: int | None = None,
-) -> Rtmo | Rtmpose:
+) -> Rtmo | YoloPose | Rtmpose:
     """Builds a detector of ONNX files.
 
     Args:
-        paths: an RTMO model; or a SimCC model of poses (RTMPose) and a YOLOX, in either order.
+        paths: an RTMO or a YOLO for poses; or a SimCC model of poses (RTMPose) and a YOLOX, in
+            either order.
         yolox: returns the path of a YOLOX, for a model of poses alone.
         every: of RTMPose, frames from one detection of boxes to the next.
         threads: as `onnx_session.load`.
@@ -54,12 +58,12 @@ def from_files(
     if yolox is not None and [layout(session) for session in sessions] == ["SimCC"]:
         sessions.append(load(yolox(), threads=threads))
     found = {layout(session): session for session in sessions}
-    if list(found) == ["RTMO"] and len(sessions) == 1:
-        return Rtmo(found["RTMO"])
+    if len(sessions) == 1 and (only := layout(sessions[0])) in ONE_STAGE:
+        return ONE_STAGE[only](sessions[0])
     if sorted(found) == ["SimCC", "YOLOX"] and len(sessions) == 2:
         return Rtmpose(found["SimCC"], Yolox(found["YOLOX"]), every=every)
     given = ", ".join(f"{session.path} ({layout(session)})" for session in sessions)
     raise ValueError(
-        f"{given or 'no file'}: expected an RTMO, or a SimCC model of poses together with a YOLOX "
-        "for the boxes of people: yolox.onnx,pose.onnx."
+        f"{given or 'no file'}: expected an RTMO or a YOLO for poses, or a SimCC model of poses "
+        "together with a YOLOX for the boxes of people: yolox.onnx,pose.onnx."
     )

@@ -1,7 +1,7 @@
 """RTMO: the poses of all people in a frame by one network."""
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Float, UInt8
 
 from repose_jax.detectors import boxes as boxes_lib
 from repose_jax.detectors.detector import Found
@@ -42,10 +42,26 @@ class Rtmo:
         people, poses = sorted(self._session.run(bgr_input(view.image)), key=np.ndim)
         boxes, scores = people[0, :, :4], people[0, :, 4]
         kept = boxes_lib.distinct(boxes, scores, least=LEAST_SCORE, most_iou=MOST_IOU)
-        poses = poses[0, kept].astype(np.float64)
-        confidence = np.clip(np.nan_to_num(poses[..., 2]), 0, 1)
-        keypoints = np.where(
-            (confidence > 0)[..., None], view.points_in_frame(poses[..., :2]), np.nan
-        )
-        keypoints, confidence = formats.to_human36m(keypoints, confidence, self.format)
-        return Found(keypoints, confidence, np.clip(scores[kept], 0, 1).astype(np.float64))
+        return poses_in_frame(view, poses[0, kept], scores[kept], self.format)
+
+
+def poses_in_frame(
+    view: boxes_lib.Letterbox,
+    poses: Float[np.ndarray, "p k 3"],
+    scores: Float[np.ndarray, " p"],
+    format: str,
+) -> Found:
+    """Returns the poses of people that a network found in one stage.
+
+    Args:
+        view: the frame, as the network saw it.
+        poses: joints in px of that image, and their confidence.
+        scores: of the people.
+        format: of the joints.
+    """
+    poses = poses.astype(np.float64)
+    confidence = np.clip(np.nan_to_num(poses[..., 2]), 0, 1)
+    found = (confidence > 0)[..., None]
+    keypoints = np.where(found, view.points_in_frame(poses[..., :2]), np.nan)
+    keypoints, confidence = formats.to_human36m(keypoints, confidence, format)
+    return Found(keypoints, confidence, np.clip(scores, 0, 1).astype(np.float64))

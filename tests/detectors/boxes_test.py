@@ -12,17 +12,20 @@ def gradient(width: int, height: int) -> np.ndarray:
     return np.stack([x / 4, y / 4, np.zeros_like(x)], axis=-1).astype(np.uint8)
 
 
+@pytest.mark.parametrize("centred", [False, True])
 @pytest.mark.parametrize(("width", "height"), [(800, 600), (600, 800), (64, 64), (901, 333)])
-def test_a_letterbox_shows_each_point_of_the_frame_where_it_says(width, height):
-    view = boxes.letterbox(gradient(width, height), (416, 320))
+def test_a_letterbox_shows_each_point_of_the_frame_where_it_says(width, height, centred):
+    view = boxes.letterbox(gradient(width, height), (416, 320), centred=centred)
     inner = np.rint(view.scale * (width, height)).astype(int)
     x, y = np.meshgrid(np.arange(5, inner[0] - 5, 20), np.arange(5, inner[1] - 5, 20))
-    points = np.stack([x, y], axis=-1).reshape(-1, 2)
+    points = np.stack([x, y], axis=-1).reshape(-1, 2) + view.corner
     there = view.points_in_frame(points.astype(float))
     shown = view.image[points[:, 1], points[:, 0], :2].astype(float) * 4
     np.testing.assert_allclose(shown, there, atol=5)
-    assert (view.image[inner[1] :] == boxes.PADDING).all()
-    assert (view.image[:, inner[0] :] == boxes.PADDING).all()
+    left, top = view.corner
+    view.image[top : top + inner[1], left : left + inner[0]] = boxes.PADDING
+    assert (view.image == boxes.PADDING).all()
+    assert [left, top] == [*(np.array([320, 416]) - inner) // 2 * centred]
     assert inner[0] == 320 or inner[1] == 416
 
 
