@@ -104,6 +104,13 @@ JSON_KINDS = (
     ),
     Kind("YOLO", _YOLO, yolo.is_video, _by_itself(_yolo_video)),
     Kind("arrays", ("array",), arrays.is_arrays, arrays.read),
+    Kind(
+        "landmarks",
+        ("mediapipe",),
+        landmarks.is_frame,
+        _by_itself(landmarks.read),
+        landmarks.read_frames,
+    ),
     Kind("landmarks", ("mediapipe",), landmarks.is_landmarks, _by_itself(landmarks.read)),
 )
 NUMPY_KINDS = (

@@ -498,6 +498,45 @@ def test_json_of_yolo_that_is_damaged_is_refused(tmp_path):
         read(write_json(path, frames))
 
 
+@pytest.mark.parametrize("kind", ["frames", "folder", "image"])
+def test_predictions_of_roboflow(tmp_path, kind):
+    frames = []
+    for t in range(6):
+        points = small.points("coco17", t + 1)[t].tolist()
+        joints = [
+            {"x": x, "y": y, "confidence": 0.5, "class_id": n, "class": name.replace("_", "-")}
+            for n, ((x, y), name) in enumerate(zip(points, small.FORMATS["coco17"], strict=True))
+        ]
+        box = {"x": 640, "y": 400, "width": 200, "height": 500, "confidence": 0.9}
+        person = {**box, "class": "person", "keypoints": joints}
+        size = dict(zip(("width", "height"), SIZE, strict=True))
+        frames.append({"predictions": [person, person], "image": size})
+    if kind == "folder":
+        for t, frame in enumerate(frames):
+            write_json(tmp_path / "clip" / f"{t}.json", frame)
+        detections = only(tmp_path / "clip")
+    else:
+        content = frames if kind == "frames" else frames[0]
+        detections = only(write_json(tmp_path / "clip.json", content))
+    assert detections.image_size == SIZE
+    wanted = small.wanted("coco17")[: 1 if kind == "image" else 6]
+    np.testing.assert_allclose(detections.keypoints[::2], wanted)
+    np.testing.assert_allclose(detections.confidence, 0.5)
+
+
+def test_points_of_one_frame_in_each_file_are_of_one_video(tmp_path):
+    for t in (0, 1, 2, 4, 5):
+        pose = small.mediapipe_pose(t)
+        content = pose if t % 2 else {"landmarks": [pose], "timestamp_ms": 40 * t}
+        write_json(tmp_path / "clip" / f"frame_{t:03d}.json", content)
+    detections = only(tmp_path / "clip", image_size=SIZE)
+    assert detections.name == "frame"
+    np.testing.assert_array_equal(detections.frame, [0, 1, 2, 4, 5])
+    np.testing.assert_allclose(
+        detections.keypoints, np.delete(small.wanted("blazepose33"), 3, 0), equal_nan=True
+    )
+
+
 TABLES = {
     "blanks, of np.savetxt": ({}, str),
     "tabs": ({"delimiter": "\t"}, str),

@@ -1,4 +1,4 @@
-"""Points as dictionaries with x and y: MediaPipe's landmarks, MoveNet, PoseNet.
+"""Points as dictionaries with x and y: MediaPipe's landmarks, MoveNet, PoseNet, Roboflow.
 
 A file is a list of frames, or a dictionary with one; a frame is one pose, a list of poses, or a
 dictionary with either; a pose is a list of points, or points by the names of their joints.
@@ -13,10 +13,13 @@ from repose_jax.keypoints.formats import detected, match_names
 from repose_jax.keypoints.readers.poses import Poses, read_number, rows, size_of
 
 _POINTS = ("landmarks", "pose_landmarks", "poseLandmarks", "keypoints", "pose", "points")
-_PEOPLE = ("people", "persons", "poses", "pose", "landmarks", "pose_landmarks", "poseLandmarks")
+_PEOPLE = (
+    *("people", "persons", "poses", "pose", "landmarks", "pose_landmarks", "poseLandmarks"),
+    "predictions",
+)
 _FRAMES = ("frames", "data", "results", "poses")
 _CONFIDENCE = ("visibility", "score", "confidence", "likelihood", "presence", "v", "c")
-_NAMES = ("name", "part", "bodyPart", "landmark", "joint")
+_NAMES = ("name", "part", "bodyPart", "landmark", "joint", "class")
 _NUMBERS = ("frame", "frame_id", "frame_idx", "frameIndex", "frame_index", "frame_number")
 # Fields of time, and the seconds of their unit.
 _TIMES = {"time_s": 1, "time": 1, "timestamp_ms": 1e-3, "timestampMs": 1e-3, "time_ms": 1e-3}
@@ -29,7 +32,9 @@ def is_landmarks(content: Any) -> bool:
 
 def _is_point(value: Any) -> bool:
     value = _unpacked(value)
-    return isinstance(value, Mapping) and "x" in value and "y" in value
+    if not isinstance(value, Mapping) or any(field in value for field in _POINTS):
+        return False  # a person, whose box has x and y too
+    return "x" in value and "y" in value
 
 
 def _unpacked(value: Any) -> Any:
@@ -89,6 +94,11 @@ def _frames(content: Any) -> list[Any]:
     return []
 
 
+def is_frame(content: Any) -> bool:
+    """Whether parsed JSON has such points of one frame."""
+    return len(_frames(content)) == 1 and is_landmarks(content)
+
+
 def read(content: Any) -> Poses:
     """Reads frames of points.
 
@@ -96,9 +106,28 @@ def read(content: Any) -> Poses:
         ValueError: a field is missing or malformed.
     """
     frames = _frames(content)
-    numbers = [_number(frame, place) for place, frame in enumerate(frames)]
+    numbered = [(_number(frame, place), frame) for place, frame in enumerate(frames)]
+    return _read(numbered, content if isinstance(content, Mapping) else {})
+
+
+def read_frames(files: Sequence[tuple[int, str, Any]]) -> Poses:
+    """Reads files of one frame each, of one video.
+
+    Args:
+        files: number, name for errors, and parsed JSON of each, which `is_frame`.
+
+    Raises:
+        ValueError: a field is missing or malformed.
+    """
+    numbered = [(number, _frames(content)[0]) for number, _, content in files]
+    whole = files[0][2]
+    return _read(numbered, whole if isinstance(whole, Mapping) else {})
+
+
+def _read(frames: Sequence[tuple[int, Any]], whole: Mapping[str, Any]) -> Poses:
+    """Reads frames with their numbers; `whole` has what is of the video."""
     poses, labels, frame_of = [], [], []
-    for number, frame in zip(numbers, frames, strict=True):
+    for number, frame in frames:
         for place, pose in enumerate(_poses(frame)):
             poses.append(pose)
             labels.append(f"pose {place} of frame {number}")
@@ -106,18 +135,19 @@ def read(content: Any) -> Poses:
     names = _names(poses[0])
     values = [_values(pose, names, label) for pose, label in zip(poses, labels, strict=True)]
     flat = rows(values, "the points", labels).reshape(len(poses), -1, 3)
-    times = [_time(frame) for frame in frames]
-    whole = content if isinstance(content, Mapping) else {}
+    times = [_time(frame) for _, frame in frames]
+    first = frames[0][1]
+    image = first.get("image") if isinstance(first, Mapping) else None
     return Poses(
         keypoints=flat[..., :2].copy(),
         confidence=flat[..., 2].copy(),
         orders=(match_names(names),) if names else detected(flat.shape[1]),
         frame=np.array(frame_of, int),
-        frames=np.array(numbers, int),
+        frames=np.array([number for number, _ in frames], int),
         listed=True,
         time_s=np.array(times, float) if times and None not in times else None,
         fps=_first(whole, ("fps", "frame_rate", "frameRate")),
-        image_size=_size(whole),
+        image_size=_size(whole) or _size(image if isinstance(image, Mapping) else {}),
     )
 
 
