@@ -18,10 +18,8 @@ import argparse
 import concurrent.futures
 import functools
 import gc
-import os
 import pathlib
 import re
-import shlex
 import sys
 import time
 from typing import Any
@@ -222,14 +220,14 @@ def _lift(
     if so asked.
     """
     from repose_jax.detectors import detect, video
-    from repose_jax.lifting import sources
+    from repose_jax.lifting import kept, sources
     from repose_jax.motion import files
 
     filmed = video.is_video(path)
     source = path if store.find(path) is None else None
     files.check_folder(out, source, kinds)
     if filmed and not replacing:
-        _check_same(out, path.name)
+        kept.check_same(out, path.name, usual=_OUT)
     with stop_signals() as stop, _Bars() as bars:
 
         def show(stage: str, done: int, total: int) -> None:
@@ -250,30 +248,30 @@ def _lift(
         # Nothing is written if the model cannot be loaded.
         model = None if stop.received else loading.result()
     folders = [out if len(found) == 1 else _unused(out / _stem(one.name)) for one in found]
-    kept: list[str] = []
+    where: list[str] = []
     if filmed:  # what took time is kept first
-        kept = _keep(found[0], out, whole=whole)
+        where = kept.keep(found[0], out, whole=whole)
     else:
         for detections, folder in zip(found, folders, strict=True):
             files.check_folder(folder, source, kinds)
             if not replacing:
-                _check_same(folder, detections.name)
+                kept.check_same(folder, detections.name, usual=_OUT)
     if stop.received:
         said = () if whole else found[0].warnings[:1]
-        raise Interrupted(stop.received[0], " ".join((*said, *kept)))
+        raise Interrupted(stop.received[0], " ".join((*said, *where)))
     if broken is not None:
-        raise ValueError(" ".join((str(broken), *kept))) from broken
+        raise ValueError(" ".join((str(broken), *where))) from broken
     failed = 0
     for detections, folder in zip(found, folders, strict=True):
         try:
             _lift_one(detections, folder, model, options, kinds, rig, path)
         except Interrupted as stopped:
             if filmed:
-                raise Interrupted(stopped.signum, " ".join((str(stopped), *kept))) from stopped
+                raise Interrupted(stopped.signum, " ".join((str(stopped), *where))) from stopped
             raise
         except (ValueError, OSError) as error:
             if filmed and not isinstance(error, files.NotWritten):
-                raise ValueError(" ".join((names.message(error), *kept))) from error
+                raise ValueError(" ".join((names.message(error), *where))) from error
             if len(found) == 1:
                 raise
             _print_error(error)
@@ -292,7 +290,7 @@ def _lift_one(
 ) -> None:
     """Lifts the people of one video, which came from a path, and writes their files."""
     from repose_jax.detectors import video
-    from repose_jax.lifting import lift, sources
+    from repose_jax.lifting import kept, lift, sources
     from repose_jax.motion import files
 
     start = time.monotonic()
@@ -301,7 +299,7 @@ def _lift_one(
         frames = functools.partial(sources.frames_of, path, options) if filmed else None
         motion = lift.motion_of(detections, model, options, frames=frames, progress=bars)
         if not filmed:  # not before: those of an earlier result stay with it if this one fails
-            _store_again(detections, path, folder / store.NAME)
+            kept.keep_again(detections, path, folder)
         problem = None
         try:
             written = files.write(folder, motion, kinds, rig=rig, progress=bars)
@@ -310,58 +308,6 @@ def _lift_one(
     print(_report(motion, folder, written, time.monotonic() - start))
     if problem is not None:
         raise problem
-
-
-def _check_same(folder: pathlib.Path, name: str) -> None:
-    """Checks that a folder has no result of a video of another name.
-
-    Raises:
-        ValueError: it has.
-    """
-    name = name.encode("utf-8", "replace").decode()  # of a file, of any bytes
-    earlier = store.name_in(folder)
-    if earlier not in (None, name):
-        raise ValueError(
-            f"{folder} has the result of {earlier}. Give another --out for that of {name}, or "
-            f"--out={_OUT} to replace it."
-        )
-
-
-def _store(detections: Detections, path: pathlib.Path) -> None:
-    from repose_jax.lifting import sources
-
-    path.parent.mkdir(parents=True, exist_ok=True)
-    store.write(path, sources.to_store(detections))
-
-
-def _store_again(detections: Detections, source: pathlib.Path, path: pathlib.Path) -> None:
-    """Stores joints that were read; those of an earlier result as they are there.
-
-    So the options of this command, such as other times, do not replace what was detected.
-    """
-    earlier = store.find(source)
-    if earlier is None:
-        _store(detections, path)
-    elif not path.exists() or not path.samefile(earlier):
-        _store(store.read(earlier), path)
-
-
-def _keep(detections: Detections, folder: pathlib.Path, *, whole: bool) -> list[str]:
-    """Stores what was detected in a video; returns a sentence on where it is and how to lift it.
-
-    Joints of a part of the video do not replace those of an earlier result. Of nobody nothing is
-    stored, or said.
-    """
-    if not len(detections.frame):
-        return []
-    beside = not whole and store.find(folder) is not None
-    path = folder / (store.PARTIAL if beside else store.NAME)
-    _store(detections, path)
-    if whole:
-        (folder / store.PARTIAL).unlink(missing_ok=True)
-    source, out = (path, folder / "partial") if beside else (folder, folder)
-    command = shlex.join(["repose", "lift", os.fspath(source), "--out", os.fspath(out)])
-    return [f"The 2D joints are in {path}; lift them with: {command}"]
 
 
 def _print_error(error: Exception) -> None:
