@@ -4,6 +4,7 @@ import codecs
 import dataclasses
 import json
 import pathlib
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -140,6 +141,7 @@ FAMILIES = tuple(
 """Names by which a user may force a kind of file."""
 
 
+_VALUE = re.compile(r"\S")  # where a value of JSON begins, after blanks
 _UTF_16 = codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE  # of `>` in PowerShell, and of Excel
 
 
@@ -179,7 +181,7 @@ def _first(kinds: Sequence[Kind], content: Any) -> tuple[Kind, Any]:
 
 def _json(text: str) -> tuple[Kind, Any]:
     try:
-        content = json.loads(text)
+        content = _values(text)
     except ValueError as error:
         raise ValueError(f"it is not valid JSON, or cut short: {error}.") from None
     except RecursionError:
@@ -190,6 +192,15 @@ def _json(text: str) -> tuple[Kind, Any]:
     if not content:
         raise ValueError("there are no people: it is empty.")
     raise ValueError(f"it is valid JSON, but not of a known format: it has {_described(content)}.")
+
+
+def _values(text: str) -> Any:
+    """Returns the value of JSON, or a list of those that follow each other, as in JSON lines."""
+    read, found, place = json.JSONDecoder().raw_decode, [], 0
+    while (match := _VALUE.search(text, place)) is not None:
+        value, place = read(text, match.start())
+        found.append(value)
+    return found[0] if len(found) == 1 else found
 
 
 def _described(content: Any) -> str:

@@ -30,7 +30,7 @@ __all__ = ["estimate_image_size", "from_arrays", "read"]
 
 _ASSUMED_RATE = re.compile(r"frames(/s| per second) were assumed")
 """Occurs in assumptions, of files and of folders of images, that a frame rate takes back."""
-_SUFFIXES = (".json", ".npz", ".npy", ".csv", ".tsv", ".txt", ".trc")
+_SUFFIXES = (".json", ".jsonl", ".ndjson", ".npz", ".npy", ".csv", ".tsv", ".txt", ".trc")
 
 
 @dataclasses.dataclass(frozen=True)

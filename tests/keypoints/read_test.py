@@ -537,6 +537,30 @@ def test_points_of_one_frame_in_each_file_are_of_one_video(tmp_path):
     )
 
 
+LINES = {
+    "landmarks": [{"frame": t, "landmarks": small.mediapipe_pose(t, named=True)} for t in range(6)],
+    "yolo": [small.yolo_people(t) for t in range(6)],
+    "mmpose": small.mmpose_video("coco17"),
+    "alphapose": small.alphapose("coco17"),
+    "openpose": [small.openpose("openpose_body25", t) for t in range(6)],
+}
+
+
+@pytest.mark.parametrize("indent", [None, 1])
+@pytest.mark.parametrize("kind", LINES)
+def test_values_of_json_may_follow_each_other(tmp_path, kind, indent):
+    together = only(write_json(tmp_path / "together.json", LINES[kind]), image_size=SIZE)
+    path = tmp_path / "clip.jsonl"
+    path.write_text("\n".join(json.dumps(value, indent=indent) for value in LINES[kind]) + "\n\n")
+    (tmp_path / "together.json").unlink()
+    for found in (only(path, image_size=SIZE), only(tmp_path, image_size=SIZE)):
+        np.testing.assert_allclose(found.keypoints, together.keypoints)
+        assert len(found.time_s) == 6
+    path.write_text(path.read_text()[:-20])
+    with pytest.raises(ValueError, match="clip.jsonl: it is not valid JSON, or cut short"):
+        read(path)
+
+
 TABLES = {
     "blanks, of np.savetxt": ({}, str),
     "tabs": ({"delimiter": "\t"}, str),
