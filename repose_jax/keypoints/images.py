@@ -58,6 +58,42 @@ def are_one_video(names: Sequence[str]) -> bool:
     return len(names) < 2 or _one_video(numbers, {None})
 
 
+def is_one_image(poses: Poses) -> bool:
+    """Returns whether poses are of one frame."""
+    return len(np.unique(np.concatenate([poses.frames, poses.frame]))) == 1
+
+
+def together(parts: Sequence[Poses], numbers: Sequence[int]) -> Poses:
+    """Returns the poses of images of one video as those of its frames.
+
+    Args:
+        parts: of one frame each, with the same joint orders.
+        numbers: of these frames.
+    """
+
+    def joined(column: str) -> np.ndarray | None:
+        values = [getattr(part, column) for part in parts]
+        return None if any(value is None for value in values) else np.concatenate(values)
+
+    first, columns = parts[0], ("score", "identity", "time_s")
+    confidence = np.concatenate([part.confidence for part in parts])
+    sizes = [part.image_size or next(iter(part.sizes.values()), None) for part in parts]
+    return dataclasses.replace(
+        first,
+        keypoints=np.concatenate([part.keypoints for part in parts]),
+        confidence=confidence,
+        frame=np.repeat(numbers, [len(part.frame) for part in parts]),
+        frames=np.array(numbers, int),
+        listed=all(part.listed for part in parts),
+        visibility=any(part.visibility for part in parts)
+        and bool(np.isin(confidence, (0, 1, 2)).all()),
+        sizes=dict(zip(numbers, sizes, strict=True)),
+        warnings=tuple(dict.fromkeys(said for part in parts for said in part.warnings)),
+        assumptions=tuple(dict.fromkeys(said for part in parts for said in part.assumptions)),
+        **{column: joined(column) for column in columns},
+    )
+
+
 def _number(poses: Poses, frame: int) -> int:
     name = poses.images.get(frame)
     number = split_number(name)[1] if isinstance(name, str) else frame

@@ -55,10 +55,6 @@ def _openpose_list(content: list[Any]) -> Poses:
     return openpose.read([(n, f"frame {n}", frame) for n, frame in enumerate(content)])
 
 
-def _yolo_video(content: list[Any]) -> Poses:
-    return yolo.read_people([(n, f"frame {n}", people) for n, people in enumerate(content)])
-
-
 def _by_itself(read: Callable[[Any], Poses | list[Poses]]):
     """Returns the function of `Kind.read` for files that say which joints they have."""
     return lambda content, joints: read(content)
@@ -96,22 +92,8 @@ JSON_KINDS = (
         alphapose.is_by_image,
         _by_itself(alphapose.read_by_image),
     ),
-    Kind(
-        "YOLO",
-        _YOLO,
-        yolo.is_people,
-        lambda content, _: yolo.read_people([(0, "", content)]),
-        yolo.read_people,
-    ),
-    Kind("YOLO", _YOLO, yolo.is_video, _by_itself(_yolo_video)),
+    Kind("YOLO", _YOLO, yolo.is_results, _by_itself(yolo.read)),
     Kind("arrays", ("array",), arrays.is_arrays, arrays.read),
-    Kind(
-        "landmarks",
-        ("mediapipe",),
-        landmarks.is_frame,
-        _by_itself(landmarks.read),
-        landmarks.read_frames,
-    ),
     Kind("landmarks", ("mediapipe",), landmarks.is_landmarks, _by_itself(landmarks.read)),
 )
 NUMPY_KINDS = (
@@ -119,13 +101,7 @@ NUMPY_KINDS = (
     Kind("arrays", ("array", "mediapipe"), lambda _: True, arrays.read),
 )
 TABLE_KINDS = (
-    Kind(
-        "YOLO",
-        _YOLO,
-        yolo.is_labels,
-        lambda content, _: yolo.read_labels([(0, "", content)]),
-        yolo.read_labels,
-    ),
+    Kind("YOLO", _YOLO, yolo.is_labels, _by_itself(yolo.read_labels)),
     Kind("DeepLabCut", ("deeplabcut",), deeplabcut.is_table, _by_itself(deeplabcut.read)),
     Kind("a table", ("array", "mediapipe"), lambda _: True, tables.read),
 )

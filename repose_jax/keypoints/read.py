@@ -20,7 +20,7 @@ from repose_jax.keypoints.detections import Detections
 from repose_jax.keypoints.finish import finish
 from repose_jax.keypoints.formats import FORMATS, Joints, find_format, joints_of
 from repose_jax.keypoints.geometry import estimate_image_size
-from repose_jax.keypoints.images import apart
+from repose_jax.keypoints.images import apart, is_one_image, together
 from repose_jax.keypoints.kinds import FAMILIES, TRC, Kind, parse
 from repose_jax.keypoints.readers.poses import LARGEST, Poses, natural, split_number
 from repose_jax.runtime import folders
@@ -117,7 +117,8 @@ def read(
         raise FileNotFoundError(f"There is no file or folder {path}.")
     try:
         kind, content = parse(path)
-        return _videos(path, kind, content, options)
+        found = _poses(path, kind, content, options)
+        return [detections for poses in found for detections in options.finish_each(poses)]
     except ValueError as error:
         raise ValueError(f"{path}: {_line(error)}") from error
 
@@ -245,15 +246,14 @@ def _check_family(kind: Kind, options: _Options):
         )
 
 
-def _videos(path: pathlib.Path, kind: Kind, content: Any, options: _Options) -> list[Detections]:
-    """Returns the videos in a file."""
+def _poses(path: pathlib.Path, kind: Kind, content: Any, options: _Options) -> list[Poses]:
+    """Returns the videos in a file, as it holds them."""
     _check_family(kind, options)
     joints = None if options.order is None else joints_of(options.order)
     with _bounded():
         found = kind.read(content, joints)
     found = found if isinstance(found, list) else [found]
-    named = [p if p.name else dataclasses.replace(p, name=path.stem) for p in found]
-    return [detections for poses in named for detections in options.finish_each(poses)]
+    return [p if p.name else dataclasses.replace(p, name=path.stem) for p in found]
 
 
 @contextlib.contextmanager
@@ -267,11 +267,19 @@ def _bounded() -> Iterator[None]:
 
 @dataclasses.dataclass(frozen=True)
 class _File:
-    """A file of a folder, parsed."""
+    """A file of a folder.
+
+    Attributes:
+        path: of the file.
+        kind: of the file.
+        content: parsed.
+        poses: the videos in it, unless it is read with others.
+    """
 
     path: pathlib.Path
     kind: Kind
     content: Any
+    poses: list[Poses]
 
 
 def _folder(folder: pathlib.Path, options: _Options) -> list[Detections]:
@@ -296,10 +304,13 @@ def _folder(folder: pathlib.Path, options: _Options) -> list[Detections]:
         try:
             kind, content = parse(path)
             _check_family(kind, options)
+            of_many = kind.read_frames is not None or kind is TRC
+            poses = [] if of_many else _poses(path, kind, content, options)
         except (ValueError, OSError) as error:
             skipped.append(f"{path.relative_to(folder)}: {_line(error)}")
             continue
-        groups.setdefault(_group(path, kind), []).append(_File(path, kind, content))
+        file = _File(path, kind, content if of_many else None, poses)
+        groups.setdefault(_group(file), []).append(file)
     found: list[Detections] = []
     for group in groups.values():
         try:
@@ -327,13 +338,16 @@ def _hidden(path: pathlib.Path, folder: pathlib.Path) -> bool:
     return any(part.startswith((".", "__MACOSX")) for part in path.relative_to(folder).parts)
 
 
-def _group(path: pathlib.Path, kind: Kind) -> tuple:
+def _group(file: _File) -> tuple:
     """Returns a key that is equal for files of one video."""
-    if kind.read_frames is not None:
-        before, _, after = split_number(path.name)
-        return path.parent, "frames", before, after
-    if kind is TRC:
+    path = file.path
+    if file.kind is TRC:
         return path.parent, "people", *_person(path)[::2]
+    before, _, after = split_number(path.name)
+    if file.kind.read_frames is not None:
+        return path.parent, "frames", before, after
+    if len(file.poses) == 1 and is_one_image(file.poses[0]):
+        return path.parent, "images", file.kind.name, file.poses[0].orders, before, after
     return path.parent, path.name
 
 
@@ -348,8 +362,10 @@ def _video_of(group: list[_File], folder: pathlib.Path, options: _Options) -> li
     first = group[0]
     if first.kind is TRC and len(group) > 1:
         return [options.finish(_joined(group))]
+    name = _name(first.path, folder) if len(group) > 1 else first.path.stem
     if first.kind.read_frames is None:
-        return _videos(first.path, first.kind, first.content, options)
+        poses = first.poses if len(group) == 1 else [_of_images(group, name)]
+        return [detections for one in poses for detections in options.finish_each(one)]
     kinds = {file.kind.name for file in group}
     if len(kinds) > 1:
         other = next(file for file in group if file.kind is not first.kind)
@@ -361,9 +377,16 @@ def _video_of(group: list[_File], folder: pathlib.Path, options: _Options) -> li
     frames.sort(key=lambda frame: frame[0])
     with _bounded():
         poses = first.kind.read_frames(frames)
-    name = _name(first.path, folder) if len(group) > 1 else first.path.stem
     images = {number: file for number, file, _ in frames}
     return options.finish_each(dataclasses.replace(poses, name=name, images=images))
+
+
+def _of_images(group: list[_File], name: str) -> Poses:
+    """Returns the poses of a video of which each frame has a file."""
+    numbers = [split_number(file.path.name)[1] or 0 for file in group]
+    images = dict(zip(numbers, (file.path.name for file in group), strict=True))
+    found = together([file.poses[0] for file in group], numbers)
+    return dataclasses.replace(found, name=name, images=images)
 
 
 def _name(path: pathlib.Path, folder: pathlib.Path) -> str:

@@ -432,9 +432,9 @@ def test_labels_of_yolo_say_what_they_lack(tmp_path):
         read(folder / "clip_1.txt")
     one = only(folder / "clip_1.txt", image_size=SIZE, format="yolo")
     np.testing.assert_allclose(one.keypoints, small.wanted("coco17")[:1], atol=1e-2)
-    (folder / "clip_7.txt").write_text(small.yolo_label(6, visible=False))
-    with pytest.raises(ValueError, match="clip_7.txt has 17 joints of 2 numbers, clip_1.txt 17 of"):
-        read(folder, image_size=SIZE)
+    (folder / "clip_7.txt").write_text("0 0.5")
+    (warning,) = only(folder, image_size=SIZE).warnings
+    assert warning.startswith("Skipped clip_7.txt: a line has 2 numbers")
 
 
 def test_frames_of_yolo_without_tracks_have_no_number(tmp_path):
@@ -455,10 +455,13 @@ def test_joints_that_yolo_did_not_find_are_missing(tmp_path):
 
 
 def test_annotations_of_yolo_have_visibilities(tmp_path):
-    cells = small.yolo_label(0).split()
-    cells[7::3] = ["2"] * 16 + ["1"]
-    (tmp_path / "bus.txt").write_text(" ".join(cells))
-    assert sorted({*only(tmp_path / "bus.txt", image_size=SIZE).confidence.ravel()}) == [0.5, 1]
+    for t, seen in enumerate(([2] * 16 + [1], [1] * 17)):
+        cells = small.yolo_label(t).split()
+        cells[7::3] = map(str, seen)
+        (tmp_path / f"bus_{t}.txt").write_text(" ".join(cells))
+    of_frames = only(tmp_path, image_size=SIZE).confidence
+    assert sorted({*of_frames[0]}) == [0.5, 1]
+    assert (of_frames[1] == 0.5).all()
 
 
 def test_numbers_with_those_of_frames_before_them_are_no_labels(tmp_path):
@@ -535,6 +538,43 @@ def test_points_of_one_frame_in_each_file_are_of_one_video(tmp_path):
     np.testing.assert_allclose(
         detections.keypoints, np.delete(small.wanted("blazepose33"), 3, 0), equal_nan=True
     )
+
+
+@pytest.mark.parametrize("kind", ["npy", "npz", "mmpose", "mmpose of images", "mediapipe"])
+def test_any_files_of_one_image_are_frames_of_one_video(tmp_path, kind):
+    for t in range(6):
+        points, path = small.points("coco17", t + 1)[t], tmp_path / "clip" / f"clip_{t}.json"
+        path.parent.mkdir(exist_ok=True)
+        if kind == "npy":
+            np.save(path.with_suffix(".npy"), points)
+        elif kind == "npz":
+            np.savez(path.with_suffix(".npz"), keypoints=points, confidence=np.full(17, 0.5))
+        elif kind == "mmpose":
+            write_json(path, small.mmpose_people("coco17", t))
+        elif kind == "mmpose of images":
+            write_json(path, {"instance_info": small.mmpose_people("coco17", t)})
+        else:
+            write_json(path, {"landmarks": small.mediapipe_pose(t, named=True)})
+    found = only(tmp_path / "clip", image_size=SIZE, format="coco17" if kind[:2] == "np" else None)
+    assert found.name == "clip"
+    assert len(found.time_s) == 6
+    order = "blazepose33" if kind == "mediapipe" else "coco17"
+    np.testing.assert_allclose(found.keypoints, small.wanted(order), equal_nan=True)
+
+
+def test_files_of_images_of_several_sizes_are_no_video(tmp_path):
+    for t, size in enumerate((SIZE, (640, 480))):
+        points = small.points("coco17", t + 1)[t]
+        np.savez(tmp_path / f"image_{t}.npz", keypoints=points, image_size=size)
+    one, other = read(tmp_path, format="coco17")
+    assert (one.image_size, other.image_size) == (SIZE, (640, 480))
+    assert (one.name, other.name) == ("image_0.npz", "image_1.npz")
+
+
+def test_files_of_several_frames_are_videos_of_their_own(tmp_path):
+    for number in (1, 2):
+        np.save(tmp_path / f"walk_{number}.npy", small.points("coco17"))
+    assert [one.name for one in read(tmp_path, format="coco17")] == ["walk_1", "walk_2"]
 
 
 LINES = {

@@ -94,11 +94,6 @@ def _frames(content: Any) -> list[Any]:
     return []
 
 
-def is_frame(content: Any) -> bool:
-    """Whether parsed JSON has such points of one frame."""
-    return len(_frames(content)) == 1 and is_landmarks(content)
-
-
 def read(content: Any) -> Poses:
     """Reads frames of points.
 
@@ -106,28 +101,9 @@ def read(content: Any) -> Poses:
         ValueError: a field is missing or malformed.
     """
     frames = _frames(content)
-    numbered = [(_number(frame, place), frame) for place, frame in enumerate(frames)]
-    return _read(numbered, content if isinstance(content, Mapping) else {})
-
-
-def read_frames(files: Sequence[tuple[int, str, Any]]) -> Poses:
-    """Reads files of one frame each, of one video.
-
-    Args:
-        files: number, name for errors, and parsed JSON of each, which `is_frame`.
-
-    Raises:
-        ValueError: a field is missing or malformed.
-    """
-    numbered = [(number, _frames(content)[0]) for number, _, content in files]
-    whole = files[0][2]
-    return _read(numbered, whole if isinstance(whole, Mapping) else {})
-
-
-def _read(frames: Sequence[tuple[int, Any]], whole: Mapping[str, Any]) -> Poses:
-    """Reads frames with their numbers; `whole` has what is of the video."""
+    numbers = [_number(frame, place) for place, frame in enumerate(frames)]
     poses, labels, frame_of = [], [], []
-    for number, frame in frames:
+    for number, frame in zip(numbers, frames, strict=True):
         for place, pose in enumerate(_poses(frame)):
             poses.append(pose)
             labels.append(f"pose {place} of frame {number}")
@@ -135,15 +111,15 @@ def _read(frames: Sequence[tuple[int, Any]], whole: Mapping[str, Any]) -> Poses:
     names = _names(poses[0])
     values = [_values(pose, names, label) for pose, label in zip(poses, labels, strict=True)]
     flat = rows(values, "the points", labels).reshape(len(poses), -1, 3)
-    times = [_time(frame) for _, frame in frames]
-    first = frames[0][1]
-    image = first.get("image") if isinstance(first, Mapping) else None
+    times = [_time(frame) for frame in frames]
+    whole = content if isinstance(content, Mapping) else {}
+    image = frames[0].get("image") if isinstance(frames[0], Mapping) else None
     return Poses(
         keypoints=flat[..., :2].copy(),
         confidence=flat[..., 2].copy(),
         orders=(match_names(names),) if names else detected(flat.shape[1]),
         frame=np.array(frame_of, int),
-        frames=np.array([number for number, _ in frames], int),
+        frames=np.array(numbers, int),
         listed=True,
         time_s=np.array(times, float) if times and None not in times else None,
         fps=_first(whole, ("fps", "frame_rate", "frameRate")),

@@ -4,7 +4,7 @@ A line of a label is a person: the class, the box (middle, width and height), th
 perhaps the confidence in the person and the number of the track; lengths are parts of the image.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -44,34 +44,20 @@ def is_labels(cells: list[list[str]]) -> bool:
     return bool(found.any() and inside[found].mean() > 0.8)
 
 
-def read_labels(frames: Sequence[tuple[int, str, list[list[str]]]]) -> Poses:
-    """Reads the labels of the frames of one video; frames without people have no file.
-
-    Args:
-        frames: number, name for errors, and cells of each frame, which `is_labels`.
-
-    Raises:
-        ValueError: frames have different numbers of joints.
-    """
-    values = [numbers_of(cells, 1) for _, _, cells in frames]
-    each = [*map(_joints, values)]
-    for (_, name, _), joints in zip(frames, each, strict=True):
-        if joints.shape[1:] != each[0].shape[1:]:
-            raise ValueError(
-                f"{name} has {joints.shape[1]} joints of {joints.shape[2]} numbers, {frames[0][1]} "
-                f"{each[0].shape[1]} of {each[0].shape[2]}."
-            )
-    joints = np.concatenate(each)
+def read_labels(cells: list[list[str]]) -> Poses:
+    """Reads the label of a frame, cells that `is_labels`; a frame without people has no file."""
+    values = numbers_of(cells, 1)
+    joints = _joints(values)
+    score, identity = _extras(values[:, _BOX + joints[0].size :])
     confidence = joints[..., 2] if joints.shape[2] == 3 else np.ones(joints.shape[:2])
-    more = [_extras(of[:, _BOX + each[0][0].size :]) for of in values]
     return Poses(
         keypoints=joints[..., :2],
         confidence=np.where((joints[..., :2] == 0).all(-1), 0, confidence),
         orders=detected(joints.shape[1]),
-        frame=np.repeat([number for number, _, _ in frames], [*map(len, values)]),
-        frames=np.array([number for number, _, _ in frames], int),
-        score=np.concatenate([score for score, _ in more]),
-        identity=np.concatenate([identity for _, identity in more]),
+        frame=np.zeros(len(values), int),
+        frames=np.zeros(1, int),
+        score=score,
+        identity=identity,
         normalised=True,
         visibility=bool(np.isin(confidence, (0, 1, 2)).all() and (confidence == 2).any()),
     )
@@ -127,28 +113,26 @@ def is_people(content: Any) -> bool:
     )
 
 
-def is_video(content: Any) -> bool:
-    """Whether parsed JSON is a list of such lists, one for each frame."""
-    return (
+def is_results(content: Any) -> bool:
+    """Whether parsed JSON is such a list, or a list of them, one for each frame."""
+    return is_people(content) or (
         isinstance(content, list)
         and all(isinstance(frame, list) for frame in content)
         and any(map(is_people, content))
     )
 
 
-def read_people(frames: Sequence[tuple[int, str, Any]]) -> Poses:
-    """Reads the people of frames of one video.
-
-    Args:
-        frames: number, name for errors, and list of people of each frame.
+def read(content: Any) -> Poses:
+    """Reads the people of an image, or of the frames of a video.
 
     Raises:
         ValueError: a field is missing or malformed.
     """
+    frames = [content] if is_people(content) else content
     people, labels, numbers = [], [], []
-    for number, name, found in frames:
+    for number, found in enumerate(frames):
         for place, person in enumerate(found):
-            label = f"person {place} of {name}" if name else f"person {place}"
+            label = f"person {place} of frame {number}"
             if not isinstance(person, Mapping) or not isinstance(person.get("keypoints"), Mapping):
                 raise ValueError(f"{label} has no field 'keypoints' with 'x' and 'y'.")
             people.append(person)
@@ -167,7 +151,7 @@ def read_people(frames: Sequence[tuple[int, str, Any]]) -> Poses:
         confidence=np.where((x == 0) & (y == 0), 0, visible),
         orders=detected(x.shape[1]),
         frame=np.array(numbers, int),
-        frames=np.array([number for number, _, _ in frames], int),
+        frames=np.arange(len(frames)),
         listed=True,
         score=np.array([single(person.get("confidence")) for person in people], float),
         identity=np.array([person_number(person.get("track_id", -1)) for person in people], int),
