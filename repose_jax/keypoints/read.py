@@ -117,6 +117,7 @@ def read(
         raise FileNotFoundError(f"There is no file or folder {path}.")
     try:
         kind, content = parse(path)
+        _check_family(kind, options)
         found = _poses(path, kind, content, options)
         return [detections for poses in found for detections in options.finish_each(poses)]
     except ValueError as error:
@@ -248,7 +249,6 @@ def _check_family(kind: Kind, options: _Options):
 
 def _poses(path: pathlib.Path, kind: Kind, content: Any, options: _Options) -> list[Poses]:
     """Returns the videos in a file, as it holds them."""
-    _check_family(kind, options)
     joints = None if options.order is None else joints_of(options.order)
     with _bounded():
         found = kind.read(content, joints)
