@@ -518,6 +518,7 @@ def test_the_variables_of_each_seed_are_kept(together, made, tmp_path):
         (["tune", "--config.optim.lr=1e-4"], "--config.optim.lr is set by this program"),
         (["tune", "--config.model.width=32"], "--config.model.width is set"),
         (["tune", "--config.train.seed=1"], "--config.train.seed is set"),
+        (["temperature", "--config.init_from=repose_lift"], "--config.init_from is set"),
         (["gradients", "--config=h36m"], "--config is set"),
     ],
 )

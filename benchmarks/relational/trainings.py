@@ -43,6 +43,8 @@ SPLITS = "cmu_mocap/30fps:test", "bvh_motion/cmu_archives_30fps:test"
 RECORDING = "recording"
 Settings = Mapping[str, Float[np.ndarray, " l"]]
 """Weights of the losses of one form, by the name of the setting."""
+SET_HERE = "train.seed", "init_from"
+"""Keys of the configuration, beside those of `experiment`."""
 KEPT = 600
 """Steps whose batches are simulated once for all forms; those of longer trainings for each."""
 
@@ -54,7 +56,7 @@ def compare(args: argparse.Namespace, flags: Sequence[str]) -> Results:
         ValueError: `args.out` has results of another command, `args.only` names no setting, or a
             flag is of what is set here.
     """
-    runs.refuse(flags, ["train.seed", "init_from"])
+    runs.refuse(flags, SET_HERE)
     wanted, seeds = chosen(args), seeds_of(args)
     backbone = BACKBONES[args.backbone]
     budget = backbone.tune if args.part == "tune" else backbone.scratch
@@ -176,8 +178,9 @@ def start(args: argparse.Namespace, flags: Sequence[str]) -> list[Predictor]:
     """Returns what `tune` starts from, for each seed; one where those are weights.
 
     Raises:
-        ValueError: `args.out` has that of another command.
+        ValueError: `args.out` has that of another command, or a flag is of what is set here.
     """
+    runs.refuse(flags, SET_HERE)
     backbone = BACKBONES[args.backbone]
     config = experiment(NONE, backbone, backbone.base, flags)
     graphdef = setup(config)[0].graphdef
